@@ -1,0 +1,1 @@
+"""Angle to events: context, chair, sitting, bends, floor."""

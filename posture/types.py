@@ -1,0 +1,231 @@
+"""What flows through the pipeline: frozen records with units and shapes.
+
+Body (segment) frame everywhere: x forward, y left, z up, right-handed. Angles are degrees, forward bending is positive and
+zero is this wear's calibrated upright stand. NaN means "not known", never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+Int = NDArray[np.int64]
+Int8 = NDArray[np.int8]
+UInt8 = NDArray[np.uint8]
+JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
+
+GRID_HZ = 50
+"""Rate of the session grid after fusion, Hz: inclination of a moving trunk needs >= 50 Hz (measured on BROAD)."""
+G_MPS2 = 9.80665
+"""Standard gravity, m/s^2 (ISO 80000-3)."""
+
+
+class PostureError(Exception):
+    """An input or a request that cannot be used; the message is one sentence that says what to do next.
+
+    Bad *samples* are data (invalid, NaN) and never raise.
+    """
+
+
+class InputError(PostureError):
+    """A file, a column or a value that the user gave is wrong."""
+
+
+class Placement(StrEnum):
+    """Where a sensor sits: over the sacrum (belt line, L5-S1) or over the upper lumbar spine (T12-L1)."""
+
+    SACRUM = "sacrum"
+    UPPER_LUMBAR = "upper_lumbar"
+
+
+class Basis(StrEnum):
+    """How many sensors a verdict rests on."""
+
+    ONE = "one"
+    TWO = "two"
+
+
+class Verdict(StrEnum):
+    """How the lumbar spine was held; `unknown` is a value of its own and never stands for good."""
+
+    ROUNDED = "rounded"
+    NEUTRAL = "neutral"
+    MIXED = "mixed"
+    UNKNOWN = "unknown"
+
+
+class Context(IntEnum):
+    """What the wearer was doing in an epoch; the int is the code in arrays, `name.lower()` the word in files."""
+
+    STANDING = 0
+    WALKING = 1
+    SITTING = 2
+    LYING = 3
+    FLOOR = 4
+    TRANSITION = 5
+    NON_WEAR = 6
+    GAP = 7
+    UNKNOWN = 8
+
+
+CONTEXT_NAMES: tuple[str, ...] = tuple(c.name.lower() for c in Context)
+
+
+class EventKind(StrEnum):
+    """Kinds of event this version can emit."""
+
+    BEND = "bend"
+    SIT_TO_STAND = "sit_to_stand"
+    STAND_TO_SIT = "stand_to_sit"
+    LIE_TO_SIT = "lie_to_sit"
+    SIT_TO_LIE = "sit_to_lie"
+    FLOOR_TRANSITION = "floor_transition"
+    FLEXED_SITTING = "flexed_sitting"
+    GAP = "gap"
+
+
+class AlertKind(StrEnum):
+    """What an alert is about."""
+
+    FLEXED_SITTING = "flexed_sitting"
+    BEND = "bend"
+    FLOOR_TRANSITION = "floor_transition"
+
+
+class Preset(StrEnum):
+    """How much the monitor says: all three detections gently, sitting only, or every verdict."""
+
+    BALANCED = "balanced"
+    QUIET = "quiet"
+    COACH = "coach"
+
+
+@dataclass(frozen=True, slots=True)
+class ImuBlock:
+    """Consecutive samples of one sensor, in its own axes, in the order in which they arrived.
+
+    placement : where the sensor sits.
+    time_s : (n,) s since the start of the session, by the sensor's clock.
+    acc_mps2 : (n, 3) m/s^2, specific force (upright and still: 9.81, pointing up). A row with a NaN is no sample.
+    gyr_radps : (n, 3) rad/s, or None for a sensor without a gyroscope.
+    arrived_s : (n,) s, when the host had the sample; a sample file has it equal to `time_s`.
+    """
+
+    placement: Placement
+    time_s: Float
+    acc_mps2: Float
+    gyr_radps: Float | None
+    arrived_s: Float
+
+
+@dataclass(frozen=True, slots=True)
+class ImuBatch:
+    """What arrived from all sensors up to a moment: the unit that the pipeline is fed with.
+
+    blocks : at most one per placement; a sensor from which nothing came is absent.
+    arrived_until_s : s; no sample that arrives later may lie before this moment on the arrival axis.
+    """
+
+    blocks: tuple[ImuBlock, ...]
+    arrived_until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class AngleBlock:
+    """Posture on the session's 50 Hz grid; tick k is at k / GRID_HZ s. Every array has shape (n,).
+
+    first_tick : index of the first tick.
+    sacrum_inclination_deg, upper_lumbar_inclination_deg : sagittal inclination of each segment; NaN where that sensor is absent
+        or turned more than about 60 deg sideways.
+    flexion_deg : upper lumbar minus sacrum; NaN unless both are there.
+    lateral_deg : side lean of the lowest sensor present, right positive.
+    tilt_deg : angle of the lowest sensor present from upright, 0-180, defined in every direction.
+    rate_dps : magnitude of its angular rate, deg/s, bias removed.
+    vertical_mps2 : its upward acceleration, gravity removed, m/s^2.
+    force_mps2 : magnitude of its specific force, m/s^2.
+    trusted : bool; False in the first second after a restart and in held or interpolated samples.
+    """
+
+    first_tick: int
+    sacrum_inclination_deg: Float
+    upper_lumbar_inclination_deg: Float
+    flexion_deg: Float
+    lateral_deg: Float
+    tilt_deg: Float
+    rate_dps: Float
+    vertical_mps2: Float
+    force_mps2: Float
+    trusted: Bool
+
+    def __len__(self) -> int:
+        return len(self.tilt_deg)
+
+
+@dataclass(frozen=True, slots=True)
+class EpochBlock:
+    """Whole seconds with their verdicts; every array has shape (m,).
+
+    start_s : s, whole numbers; seconds without data are there too.
+    context, context_confidence : `Context` code and the estimated probability that it is right.
+    *_deg : medians of the second, NaN where not measured.
+    flexion_pct_rom : flexion in % of the wearer's own range (two sensors), else NaN.
+    slump_index_pct : 0 tall sitting, 100 full slump (sacrum, calibrated), else NaN.
+    flexed : 1 flexed, 0 not, -1 unknown.
+    creep : time-in-flexion meter, 0-1.
+    valid_fraction : share of the second's grid ticks that rest on measured samples.
+    """
+
+    start_s: Float
+    context: Int8
+    context_confidence: Float
+    sacrum_inclination_deg: Float
+    upper_lumbar_inclination_deg: Float
+    flexion_deg: Float
+    lateral_deg: Float
+    flexion_pct_rom: Float
+    slump_index_pct: Float
+    flexed: Int8
+    creep: Float
+    valid_fraction: Float
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+
+@dataclass(frozen=True, slots=True)
+class PostureEvent:
+    """Something that happened, with its verdict, what it rests on and how sure that is.
+
+    start_s, end_s, peak_s : s, half-open [start, end). peak_deg : the kind's own angle at its peak (docs/events.md).
+    confidence : estimated probability that the verdict is right; where it is `unknown`, that the event itself is.
+    evidence : the numbers behind it, JSON values, names with units.
+    """
+
+    kind: EventKind
+    start_s: float
+    end_s: float
+    peak_s: float
+    peak_deg: float
+    verdict: Verdict
+    basis: Basis
+    confidence: float
+    set_id: int | None = None
+    evidence: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One nudge: what it judges (`about_s`, the start of that epoch or event), when it was raised, and why."""
+
+    about_s: float
+    raised_s: float
+    kind: AlertKind
+    preset: Preset
+    reason: str
+    evidence: Mapping[str, JsonValue] = field(default_factory=dict)
