@@ -1,0 +1,154 @@
+"""Orientation: where "up" is in the sensor's own frame, at the sensor's own rate.
+
+Heading is never used. The default filter is VQF (D. Laidig and T. Seel, Information Fusion 91, 2023, 187-204), six axes; a
+sensor without a gyroscope gets the direction of its low-passed specific force, which is only right while it moves slowly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from scipy.signal import butter, sosfilt
+
+from posture.config import FusionConfig, TimebaseConfig
+from posture.signal.timebase import OrientedRun, Run
+from posture.types import Float, PostureError
+
+
+class OrientationFilter(Protocol):
+    """A causal filter over uniformly sampled, finite data; any split of the samples gives the same result, bit for bit."""
+
+    def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
+        """(n, 3) force and rate -> (n, 3) up vector (unit, sensor frame) and (n, 3) rate with the bias removed, rad/s."""
+
+    def restart(self) -> None:
+        """Forget the orientation (the next sample's tilt starts it), keep the gyroscope bias."""
+
+
+class VqfFilter:
+    """VQF, six axes, with its bias limit raised (see `FusionConfig.bias_clip_dps`)."""
+
+    def __init__(self, rate_hz: float, params: FusionConfig) -> None:
+        self._rate_hz, self._params = rate_hz, params
+        self._vqf = _new_vqf(rate_hz, params)
+
+    def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
+        if gyr_radps is None:
+            raise PostureError("VQF needs a gyroscope; use filter = 'tilt' for an accelerometer alone")
+        acc, gyr = np.ascontiguousarray(acc_mps2), np.ascontiguousarray(gyr_radps)
+        out = self._vqf.updateBatch(gyr, acc)
+        w, x, y, z = out["quat6D"].T
+        up = np.empty_like(acc)  # third row of the rotation matrix sensor -> earth
+        up[:, 0] = 2 * (x * z - w * y)
+        up[:, 1] = 2 * (y * z + w * x)
+        up[:, 2] = 1 - 2 * (x * x + y * y)
+        return up, gyr - out["bias"]
+
+    def restart(self) -> None:
+        bias, sigma = self._vqf.getBiasEstimate()
+        self._vqf.resetState()
+        self._vqf.setBiasEstimate(bias, sigma)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"rate_hz": self._rate_hz, "params": self._params, "vqf": self._vqf.state}
+
+    def __setstate__(self, saved: dict[str, Any]) -> None:
+        self._rate_hz, self._params = saved["rate_hz"], saved["params"]
+        self._vqf = _new_vqf(self._rate_hz, self._params)
+        self._vqf.state = saved["vqf"]
+
+
+def _new_vqf(rate_hz: float, params: FusionConfig) -> Any:
+    try:
+        from vqf import VQF
+    except ImportError as error:
+        raise PostureError("the package vqf is missing and has no wheel for this system; use Python 3.11-3.13 on x86-64 or macOS") from error
+    return VQF(1.0 / rate_hz, tauAcc=params.tau_acc_s, biasClip=params.bias_clip_dps)
+
+
+class TiltFilter:
+    """Direction of the low-passed specific force; for sensors without a gyroscope. Its rate is that of the up vector."""
+
+    def __init__(self, rate_hz: float, params: FusionConfig) -> None:
+        self._sos = butter(2, min(params.tilt_cutoff_hz, 0.4 * rate_hz), fs=rate_hz, output="sos")
+        self._rate_hz = rate_hz
+        self._memory: Float | None = None
+        self._last_up: Float | None = None
+
+    def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
+        if self._memory is None:
+            # Start settled on the first sample: a low-pass of a constant is that constant.
+            settled = _sos_settled(self._sos)
+            self._memory = settled[:, :, None] * acc_mps2[0]
+        low, self._memory = sosfilt(self._sos, acc_mps2, axis=0, zi=self._memory)
+        norm = np.sqrt(low[:, 0] ** 2 + low[:, 1] ** 2 + low[:, 2] ** 2)
+        up = low / np.maximum(norm, 1e-6)[:, None]
+        before = np.vstack([up[:1] if self._last_up is None else self._last_up, up[:-1]])
+        self._last_up = up[-1:].copy()
+        # A fixed vector in a frame that turns at w changes by u x w per second; the turn about u itself stays unseen.
+        change = (up - before) * self._rate_hz
+        rate = np.stack(
+            [
+                change[:, 1] * up[:, 2] - change[:, 2] * up[:, 1],
+                change[:, 2] * up[:, 0] - change[:, 0] * up[:, 2],
+                change[:, 0] * up[:, 1] - change[:, 1] * up[:, 0],
+            ],
+            axis=1,
+        )
+        return up, rate
+
+    def restart(self) -> None:
+        self._memory = self._last_up = None
+
+
+def _sos_settled(sos: Float) -> Float:
+    from scipy.signal import sosfilt_zi
+
+    return np.asarray(sosfilt_zi(sos))
+
+
+def make_filter(rate_hz: float, params: FusionConfig, *, has_gyro: bool) -> OrientationFilter:
+    """Filter named by the configuration; `auto` is VQF, or tilt where there is no gyroscope."""
+    if params.filter == "tilt" or not has_gyro:
+        return TiltFilter(rate_hz, params)
+    return VqfFilter(rate_hz, params)
+
+
+@dataclass(slots=True)
+class FusionState:
+    """The filter with its memory, and the samples since its last restart."""
+
+    filter: OrientationFilter
+    since_restart_n: int = 0
+
+
+class Fusion:
+    """Runs of one sensor -> oriented runs. NaN never reaches the filter: the time base lets only finite rows through."""
+
+    def __init__(
+        self, rate_hz: float, params: FusionConfig, gaps: TimebaseConfig, *, has_gyro: bool, state: FusionState | None = None
+    ) -> None:
+        self.distrust_n = int(round(gaps.distrust_after_restart_s * rate_hz))
+        self.state = state or FusionState(make_filter(rate_hz, params, has_gyro=has_gyro))
+
+    def push(self, runs: tuple[Run, ...]) -> tuple[OrientedRun, ...]:
+        return tuple(self._oriented(run) for run in runs)
+
+    def flush(self) -> tuple[OrientedRun, ...]:
+        """Nothing is held back."""
+        return ()
+
+    def _oriented(self, run: Run) -> OrientedRun:
+        state = self.state
+        if run.restart:
+            state.filter.restart()
+            state.since_restart_n = 0
+        up, rate = state.filter.update(run.acc_mps2, run.gyr_radps)
+        n = len(up)
+        trusted = run.measured
+        if state.since_restart_n < self.distrust_n:
+            trusted = trusted & (np.arange(n) + state.since_restart_n >= self.distrust_n)
+        state.since_restart_n += n
+        return OrientedRun(run.first_index, run.restart, np.hstack([up, rate, run.acc_mps2]), trusted, run.arrived_s)

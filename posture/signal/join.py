@@ -1,0 +1,128 @@
+"""Two sensors (or one) on one grid: when a tick is closed, and with whom.
+
+A tick closes when both sensors have passed it, or when one is more than `late_max_s` behind the other in *arrival*; then it is
+a one-sensor tick. The rule looks at recorded arrival times only, never at a wall clock, so replay closes every tick as live did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posture.config import JoinConfig
+from posture.signal.timebase import CHANNELS, TickRun
+from posture.types import GRID_HZ, Bool, Float, Int, Placement
+
+CHUNK_TICKS = 15_000
+"""Most ticks handed on at once (5 min): bounds memory over a long gap."""
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedBlock:
+    """Consecutive ticks. channels : placement -> (n, 9), NaN where that sensor has no sample. trusted : placement -> (n,)."""
+
+    first_tick: int
+    channels: Mapping[Placement, Float]
+    trusted: Mapping[Placement, Bool]
+
+
+@dataclass(slots=True)
+class Waiting:
+    """Ticks of one sensor that are not closed yet."""
+
+    tick: Int = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    channels: Float = field(default_factory=lambda: np.empty((0, CHANNELS)))
+    trusted: Bool = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    arrived_s: Float = field(default_factory=lambda: np.empty(0))
+
+
+@dataclass(slots=True)
+class JoinState:
+    """What waits per sensor, and the next tick to close (None before the first sample)."""
+
+    waiting: dict[Placement, Waiting]
+    next_tick: int | None = None
+
+
+class Join:
+    """Ticks per sensor -> joined blocks in tick order, without holes: a missing tick is NaN.
+
+    The first tick is the start of the second in which the first sample lies.
+    """
+
+    def __init__(self, placements: tuple[Placement, ...], params: JoinConfig, state: JoinState | None = None) -> None:
+        self.params = params
+        self.state = state or JoinState({p: Waiting() for p in placements})
+
+    def push(self, runs: Mapping[Placement, list[TickRun]], arrived_until_s: float) -> Iterator[JoinedBlock]:
+        """Blocks of at most `CHUNK_TICKS` ticks that are closed by what arrived up to `arrived_until_s`."""
+        self._take(runs)
+        yield from self._closed(arrived_until_s)
+
+    def flush(self) -> Iterator[JoinedBlock]:
+        """End of session: everything that waits is closed."""
+        yield from self._closed(np.inf)
+
+    def _take(self, runs: Mapping[Placement, list[TickRun]]) -> None:
+        for placement, parts in runs.items():
+            if not parts:
+                continue
+            held = self.state.waiting[placement]
+            held.tick = np.concatenate([held.tick, *(np.arange(p.first_tick, p.first_tick + len(p.trusted)) for p in parts)])
+            held.channels = np.concatenate([held.channels, *(p.channels for p in parts)])
+            held.trusted = np.concatenate([held.trusted, *(p.trusted for p in parts)])
+            held.arrived_s = np.concatenate([held.arrived_s, *(p.arrived_s for p in parts)])
+
+    def _closed(self, until_s: float) -> Iterator[JoinedBlock]:
+        state = self.state
+        sensors = list(state.waiting.values())
+        if not any(len(s.tick) for s in sensors):
+            return
+        if state.next_tick is None:
+            # The sample that arrived first starts the session, however the arrivals were cut into batches.
+            _, first = min((float(s.arrived_s[0]), int(s.tick[0])) for s in sensors if len(s.tick))
+            state.next_tick = first // GRID_HZ * GRID_HZ
+        newest = max(int(s.tick[-1]) for s in sensors if len(s.tick))
+        while state.next_tick <= newest:
+            ticks = np.arange(state.next_tick, min(newest, state.next_tick + CHUNK_TICKS - 1) + 1)
+            passed = [_passed(s, ticks) for s in sensors]
+            first_s, last_s = np.minimum.reduce(passed), np.maximum.reduce(passed)
+            # A tick that nobody has passed yet must stay open even at the end of the session (inf <= inf).
+            closes = np.minimum(last_s, first_s + self.params.late_max_s)
+            closed_n = int(np.count_nonzero((closes <= until_s) & np.isfinite(first_s)))
+            if not closed_n:
+                return
+            ticks = ticks[:closed_n]
+            late = [p[:closed_n] > first_s[:closed_n] + self.params.late_max_s for p in passed]
+            yield self._block(ticks, late)
+            state.next_tick = int(ticks[-1]) + 1
+            if closed_n < len(closes):
+                return
+
+    def _block(self, ticks: Int, late: list[Bool]) -> JoinedBlock:
+        channels, trusted = {}, {}
+        stop = int(ticks[-1]) + 1
+        for (placement, held), too_late in zip(self.state.waiting.items(), late, strict=True):
+            b = int(np.searchsorted(held.tick, stop))
+            a = int(np.searchsorted(held.tick, ticks[0]))
+            full = b - a == len(ticks) and not too_late.any()
+            if full:
+                channels[placement], trusted[placement] = held.channels[a:b], held.trusted[a:b]
+            else:
+                at = held.tick[a:b] - ticks[0]
+                wide = np.full((len(ticks), CHANNELS), np.nan)
+                sure = np.zeros(len(ticks), dtype=np.bool_)
+                wide[at], sure[at] = held.channels[a:b], held.trusted[a:b]
+                wide[too_late], sure[too_late] = np.nan, False
+                channels[placement], trusted[placement] = wide, sure
+            held.tick, held.channels = held.tick[b:].copy(), held.channels[b:].copy()
+            held.trusted, held.arrived_s = held.trusted[b:].copy(), held.arrived_s[b:].copy()
+        return JoinedBlock(int(ticks[0]), channels, trusted)
+
+
+def _passed(held: Waiting, ticks: Int) -> Float:
+    """When each tick was passed by this sensor: arrival of its first waiting sample at or after it; inf if not yet."""
+    at = np.searchsorted(held.tick, ticks)
+    return np.append(held.arrived_s, np.inf)[at]

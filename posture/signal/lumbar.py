@@ -1,0 +1,88 @@
+"""From joined sensor channels to posture angles in the body frame, given a calibration. Stateless: tick by tick.
+
+Signs: with v the up vector in the body frame (x forward, y left, z up), inclination = atan2(-vx, vz) and lateral = asin(vy).
+Upright v = (0, 0, 1) gives 0; face down v = (-1, 0, 0) gives +90; leaning fully to the right v = (0, 1, 0) gives lateral +90,
+where the inclination is not defined (NaN from |vy| > 0.87, about 60 deg).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from posture.signal.calibration import Calibration, SensorCalibration
+from posture.signal.join import JoinedBlock
+from posture.signal.timebase import FORCE, RATE, UP
+from posture.types import AngleBlock, Float, Placement
+
+LATERAL_LIMIT = 0.87
+"""|vy| above which the sagittal inclination is not defined (sine of about 60 deg)."""
+
+
+def body_up(up_sensor: Float, body_from_sensor: Float) -> tuple[Float, Float, Float]:
+    """(n, 3) up vectors in sensor axes -> the three body components, each (n,) contiguous.
+
+    Written out per component: a matrix product over a variable number of rows is not bit-stable across chunkings.
+    """
+    x, y, z = (np.ascontiguousarray(up_sensor[:, k]) for k in range(3))
+    rows = body_from_sensor
+    return tuple(rows[i, 0] * x + rows[i, 1] * y + rows[i, 2] * z for i in range(3))  # type: ignore[return-value]
+
+
+def inclination_deg(vx: Float, vy: Float, vz: Float) -> Float:
+    """Sagittal inclination, (n,) deg, forward positive; NaN where the segment is turned over to the side."""
+    angle = np.degrees(np.arctan2(-vx, vz))
+    angle[np.abs(vy) > LATERAL_LIMIT] = np.nan
+    return angle
+
+
+def wrapped_deg(angle: Float) -> Float:
+    """Into [-180, 180)."""
+    return (angle + 180.0) % 360.0 - 180.0
+
+
+def angles(block: JoinedBlock, calibration: Calibration) -> AngleBlock:
+    """Posture of every tick; what a sensor does not show is NaN.
+
+    Lateral lean, tilt, rate and vertical acceleration come from the lowest sensor of the tick: the sacrum where it has a
+    sample, else the upper lumbar.
+    """
+    n = len(next(iter(block.trusted.values())))
+    inclination = {p: np.full(n, np.nan) for p in Placement}
+    lowest: list[Float] = [np.full(n, np.nan) for _ in range(5)]
+    trusted = np.zeros(n, dtype=np.bool_)
+    for placement in (Placement.UPPER_LUMBAR, Placement.SACRUM):
+        if placement not in block.channels:
+            continue
+        inclination[placement], own = _segment(block.channels[placement], calibration.sensors[placement])
+        there = ~np.isnan(own[0])
+        if there.all():
+            lowest, trusted = own, block.trusted[placement]
+        else:
+            lowest = [np.where(there, mine, other) for mine, other in zip(own, lowest, strict=True)]
+            trusted = np.where(there, block.trusted[placement], trusted)
+    flexion = wrapped_deg(inclination[Placement.UPPER_LUMBAR] - inclination[Placement.SACRUM])
+    lateral, tilt, rate, vertical, force = lowest
+    return AngleBlock(
+        first_tick=block.first_tick,
+        sacrum_inclination_deg=inclination[Placement.SACRUM],
+        upper_lumbar_inclination_deg=inclination[Placement.UPPER_LUMBAR],
+        flexion_deg=flexion,
+        lateral_deg=lateral,
+        tilt_deg=tilt,
+        rate_dps=rate,
+        vertical_mps2=vertical,
+        force_mps2=force,
+        trusted=trusted,
+    )
+
+
+def _segment(channels: Float, sensor: SensorCalibration) -> tuple[Float, list[Float]]:
+    """Inclination, and lateral, tilt, rate, vertical acceleration, force of one sensor; all (n,)."""
+    up, rate, force = channels[:, UP], channels[:, RATE], channels[:, FORCE]
+    vx, vy, vz = body_up(up, sensor.body_from_sensor)
+    along = up[:, 0] * force[:, 0] + up[:, 1] * force[:, 1] + up[:, 2] * force[:, 2]
+    size = np.sqrt(force[:, 0] ** 2 + force[:, 1] ** 2 + force[:, 2] ** 2)
+    speed = np.sqrt(rate[:, 0] ** 2 + rate[:, 1] ** 2 + rate[:, 2] ** 2)
+    lateral = np.degrees(np.arcsin(np.clip(vy, -1.0, 1.0)))
+    tilt = np.degrees(np.arccos(np.clip(vz, -1.0, 1.0)))
+    return inclination_deg(vx, vy, vz), [lateral, tilt, np.degrees(speed), along - sensor.gravity_mps2, size]

@@ -1,0 +1,223 @@
+"""One sensor's samples on its own uniform clock, and from there onto the session's 50 Hz grid.
+
+Fusion runs at the sensor's own rate, so the samples are first given whole-number indices there (`Timebase`) and gaps become
+explicit: short ones are filled, long ones start a new run. After fusion `Grid` reads the runs at the session's ticks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posture.config import TimebaseConfig
+from posture.types import GRID_HZ, Bool, Float, ImuBlock, InputError, Int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Samples with consecutive indices; sample i is at `origin_s + (first_index + i) / rate_hz`.
+
+    first_index : index of the first sample. restart : a long gap (or nothing) lies before it.
+    acc_mps2 : (n, 3). gyr_radps : (n, 3) or None. measured : (n,) False where filled in. arrived_s : (n,).
+    """
+
+    first_index: int
+    restart: bool
+    acc_mps2: Float
+    gyr_radps: Float | None
+    measured: Bool
+    arrived_s: Float
+
+
+@dataclass(slots=True)
+class TimebaseState:
+    """The clock's origin and the last real sample."""
+
+    origin_s: float | None = None
+    last_index: int = -1
+    last: Float = field(default_factory=lambda: np.empty(0))
+    dropped_n: int = 0
+
+
+class Timebase:
+    """Samples with times -> runs of consecutive indices.
+
+    A sample belongs to the nearest index of the nominal rate; a second sample for an index, or one from the past, is dropped
+    and counted. Rows with a NaN are no samples. A gap is missing samples / nominal rate: up to `interpolate_max_s` filled
+    linearly; up to `restart_min_s` the orientation is held (rate 0, force of the sample before); longer ones start a new run.
+    """
+
+    def __init__(self, rate_hz: float, params: TimebaseConfig, state: TimebaseState | None = None) -> None:
+        self.rate_hz = rate_hz
+        self.params = params
+        self.state = state or TimebaseState()
+
+    def push(self, block: ImuBlock) -> tuple[Run, ...]:
+        """Whole runs of the block's samples; filled samples come with the real one that ends their gap."""
+        has_gyro = block.gyr_radps is not None
+        values = np.hstack([block.acc_mps2, block.gyr_radps]) if block.gyr_radps is not None else block.acc_mps2
+        ok = np.isfinite(values).all(axis=1) & np.isfinite(block.time_s)
+        if not ok.any():
+            return ()
+        state = self.state
+        if state.origin_s is None:
+            state.origin_s = float(block.time_s[ok][0])
+        index = np.full(len(ok), -1, dtype=np.int64)
+        index[ok] = np.rint((block.time_s[ok] - state.origin_s) * self.rate_hz).astype(np.int64)
+        newest = np.maximum.accumulate(np.concatenate([[state.last_index], index]))[:-1]
+        keep = index > newest
+        state.dropped_n += int(np.count_nonzero(ok & ~keep))
+        if not keep.any():
+            return ()
+        index, values, arrived_s = index[keep], values[keep], block.arrived_s[keep]
+        first_ever = state.last_index < 0
+        step = np.diff(index, prepend=index[0] - 1 if first_ever else state.last_index)
+        self._refuse_broken_clock(step, block.time_s[keep])
+        before = np.vstack([values[:1] if first_ever else state.last, values[:-1]])
+        state.last_index, state.last = int(index[-1]), values[-1:].copy()
+        return self._runs(index, values, before, step, arrived_s, first_ever=first_ever, has_gyro=has_gyro)
+
+    def flush(self) -> tuple[Run, ...]:
+        """Nothing is held back."""
+        return ()
+
+    def _refuse_broken_clock(self, step: Int, time_s: Float) -> None:
+        worst = int(np.argmax(step))
+        if step[worst] / self.rate_hz > self.params.gap_max_s:
+            raise InputError(
+                f"the time jumps forwards by {step[worst] / self.rate_hz / 3600:.0f} h to {time_s[worst]:.1f} s; "
+                f"check the time column (longest gap accepted: {self.params.gap_max_s / 3600:.0f} h)"
+            )
+
+    def _runs(
+        self, index: Int, values: Float, before: Float, step: Int, arrived_s: Float, *, first_ever: bool, has_gyro: bool
+    ) -> tuple[Run, ...]:
+        missing = step - 1
+        restart = missing >= self.params.restart_min_s * self.rate_hz - 0.5
+        restart[0] |= first_ever
+        measured = np.ones(len(index), dtype=np.bool_)
+        rows = np.where(restart, 1, step)
+        if int(rows.max()) > 1:
+            values, measured = self._filled(values, before, step, rows)
+        ends = np.cumsum(rows)
+        arrived_s = np.repeat(arrived_s, rows)
+        heads = np.flatnonzero(restart)
+        cuts = sorted({0, *(int(ends[k] - rows[k]) for k in heads)})
+        head_rows = {int(ends[k] - rows[k]) for k in heads}
+        first_of_row = np.repeat(index - rows + 1 - (ends - rows), rows) + np.arange(len(values))
+        runs = []
+        for a, b in zip(cuts, [*cuts[1:], len(values)], strict=True):
+            part = values[a:b]
+            runs.append(
+                Run(
+                    first_index=int(first_of_row[a]),
+                    restart=a in head_rows,
+                    acc_mps2=np.ascontiguousarray(part[:, :3]),
+                    gyr_radps=np.ascontiguousarray(part[:, 3:]) if has_gyro else None,
+                    measured=measured[a:b],
+                    arrived_s=arrived_s[a:b],
+                )
+            )
+        return tuple(runs)
+
+    def _filled(self, values: Float, before: Float, step: Int, rows: Int) -> tuple[Float, Bool]:
+        owner = np.repeat(np.arange(len(rows)), rows)
+        place = np.arange(len(owner)) - np.repeat(np.cumsum(rows) - rows, rows) + 1
+        measured = place == rows[owner]
+        share = (place / rows[owner])[:, None]
+        out = before[owner] + (values[owner] - before[owner]) * share
+        held = ~measured & (step[owner] - 1 > self.params.interpolate_max_s * self.rate_hz + 0.5)
+        out[held] = before[owner[held]]
+        out[held, 3:] = 0.0
+        out[measured] = values
+        return out, measured
+
+
+@dataclass(frozen=True, slots=True)
+class OrientedRun:
+    """A run with its orientation, still at the sensor's rate.
+
+    channels : (n, 9): up vector in the sensor frame, angular rate rad/s (bias removed), specific force m/s^2.
+    trusted : (n,) measured, and not just after a restart. The rest as in `Run`.
+    """
+
+    first_index: int
+    restart: bool
+    channels: Float
+    trusted: Bool
+    arrived_s: Float
+
+
+CHANNELS = 9
+UP, RATE, FORCE = slice(0, 3), slice(3, 6), slice(6, 9)
+
+
+@dataclass(frozen=True, slots=True)
+class TickRun:
+    """Consecutive ticks of the session grid for one sensor; arrays as in `OrientedRun`."""
+
+    first_tick: int
+    channels: Float
+    trusted: Bool
+    arrived_s: Float
+
+
+@dataclass(slots=True)
+class GridState:
+    """The last sample of the open run, to interpolate from."""
+
+    last_index: int = -1
+    channels: Float = field(default_factory=lambda: np.empty((0, CHANNELS)))
+    trusted: Bool = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
+    arrived_s: Float = field(default_factory=lambda: np.empty(0))
+
+
+class Grid:
+    """Oriented runs at the sensor's rate -> 50 Hz ticks, by linear interpolation inside a run; none across runs.
+
+    A tick that falls on a sample is that sample, unchanged. A tick counts as trusted if both its neighbours are.
+    """
+
+    def __init__(self, rate_hz: float, state: GridState | None = None) -> None:
+        self.rate_hz = rate_hz
+        self.state = state or GridState()
+
+    def push(self, run: OrientedRun, *, origin_s: float) -> TickRun | None:
+        """Ticks between the last sample of the run so far and its newest; None where no tick falls there."""
+        state = self.state
+        first = run.first_index
+        channels, trusted, arrived_s = run.channels, run.trusted, run.arrived_s
+        lone_head = run.restart or state.last_index < 0
+        if not lone_head:
+            first = state.last_index
+            channels = np.vstack([state.channels, channels])
+            trusted = np.concatenate([state.trusted, trusted])
+            arrived_s = np.concatenate([state.arrived_s, arrived_s])
+        last = first + len(channels) - 1
+        state.last_index, state.channels = last, channels[-1:].copy()
+        state.trusted, state.arrived_s = trusted[-1:].copy(), arrived_s[-1:].copy()
+        position = self._position
+        tick_a = int(np.ceil((origin_s + first / self.rate_hz) * GRID_HZ - 1e-6))
+        tick_b = int(np.floor((origin_s + last / self.rate_hz) * GRID_HZ + 1e-6))
+        if not lone_head and position(np.array([tick_a]), origin_s)[0] <= first:
+            tick_a += 1  # that tick went out with the sample before
+        if tick_b < tick_a:
+            return None
+        at = position(np.arange(tick_a, tick_b + 1), origin_s) - first
+        low = np.clip(np.floor(at).astype(np.int64), 0, len(channels) - 1)
+        high = np.minimum(low + 1, len(channels) - 1)
+        share = at - low
+        exact = share == 0.0
+        if exact.all():
+            return TickRun(tick_a, channels[low], trusted[low], arrived_s[low])
+        values = channels[low] + (channels[high] - channels[low]) * share[:, None]
+        high = np.where(exact, low, high)
+        values[exact] = channels[low[exact]]
+        return TickRun(tick_a, values, trusted[low] & trusted[high], arrived_s[high])
+
+    def _position(self, tick: Int, origin_s: float) -> Float:
+        """Index of the sample at a tick, fractional; within 1e-6 of a sample it is that sample."""
+        at = (tick / GRID_HZ - origin_s) * self.rate_hz
+        whole = np.rint(at)
+        return np.where(np.abs(at - whole) < 1e-6, whole, at)
