@@ -73,8 +73,8 @@ class ContextConfig(_Section):
     gait_cut: Positive = Field(0.35, description="share of the wearer's own walking RMS where still turns into walking; " + _TUNED)
     stand_sd_deg: Positive = Field(4.0, description="deg; spread of quiet standing around its neutral; " + _TUNED)
     sit_sd_deg: Positive = Field(6.0, description="deg; spread of sitting around the person's seated range; " + _TUNED)
-    tilt_weight: Positive = Field(0.12, description="share of a second's tilt evidence that is new (seconds are not independent); " + _TUNED)
-    change_per_s: Positive = Field(1e-6, description="1/s; chance of a change between sitting and standing with no transition seen; " + _TUNED)
+    tilt_weight: Positive = Field(0.03, description="share of a second's tilt evidence that is new (seconds are not independent); " + _TUNED)
+    change_per_s: Positive = Field(1e-7, description="1/s; chance of a change between sitting and standing with no transition seen; " + _TUNED)
 
 
 class MovementConfig(_Section):
@@ -84,9 +84,12 @@ class MovementConfig(_Section):
     rise_min_deg: Positive = Field(10.0, description="deg; smallest rise of the lean to count; design default 15 lowered, the verdict is left to the evidence; " + _TUNED)
     reach_s: Positive = Field(3.0, description="s; how far before and after the peak quiet ends are sought; transitions last 2.6-3.2 s (HAPT)")
     inner_s: Positive = Field(0.4, description="s; quiet ends lie at least this far from the peak; ours")
+    quiet_dps: Positive = Field(8.0, description="deg/s; mean rate (with 10 deg/s per m/s^2 of vertical acceleration) that counts as quiet; " + _TUNED)
+    unquiet_m: Positive = Field(0.3, description="m; lever from the angular rate at an end to its unknown vertical velocity; ours")
     height_sd_m: Positive = Field(0.09, description="m; error of the strapdown height change (0.085 measured on recorded motion)")
     chair_height_m: Positive = Field(0.36, description="m; height change of a chair; sd chair_height_sd_m; " + _TUNED)
     chair_height_sd_m: Positive = Field(0.10, description="m; " + _TUNED)
+    posture_weight: Positive = Field(0.7, description="share of the posture's evidence after a lean that counts, next to its height; " + _TUNED)
     chair_prior: Share = Field(0.15, description="share of leans that are chair transitions; " + _TUNED)
 
 

@@ -1,0 +1,111 @@
+"""Ticks -> one row of features per second: what every slower decision looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from posture.signal.gait import GaitBand, GaitState
+from posture.types import GRID_HZ, AngleBlock, Float
+
+_MEDIANS = ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg", "lateral_deg", "tilt_deg")
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFeatures:
+    """Whole seconds, every array (m,). Medians in deg are NaN where no tick of the second had the value.
+
+    gait_mps2 : RMS of the gait band of the force. rate_dps : mean angular rate. valid_fraction : share of ticks on measured,
+    trusted samples; present_fraction : share with any sample.
+    """
+
+    start_s: Float
+    sacrum_inclination_deg: Float
+    upper_lumbar_inclination_deg: Float
+    flexion_deg: Float
+    lateral_deg: Float
+    tilt_deg: Float
+    rate_dps: Float
+    gait_mps2: Float
+    valid_fraction: Float
+    present_fraction: Float
+
+    def __len__(self) -> int:
+        return len(self.start_s)
+
+    def __getitem__(self, rows: slice) -> EpochFeatures:
+        return EpochFeatures(*(getattr(self, f.name)[rows] for f in fields(self)))
+
+    @staticmethod
+    def joined(parts: list[EpochFeatures]) -> EpochFeatures:
+        """Rows of all parts, in order; at least one part."""
+        return EpochFeatures(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(EpochFeatures)))
+
+
+@dataclass(slots=True)
+class EpochsState:
+    """Ticks of the open second, (channels, < 50), its start, and the memory of the gait band."""
+
+    next_epoch: int | None = None
+    open: Float = field(default_factory=lambda: np.empty((8, 0)))
+    gait: GaitState | None = None
+
+
+class Epochs:
+    """Angle blocks (ticks in order, no holes) -> features of the seconds that are complete."""
+
+    def __init__(self, state: EpochsState | None = None) -> None:
+        self.state = state or EpochsState()
+
+    def push(self, block: AngleBlock) -> EpochFeatures:
+        state = self.state
+        if state.next_epoch is None:
+            state.next_epoch = block.first_tick // GRID_HZ
+        band = GaitBand(GRID_HZ, state.gait)
+        gait = band.push(block.force_mps2)
+        state.gait = band.state
+        rows = np.stack([*(getattr(block, name) for name in _MEDIANS), block.rate_dps, gait, block.trusted.astype(np.float64)])
+        rows = np.concatenate([state.open, rows], axis=1)
+        whole = rows.shape[1] // GRID_HZ
+        state.open = rows[:, whole * GRID_HZ :].copy()
+        return self._features(rows[:, : whole * GRID_HZ].reshape(len(rows), whole, GRID_HZ))
+
+    def flush(self) -> EpochFeatures:
+        """The unfinished last second, with what it holds."""
+        left = self.state.open.shape[1]
+        if not left:
+            return self._features(np.empty((8, 0, GRID_HZ)))
+        padded = np.full((8, GRID_HZ), np.nan)
+        padded[:, :left] = self.state.open
+        padded[6:, left:] = 0.0
+        self.state.open = np.empty((8, 0))
+        return self._features(padded.reshape(8, 1, GRID_HZ))
+
+    def _features(self, windows: Float) -> EpochFeatures:
+        """(8, m, 50) -> m rows."""
+        state = self.state
+        m = windows.shape[1]
+        first = state.next_epoch or 0
+        state.next_epoch = first + m if state.next_epoch is not None else None
+        medians = [_median(windows[k]) for k in range(5)]
+        present = ~np.isnan(windows[4])
+        rate = np.where(present, windows[5], 0.0).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+        return EpochFeatures(
+            np.arange(first, first + m, dtype=np.float64),
+            *medians,
+            rate_dps=rate,
+            gait_mps2=np.sqrt((windows[6] ** 2).mean(axis=1)),
+            valid_fraction=windows[7].mean(axis=1),
+            present_fraction=present.mean(axis=1),
+        )
+
+
+def _median(windows: Float) -> Float:
+    """Row medians of (m, 50) that leave NaN out: NaN sorts to the end."""
+    ordered = np.sort(windows, axis=1)
+    count = windows.shape[1] - np.isnan(windows).sum(axis=1)
+    row = np.arange(len(windows))
+    low = ordered[row, np.maximum((count - 1) // 2, 0)]
+    high = ordered[row, np.maximum(count // 2, 0).clip(max=windows.shape[1] - 1)]
+    return np.where(count > 0, (low + high) / 2, np.nan)

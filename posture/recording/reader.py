@@ -1,0 +1,195 @@
+"""A sample file as a stream of batches for the pipeline, and as windows for calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from posture.recording.clock import parse_clock
+from posture.recording.columns import TIME, SensorColumns, find_sensors, select_sensors
+from posture.recording.files import SampleFile, open_file
+from posture.recording.timescan import TimeScan
+from posture.types import Float, ImuBatch, ImuBlock, InputError, Placement
+
+BATCH_ROWS = 15_000
+"""Rows per batch: 5 min at 50 Hz, 0.7 MB per sensor."""
+_FULL_RATE_HZ = 20.0
+"""Below this bends get no verdict (contract, "Sample file")."""
+_UNIT_ROWS = 5_000
+_LIKE_G = (0.5, 2.0)
+"""Median magnitude of the first rows that only an accelerometer in g gives: in m/s^2 it is 9.8 at rest."""
+_FLOAT32_TIME_MAX_S = 4096.0
+"""From here on a float32 second is known to 0.5 ms only, which at 50 Hz is more jitter than a crystal has in a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingInfo:
+    """What a recording holds.
+
+    path : the file.
+    present, selected : sensors with samples in the file, and those that are read; in the order of `Placement`.
+    rate_hz : samples a second while the sensor ran, one figure for the file; lost rows do not lower it.
+    has_gyro : per selected sensor.
+    first_s, last_s : times of the first and last row, s since the start.
+    rows : rows with a time.
+    start_utc, zone : when time 0 was (aware, UTC) and the IANA zone; None where the file does not say.
+    notes : sentences on what was left out or is less than full.
+    """
+
+    path: Path
+    present: tuple[Placement, ...]
+    selected: tuple[Placement, ...]
+    rate_hz: float
+    has_gyro: Mapping[Placement, bool]
+    first_s: float
+    last_s: float
+    rows: int
+    start_utc: datetime | None
+    zone: str | None
+    notes: tuple[str, ...]
+
+
+class Recording:
+    """A checked sample file; made by `open_recording`. Every iteration reads the file anew, a batch at a time."""
+
+    def __init__(self, info: RecordingInfo, file: SampleFile, sensors: tuple[SensorColumns, ...]) -> None:
+        self.info = info
+        self._file = file
+        self._sensors = sensors
+
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[ImuBatch]:
+        """The whole recording in order, at most `rows` rows at a time; the samples do not depend on `rows`.
+
+        Rows without a time are left out, infinite values are NaN; a sensor that has nothing in a row has NaN there.
+        """
+        for time_s, blocks in self._read(rows):
+            yield ImuBatch(blocks=blocks, arrived_until_s=float(time_s[-1]))
+
+    def window(self, start_s: float, end_s: float) -> tuple[ImuBlock, ...]:
+        """The samples with start_s <= time < end_s, one block per selected sensor, of length 0 where there are none."""
+        parts = list(self._read(BATCH_ROWS, start_s=start_s, end_s=end_s))
+        time_s = np.concatenate([t for t, _ in parts]) if parts else np.empty(0)
+        blocks = []
+        for i, sensor in enumerate(self._sensors):
+            mine = [b[i] for _, b in parts]
+            acc = np.concatenate([b.acc_mps2 for b in mine]) if mine else np.empty((0, 3))
+            gyr = [b.gyr_radps for b in mine if b.gyr_radps is not None]
+            none = np.empty((0, 3)) if sensor.gyr else None
+            blocks.append(ImuBlock(sensor.placement, time_s, acc, np.concatenate(gyr) if gyr else none, time_s))
+        return tuple(blocks)
+
+    def _read(
+        self, rows: int, *, start_s: float = -np.inf, end_s: float = np.inf
+    ) -> Iterator[tuple[Float, tuple[ImuBlock, ...]]]:
+        names = [TIME, *(n for s in self._sensors for n in s.names)]
+        for columns in self._file.stream(names, rows, start_s=start_s, end_s=end_s):
+            time_s = columns[0]
+            known = np.isfinite(time_s)
+            if known.any() and time_s[known][0] >= end_s:
+                return
+            keep = known & (time_s >= start_s) & (time_s < end_s)
+            if not keep.all():
+                columns = [c[keep] for c in columns]
+                time_s = columns[0]
+            if not len(time_s):
+                continue
+            by_name = dict(zip(names, columns, strict=True))
+            yield time_s, tuple(_block(s, time_s, by_name) for s in self._sensors)
+
+
+def open_recording(path: Path, *, sensors: Sequence[Placement] | None = None) -> Recording:
+    """Check a sample file whole and say what it holds.
+
+    sensors : which of its sensors to read; None: all that have samples.
+    InputError in one sentence where the file, a column, its time or its clock cannot be used (contract, "Sample file").
+    A CSV is parsed once in full here, so that a bad number is found before anything is computed from the good ones.
+    """
+    where = str(path)
+    file = open_file(Path(path))
+    found = find_sensors(file.columns, where=where)
+    chosen = select_sensors(found, sensors, where=where)
+    start_utc, zone = parse_clock(file.clock.get("start_utc"), file.clock.get("zone"), where=where)
+    scan = TimeScan(where)
+    silent = file.survey([n for s in chosen for n in s.names], scan.push)
+    rate_hz = scan.rate_hz()
+    dead = {s.placement for s in chosen if silent.intersection(s.acc)}
+    if dead and (sensors is not None or len(dead) == len(chosen)):
+        raise InputError(
+            f"{where} has no accelerometer sample of {' or '.join(sorted(dead))}; use another recording or sensor."
+        )
+    live = tuple(
+        SensorColumns(s.placement, s.acc, None if s.gyr is None or silent.intersection(s.gyr) else s.gyr)
+        for s in chosen
+        if s.placement not in dead
+    )
+    info = RecordingInfo(
+        path=Path(path),
+        present=tuple(s.placement for s in found if s.placement not in dead),
+        selected=tuple(s.placement for s in live),
+        rate_hz=rate_hz,
+        has_gyro={s.placement: s.gyr is not None for s in live},
+        first_s=scan.first_s,
+        last_s=scan.last_s,
+        rows=scan.rows,
+        start_utc=start_utc,
+        zone=zone,
+        notes=_notes(scan, rate_hz, dead, live, file),
+    )
+    recording = Recording(info, file, live)
+    _check_unit(recording)
+    return recording
+
+
+def _check_unit(recording: Recording) -> None:
+    """Refuse an accelerometer that is in g: everything computed from it would be wrong without a sign of it."""
+    for batch in recording.batches(_UNIT_ROWS):
+        for block in batch.blocks:
+            force = np.sqrt(np.einsum("ij,ij->i", block.acc_mps2, block.acc_mps2))
+            force = force[np.isfinite(force)]
+            if len(force) and _LIKE_G[0] < (median := float(np.median(force))) < _LIKE_G[1]:
+                raise InputError(
+                    f"The accelerometer of {block.placement.value} in {recording.info.path} reads about {median:.2f}, "
+                    "which is g and not m/s^2; multiply it by 9.80665, or convert the file with `posture import`."
+                )
+        return
+
+
+def _notes(
+    scan: TimeScan, rate_hz: float, dead: set[Placement], live: tuple[SensorColumns, ...], file: SampleFile
+) -> tuple[str, ...]:
+    notes = [f"{p.value}: no samples in this file, left out." for p in sorted(dead)]
+    notes += [f"{s.placement.value}: accelerometer only, confidence is lower." for s in live if s.gyr is None]
+    if scan.dropped:
+        notes.append(f"{_rows(scan.dropped)} without a time left out.")
+    if scan.repeated:
+        notes.append(f"{_rows(scan.repeated)} with the time of the row before.")
+    if rate_hz < _FULL_RATE_HZ:
+        notes.append(
+            f"{rate_hz:.3g} samples a second: bends are counted without a verdict (that needs {_FULL_RATE_HZ:g})."
+        )
+    if file.time_is_float32 and scan.last_s > _FLOAT32_TIME_MAX_S:
+        notes.append("time_s is float32, too coarse for so long a recording; write it as float64.")
+    return tuple(notes)
+
+
+def _rows(n: int) -> str:
+    return f"{n} row{'s' * (n != 1)}"
+
+
+def _block(sensor: SensorColumns, time_s: Float, columns: Mapping[str, Float]) -> ImuBlock:
+    acc_mps2 = _stack([columns[n] for n in sensor.acc])
+    gyr_radps = _stack([columns[n] for n in sensor.gyr]) if sensor.gyr else None
+    return ImuBlock(sensor.placement, time_s, acc_mps2, gyr_radps, time_s)
+
+
+def _stack(axes: Sequence[Float]) -> Float:
+    """Three (n,) columns -> C-contiguous (n, 3) of the reader's own; infinite becomes NaN."""
+    out = np.empty((len(axes[0]), 3))
+    for i, axis in enumerate(axes):
+        out[:, i] = axis
+    out[np.isinf(out)] = np.nan
+    return out
