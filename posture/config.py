@@ -101,6 +101,8 @@ class SittingConfig(_Section):
     slump_on_pct: Positive = Field(62.0, description="slump index; 62 is 60 % of range where tall sits near 15 % and full slump near 88 %")
     slump_off_pct: Positive = Field(52.0, description="slump index; end of a bout")
     bout_end_s: Positive = Field(10.0, description="s; how long under the off level ends a bout; design default")
+    bout_min_s: Positive = Field(60.0, description="s; a shorter stay in flexion is in the epochs, not an event of its own; ours")
+    hold_over_gap_s: Positive = Field(600.0, description="s; the meter holds through this much gap, then recovers as if sitting out of flexion; design default")
     ramp_pct: Positive = Field(20.0, description="% ; the meter's drive falls linearly from 1 at the start level to 0 this far under it")
     load_tau_min: Positive = Field(9.4, description="min; creep of lumbar tissue under flexion, loading; design default from the creep literature")
     recover_tau_min: Positive = Field(2.9, description="min; recovery standing, walking or lying; design default from the creep literature")
@@ -117,7 +119,8 @@ class BendsConfig(_Section):
     sacrum_off_deg: Positive = Field(8.0, description="deg; with the sacrum alone; " + _TUNED)
     hold_min_s: Positive = Field(0.7, description="s over the on level; design default")
     merge_s: NonNegative = Field(1.5, description="s; a shorter pause joins two bends; design default")
-    longest_s: Positive = Field(600.0, description="s; a lean open for longer is closed as a held posture, not a bend; ours")
+    upright_deg: float = Field(5.0, description="deg; a pause that comes up this far is a new bend, however short; " + _TUNED)
+    longest_s: Positive = Field(600.0, description="s; a lean open for longer is a held posture, not a bend; bounds memory; ours")
     deep_trunk_deg: Positive = Field(60.0, description="deg; deep, upper lumbar; design default")
     deep_sacrum_deg: Positive = Field(35.0, description="deg; deep, sacrum alone; design default")
     sustained_s: Positive = Field(10.0, description="s; a sustained lean; design default")
@@ -146,7 +149,8 @@ class FloorConfig(_Section):
     rounded_pct: Positive = Field(60.0, description="% of own range in the transit: rounded straight sit-up; design default")
     half_kneel_pct: Positive = Field(50.0, description="% of own range: less can be a half-kneel; design default")
     roll_min_deg: Positive = Field(50.0, description="deg; rolled this far before pitching up is a log-roll; design default")
-    pause_min_s: Positive = Field(0.5, description="s; upright pause at mid height; design default 0.5-3")
+    quiet_dps: Positive = Field(6.0, description="deg/s; mean rate of a second that stands still; " + _TUNED)
+    upright_deg: Positive = Field(25.0, description="deg; tilt of a second that is upright; " + _TUNED)
 
 
 class AlertsConfig(_Section):
@@ -165,6 +169,7 @@ class AlertsConfig(_Section):
     confidence_min: Share = Field(0.70, description="least confidence of what an alert judges")
     after_transition_s: NonNegative = Field(10.0, description="s after a chair transition without a sitting alert")
     after_chair_s: NonNegative = Field(3.0, description="s after a chair transition without a bend cue")
+    coach_min: Positive = Field(30.0, description="min from the start of the session in which `coach` says every verdict; then as balanced")
     lying_for_floor_s: Positive = Field(10.0, description="s; lying shorter than this raises nothing")
 
 

@@ -35,11 +35,12 @@ _BASE = np.array(
 
 @dataclass(frozen=True, slots=True)
 class ContextBlock:
-    """(m,) seconds: `Context` code and the posterior probability of it."""
+    """(m,) seconds: `Context` code, the posterior probability of it, and the features that it was decided on."""
 
     start_s: Float
     context: Int8
     confidence: Float
+    features: EpochFeatures
 
 
 @dataclass(slots=True)
@@ -76,16 +77,14 @@ class ContextModel:
 
     def flush(self) -> ContextBlock:
         """End of session: the last seconds are decided with the lag that is left."""
-        if not self.state.waiting:
-            return ContextBlock(np.empty(0), np.empty(0, dtype=np.int8), np.empty(0))
-        rows = EpochFeatures.joined(self.state.waiting)
+        rows = EpochFeatures.joined(self.state.waiting) if self.state.waiting else EpochFeatures.empty()
         return self._decide(rows, len(rows))
 
     def _decide(self, rows: EpochFeatures, ready: int) -> ContextBlock:
         state = self.state
         state.waiting = [rows[ready:]]
         if not ready:
-            return ContextBlock(np.empty(0), np.empty(0, dtype=np.int8), np.empty(0))
+            return ContextBlock(np.empty(0), np.empty(0, dtype=np.int8), np.empty(0), rows[:0])
         likely = self._likelihood(rows)
         change = self._changes(rows)
         forward = np.empty((ready, 5))
@@ -105,7 +104,7 @@ class ContextModel:
         confidence = np.where(absent, 1.0, confidence)
         before_s = float(rows.start_s[ready - 1]) + 1.0
         state.movements = [m for m in state.movements if m.peak_s >= before_s]
-        return ContextBlock(rows.start_s[:ready], label, confidence)
+        return ContextBlock(rows.start_s[:ready], label, confidence, rows[:ready])
 
     def _smoothed(self, forward: Float, likely: Float, change: Float, ready: int) -> Float:
         """Posterior given the lag's seconds after each one. Written as single products: bit-stable for any number of rows."""

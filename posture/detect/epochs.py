@@ -38,6 +38,11 @@ class EpochFeatures:
         return EpochFeatures(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     @staticmethod
+    def empty() -> EpochFeatures:
+        """No seconds."""
+        return EpochFeatures(*(np.empty(0) for _ in fields(EpochFeatures)))
+
+    @staticmethod
     def joined(parts: list[EpochFeatures]) -> EpochFeatures:
         """Rows of all parts, in order; at least one part."""
         return EpochFeatures(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(EpochFeatures)))

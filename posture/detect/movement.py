@@ -117,7 +117,8 @@ class Movements:
         vertical = self.state.ticks[_VERTICAL, a * n : (b + 1) * n]
         height, drop = _height_m(vertical)
         upright = max(means[_TILT, a], means[_TILT, b]) < 50.0
-        flexion = self.state.ticks[_FLEXION, a * n : (b + 1) * n]
+        # Around the peak only: slumped sitting before a rise is not how the rise was done.
+        flexion = self.state.ticks[_FLEXION, max(a, k - self.inner * 2) * n : (min(b, k + self.inner * 2) + 1) * n]
         time_s = lambda i: (first_step + i) * self.params.step_s  # noqa: E731
         return Movement(
             start_s=time_s(a),

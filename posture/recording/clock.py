@@ -1,4 +1,4 @@
-"""When a recording was made: `start_utc` and `zone` from Parquet metadata, a CSV comment or the command line."""
+"""What a file states about itself, and when it was made: `start_utc` and `zone` (also from the command line), `origin`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from posture.types import InputError
 
-_KEY = re.compile(r"\b(start_utc|zone)\s*[=:]\s*", re.IGNORECASE)
+STATED = ("start_utc", "zone", "origin")
+"""Keys that are read from Parquet metadata and from CSV comments; `origin` says where the samples come from."""
+_KEY = re.compile(rf"\b({'|'.join(STATED)})\s*[=:]\s*", re.IGNORECASE)
 
 
 def parse_clock(start: str | None, zone: str | None, *, where: str) -> tuple[datetime | None, str | None]:
@@ -48,12 +50,12 @@ def parse_clock(start: str | None, zone: str | None, *, where: str) -> tuple[dat
     return moment.astimezone(UTC), zone
 
 
-def clock_of_comments(lines: Iterable[str]) -> dict[str, str]:
-    """`start_utc` and `zone` out of CSV comment lines, after `=` or `:`, with or without spaces, commas and quotes."""
+def stated_in_comments(lines: Iterable[str]) -> dict[str, str]:
+    """The `STATED` keys out of CSV comment lines, after `=` or `:`, with or without spaces, commas and quotes."""
     found: dict[str, str] = {}
     for line in lines:
         keys = list(_KEY.finditer(line))
-        ends = [k.start() for k in keys[1:]] + [len(line)]
+        ends = [k.start() for k in keys[1:]] + [len(line)] if keys else []
         for key, end in zip(keys, ends, strict=True):
             found.setdefault(key.group(1).lower(), line[key.end() : end].strip(" \t\r\n,;\"'"))
     return found

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from posture.recording.clock import clock_of_comments
+from posture.recording.clock import STATED, stated_in_comments
 from posture.recording.columns import TIME
 from posture.types import Float, InputError
 
@@ -26,13 +26,13 @@ class SampleFile(Protocol):
     """What a reader needs of a file.
 
     columns : all names, in file order.
-    clock : the texts of `start_utc` and `zone`, where they are stated.
+    stated : the texts of those of `clock.STATED` that are there.
     """
 
     @property
     def columns(self) -> tuple[str, ...]: ...  # noqa: D102
     @property
-    def clock(self) -> Mapping[str, str]: ...  # noqa: D102
+    def stated(self) -> Mapping[str, str]: ...  # noqa: D102
     @property
     def time_is_float32(self) -> bool: ...  # noqa: D102
 
@@ -91,7 +91,7 @@ class ParquetSamples:
             raise InputError(f"{path} is a damaged or cut-off Parquet file; export or copy it again.") from e
         self.columns = tuple(schema.names)
         raw = {k.decode("utf-8", "replace"): v.decode("utf-8", "replace") for k, v in (schema.metadata or {}).items()}
-        self.clock = {k: raw[k] for k in ("start_utc", "zone") if k in raw}
+        self.stated = {k: raw[k] for k in STATED if k in raw}
         self.time_is_float32 = TIME in self.columns and pa.types.is_float32(schema.field(TIME).type)
         self._text = {
             field.name: str(field.type)
@@ -164,7 +164,7 @@ class CsvSamples:
                     break
                 comments.append(line)
         self._skip = len(comments) + 1
-        self.clock = clock_of_comments(comments)
+        self.stated = stated_in_comments(comments)
         self.columns = tuple(name.strip() for name in next(csv.reader([header]), []))
         if len(self.columns) < 2:
             wrong = next((name for mark, name in _SEPARATORS.items() if mark in header), None)

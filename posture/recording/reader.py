@@ -37,7 +37,7 @@ class RecordingInfo:
     first_s, last_s : times of the first and last row, s since the start.
     rows : rows with a time.
     start_utc, zone : when time 0 was (aware, UTC) and the IANA zone; None where the file does not say.
-    notes : sentences on what was left out or is less than full.
+    notes : sentences on where it comes from, what was left out and what is less than full.
     """
 
     path: Path
@@ -112,7 +112,7 @@ def open_recording(path: Path, *, sensors: Sequence[Placement] | None = None) ->
     file = open_file(Path(path))
     found = find_sensors(file.columns, where=where)
     chosen = select_sensors(found, sensors, where=where)
-    start_utc, zone = parse_clock(file.clock.get("start_utc"), file.clock.get("zone"), where=where)
+    start_utc, zone = parse_clock(file.stated.get("start_utc"), file.stated.get("zone"), where=where)
     scan = TimeScan(where)
     silent = file.survey([n for s in chosen for n in s.names], scan.push)
     rate_hz = scan.rate_hz()
@@ -161,7 +161,9 @@ def _check_unit(recording: Recording) -> None:
 def _notes(
     scan: TimeScan, rate_hz: float, dead: set[Placement], live: tuple[SensorColumns, ...], file: SampleFile
 ) -> tuple[str, ...]:
-    notes = [f"{p.value}: no samples in this file, left out." for p in sorted(dead)]
+    origin = file.stated.get("origin")
+    notes = [f"Origin: {origin}."] if origin else []
+    notes += [f"{p.value}: no samples in this file, left out." for p in sorted(dead)]
     notes += [f"{s.placement.value}: accelerometer only, confidence is lower." for s in live if s.gyr is None]
     if scan.dropped:
         notes.append(f"{_rows(scan.dropped)} without a time left out.")

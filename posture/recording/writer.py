@@ -21,11 +21,13 @@ def write_sample_file(
     *,
     start_utc: datetime | str | None = None,
     zone: str | None = None,
+    origin: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Parquet (zstd), or CSV where the name ends in .csv; the whole file appears at once or not at all.
 
     columns : name -> (n,); `time_s` is kept as float64, the signals as float32.
+    origin : where the samples come from, in a few words; readers show it.
     InputError: the file is there already and `overwrite` is False, no `time_s`, a clock that cannot be read.
     """
     import pyarrow as pa
@@ -38,8 +40,8 @@ def write_sample_file(
         raise InputError(f"Nothing was written to {path}: the column {TIME} is missing.")
     text = start_utc.isoformat() if isinstance(start_utc, datetime) else start_utc
     start, zone = parse_clock(text, zone, where=str(path))
-    clock = {"start_utc": start.isoformat().replace("+00:00", "Z") if start else None, "zone": zone}
-    stated = {k: v for k, v in clock.items() if v}
+    known = {"start_utc": start.isoformat().replace("+00:00", "Z") if start else None, "zone": zone, "origin": origin}
+    stated = {k: v for k, v in known.items() if v}
     table = pa.table({n: np.asarray(c, dtype=np.float64 if n == TIME else np.float32) for n, c in columns.items()})
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

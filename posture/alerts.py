@@ -1,0 +1,170 @@
+"""When a detection becomes a nudge: a pure policy over decided seconds and events.
+
+`push` takes one item at a time in the order in which they became known; time is the data's, never a clock's. Sitting alerts
+follow the time-in-flexion meter; bends and floor transitions are one gentle cue each. Everything that holds an alert back is
+in `_sitting` and `_cue`, one line per reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from posture.config import AlertsConfig
+from posture.types import Alert, AlertKind, Basis, Context, EventKind, PostureEvent, Preset, Verdict
+
+_UPRIGHT = (Context.STANDING, Context.WALKING)
+_HOLDS = (Context.GAP, Context.UNKNOWN, Context.TRANSITION, Context.NON_WEAR)
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """What the policy needs of one decided second. flexed: 1, 0, -1 unknown."""
+
+    start_s: float
+    context: int
+    confidence: float
+    creep: float
+    flexed: int
+
+
+@dataclass(slots=True)
+class AlertState:
+    """All memory of the policy; a service stores it and gives it back after a restart.
+
+    `since_break_s` counts from the end of the last upright break, inf before the first; `said_n` per kind and day.
+    """
+
+    sitting_s: float = 0.0
+    upright_s: float = 0.0
+    since_break_s: float = float("inf")
+    last_sitting_s: float = float("-inf")
+    spacing_min: float | None = None
+    last_cue_s: dict[str, float] = field(default_factory=dict)
+    said_n: dict[str, int] = field(default_factory=dict)
+    last_chair_s: float = float("-inf")
+    walking_s: list[float] = field(default_factory=list)
+    first_s: float | None = None
+
+
+class AlertPolicy:
+    """Epochs and events -> alerts.
+
+    enabled : False for a wear that is not calibrated: sitting is not judged, so nothing is said of it.
+    lag_s : how long after its end a second is decided; `raised_s` is that moment.
+    """
+
+    def __init__(self, params: AlertsConfig, *, lag_s: int, judges_sitting: bool, state: AlertState | None = None) -> None:
+        self.params = params
+        self.lag_s = lag_s
+        self.judges_sitting = judges_sitting
+        self.state = state or AlertState()
+
+    def push(self, item: Epoch | PostureEvent, *, epoch_s: float | None = None) -> Alert | None:
+        """Next item; `epoch_s` is the second whose decision brought an event out. At most one alert."""
+        if isinstance(item, Epoch):
+            return self._epoch(item)
+        return self._event(item, item.end_s if epoch_s is None else epoch_s)
+
+    def _epoch(self, epoch: Epoch) -> Alert | None:
+        state = self.state
+        if state.first_s is None:
+            state.first_s = epoch.start_s
+        self._count(epoch)
+        if not self._sitting(epoch):
+            return None
+        state.spacing_min = min(self.params.spacing_max_min, 2 * self._spacing_min()) if state.last_sitting_s > float("-inf") else self._spacing_min()
+        state.last_sitting_s = epoch.start_s
+        self._said(AlertKind.FLEXED_SITTING)
+        return Alert(
+            about_s=epoch.start_s,
+            raised_s=epoch.start_s + 1.0 + self.lag_s,
+            kind=AlertKind.FLEXED_SITTING,
+            preset=self.params.preset,
+            reason="Your lower back has been flexed for a while. Two minutes standing or walking let it recover.",
+            evidence={"creep": round(epoch.creep, 3), "sitting_s": state.sitting_s},
+        )
+
+    def _count(self, epoch: Epoch) -> None:
+        """Stretches of sitting and of upright; seconds that are neither known nor settled hold both."""
+        state, p = self.state, self.params
+        state.since_break_s += 1.0
+        if epoch.context == Context.SITTING:
+            state.sitting_s += 1.0 if epoch.confidence >= p.confidence_min else 0.0
+            state.upright_s = 0.0
+        elif epoch.context in _UPRIGHT:
+            state.upright_s += 1.0
+            state.sitting_s = 0.0
+        elif epoch.context not in _HOLDS:
+            state.sitting_s = state.upright_s = 0.0
+        if state.upright_s >= p.upright_break_s:
+            state.since_break_s = 0.0
+            state.last_sitting_s, state.spacing_min = float("-inf"), None
+        if epoch.context == Context.WALKING:
+            state.walking_s = [s for s in state.walking_s if s > epoch.start_s - 60.0] + [epoch.start_s]
+
+    def _spacing_min(self) -> float:
+        return self.params.spacing_min if self.state.spacing_min is None else self.state.spacing_min
+
+    def _sitting(self, epoch: Epoch) -> bool:
+        state, p = self.state, self.params
+        return (
+            epoch.creep >= p.creep_min
+            and self.judges_sitting
+            and epoch.context == Context.SITTING
+            and epoch.confidence >= p.confidence_min
+            and epoch.flexed != -1
+            and state.sitting_s >= p.sitting_min_s
+            and state.since_break_s >= p.after_break_s
+            and epoch.start_s - state.last_sitting_s >= 60.0 * self._spacing_min()
+            and epoch.start_s - state.last_chair_s >= p.after_transition_s
+            and state.said_n.get(AlertKind.FLEXED_SITTING, 0) < p.sitting_per_day
+        )
+
+    def _event(self, event: PostureEvent, epoch_s: float) -> Alert | None:
+        state, p = self.state, self.params
+        if event.kind in (EventKind.SIT_TO_STAND, EventKind.STAND_TO_SIT):
+            state.last_chair_s = max(state.last_chair_s, event.end_s)
+            return None
+        if event.kind is EventKind.BEND:
+            walking = any(event.start_s - 1.0 <= s < event.end_s for s in state.walking_s)
+            if walking or event.start_s - state.last_chair_s < p.after_chair_s:
+                return None
+            return self._cue(event, AlertKind.BEND, epoch_s)
+        if event.kind is EventKind.FLOOR_TRANSITION:
+            return self._cue(event, AlertKind.FLOOR_TRANSITION, epoch_s)
+        return None
+
+    def _cue(self, event: PostureEvent, kind: AlertKind, epoch_s: float) -> Alert | None:
+        """One gentle cue on what just ended, within the limits of the preset."""
+        state, p = self.state, self.params
+        reason = cue_reason(event)
+        coached = p.preset is Preset.COACH and epoch_s - (state.first_s or 0.0) < 60.0 * p.coach_min
+        if reason is None or p.preset is Preset.QUIET or event.confidence < p.confidence_min or event.set_id is not None:
+            return None
+        spaced = event.start_s - state.last_cue_s.get(kind, float("-inf")) >= p.lean_spacing_s
+        if not coached and not (spaced and state.said_n.get(kind, 0) < p.lean_per_day):
+            return None
+        state.last_cue_s[kind] = event.start_s
+        self._said(kind)
+        return Alert(
+            about_s=event.start_s,
+            raised_s=epoch_s + 1.0 + self.lag_s,
+            kind=kind,
+            preset=p.preset,
+            reason=reason,
+            evidence={"peak_deg": event.peak_deg, "verdict": str(event.verdict), "basis": str(event.basis)},
+        )
+
+    def _said(self, kind: AlertKind) -> None:
+        self.state.said_n[kind] = self.state.said_n.get(kind, 0) + 1
+
+
+def cue_reason(event: PostureEvent) -> str | None:
+    """What to say of a bend or a floor transition; None where there is nothing to say. One sensor never says "rounded"."""
+    if event.kind is EventKind.FLOOR_TRANSITION:
+        return "That was a rounded way down or up. Rolling to the side first keeps the lower back quieter." if event.verdict is Verdict.ROUNDED else None
+    if event.basis is Basis.TWO:
+        return "That bend was rounded. Your programme pairs this with the hip hinge." if event.verdict is Verdict.ROUNDED else None
+    if event.evidence.get("deep") or event.evidence.get("sustained"):
+        return "That was a long or deep forward lean."
+    return None

@@ -1,0 +1,240 @@
+"""Forward bends: where the trunk leaned, how deep and how long, and how the lumbar spine was held meanwhile.
+
+`Leans` finds them on the 50 Hz angles, `Bends` keeps those that context allows (not while seated, lying or on a chair's edge)
+and judges them. Rounded against hinged is the difference of two sensors in the wearer's own range; with one sensor the bend is
+counted and graded by depth, and its verdict is unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import erf, sqrt
+
+import numpy as np
+
+from posture.config import BendsConfig
+from posture.detect.context import ContextBlock
+from posture.detect.said import Said
+from posture.signal.calibration import Calibration
+from posture.types import GRID_HZ, AngleBlock, Basis, Bool, Context, EventKind, Float, Int, JsonValue, Placement, PostureEvent, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Lean:
+    """A lean on the angles alone. Times s, angles deg; flexion and pelvis share NaN with one sensor.
+
+    held_s : longest stay over the on level. flexion_peak_deg : highest difference that lasted `rounded_min_s`.
+    pelvis_share : sacrum / upper lumbar inclination at the deepest point. trusted : share of trusted ticks.
+    """
+
+    start_s: float
+    end_s: float
+    peak_s: float
+    peak_deg: float
+    held_s: float
+    flexion_peak_deg: float
+    pelvis_share: float
+    trusted: float
+
+
+_LEAN, _SACRUM, _FLEXION, _TRUSTED = range(4)
+
+
+@dataclass(slots=True)
+class LeansState:
+    """Ticks since the start of the oldest lean that may still grow, (4, n): at most `longest_s` of them."""
+
+    first_tick: int | None = None
+    ticks: Float = field(default_factory=lambda: np.empty((4, 0)))
+
+
+class Leans:
+    """Angle blocks -> leans, each said when nothing that follows can still join it."""
+
+    def __init__(self, params: BendsConfig, calibration: Calibration, state: LeansState | None = None) -> None:
+        self.params = params
+        trunk = Placement.UPPER_LUMBAR in calibration.sensors
+        self.trunk = trunk
+        self.on_deg = params.trunk_on_deg if trunk else params.sacrum_on_deg
+        self.off_deg = params.trunk_off_deg if trunk else params.sacrum_off_deg
+        self.state = state or LeansState()
+
+    def push(self, block: AngleBlock) -> tuple[Lean, ...]:
+        state = self.state
+        if state.first_tick is None:
+            state.first_tick = block.first_tick
+        lean = block.upper_lumbar_inclination_deg if self.trunk else block.sacrum_inclination_deg
+        rows = np.stack([lean, block.sacrum_inclination_deg, block.flexion_deg, block.trusted.astype(np.float64)])
+        state.ticks = np.concatenate([state.ticks, rows], axis=1) if state.ticks.shape[1] else rows
+        return self._closed(at_end=False)
+
+    def flush(self) -> tuple[Lean, ...]:
+        """A lean that the session cuts off is said as far as it went."""
+        return self._closed(at_end=True)
+
+    def _closed(self, *, at_end: bool) -> tuple[Lean, ...]:
+        state, p = self.state, self.params
+        starts, ends = self._runs(state.ticks[_LEAN])
+        n = state.ticks.shape[1]
+        done = np.ones(len(ends), dtype=np.bool_) if at_end else n - ends > p.merge_s * GRID_HZ
+        out = [lean for a, b in zip(starts[done], ends[done], strict=True) if (lean := self._lean(int(a), int(b))) is not None]
+        open_from = int(starts[~done][0]) if not done.all() else n
+        if n - open_from > p.longest_s * GRID_HZ:  # a held posture: forget it up to now, it is no bend
+            open_from = n
+        if open_from and state.first_tick is not None:
+            state.ticks = state.ticks[:, open_from:].copy()
+            state.first_tick += open_from
+        return tuple(out)
+
+    def _runs(self, lean: Float) -> tuple[Int, Int]:
+        """Half-open tick ranges over the off level, joined over short pauses that do not come upright. NaN ends a run."""
+        with np.errstate(invalid="ignore"):
+            over = lean > self.off_deg
+        edges = np.flatnonzero(np.diff(over, prepend=False, append=False))
+        starts, ends = edges[::2], edges[1::2]
+        if len(starts) < 2:
+            return starts, ends
+        pause = starts[1:] - ends[:-1]
+        joins = pause <= self.params.merge_s * GRID_HZ
+        for k in np.flatnonzero(joins):
+            # NaN in the pause compares False: a gap separates.
+            joins[k] = bool(lean[ends[k] : starts[k + 1]].min() > self.params.upright_deg)
+        return starts[np.concatenate([[True], ~joins])], ends[np.concatenate([~joins, [True]])]
+
+    def _lean(self, a: int, b: int) -> Lean | None:
+        p, ticks = self.params, self.state.ticks[:, a:b]
+        lean = np.where(np.isnan(ticks[_LEAN]), -np.inf, ticks[_LEAN])
+        held = _longest_run(lean >= self.on_deg) / GRID_HZ
+        if held < p.hold_min_s or self.state.first_tick is None or len(lean) > p.longest_s * GRID_HZ:
+            return None
+        peak = int(np.argmax(lean))
+        time_s = lambda k: (self.state.first_tick + k) / GRID_HZ  # type: ignore[operator]  # noqa: E731
+        return Lean(
+            start_s=time_s(a),
+            end_s=time_s(b),
+            peak_s=time_s(a + peak),
+            peak_deg=float(lean[peak]),
+            held_s=held,
+            flexion_peak_deg=_lasting_peak(ticks[_FLEXION], int(p.rounded_min_s * GRID_HZ)),
+            pelvis_share=float(ticks[_SACRUM, peak] / lean[peak]) if self.trunk else np.nan,
+            trusted=float(ticks[_TRUSTED].mean()),
+        )
+
+
+def _longest_run(mask: Bool) -> int:
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def _lasting_peak(values: Float, n: int) -> float:
+    """Highest level that was held for n ticks in a row; NaN where there is no such stretch without NaN."""
+    if len(values) < n:
+        return float("nan")
+    lows = np.lib.stride_tricks.sliding_window_view(values, n).min(axis=1)
+    lows = lows[~np.isnan(lows)]
+    return float(lows.max()) if len(lows) else float("nan")
+
+
+@dataclass(slots=True)
+class BendsState:
+    """Leans that wait for their context, and the labels of the last seconds: second -> (context, confidence)."""
+
+    waiting: list[Lean] = field(default_factory=list)
+    labels: dict[int, tuple[int, float]] = field(default_factory=dict)
+
+
+class Bends:
+    """Leans and labelled seconds -> `bend` events, said with the second in which the lean ended."""
+
+    def __init__(self, params: BendsConfig, calibration: Calibration, state: BendsState | None = None) -> None:
+        self.params, self.calibration = params, calibration
+        self.state = state or BendsState()
+
+    def push(self, block: ContextBlock, leans: tuple[Lean, ...]) -> list[Said]:
+        state = self.state
+        state.waiting.extend(leans)
+        state.labels.update(zip(block.start_s.astype(int).tolist(), zip(block.context.tolist(), block.confidence.tolist(), strict=True), strict=True))
+        newest = max(state.labels, default=-1)
+        ready = [lean for lean in state.waiting if int(lean.end_s) <= newest]
+        state.waiting = [lean for lean in state.waiting if int(lean.end_s) > newest]
+        said = [Said(float(int(lean.end_s)), event) for lean in ready if (event := self._event(lean)) is not None]
+        oldest = newest - int(self.params.longest_s) - 5
+        for second in [s for s in state.labels if s < oldest]:
+            del state.labels[second]
+        return said
+
+    def flush(self) -> list[Said]:
+        """What ended after the last decided second is judged with the labels there are."""
+        waiting, self.state.waiting = self.state.waiting, []
+        newest = max(self.state.labels, default=-1)
+        return [Said(float(newest), event) for lean in waiting if (event := self._event(lean)) is not None]
+
+    def _event(self, lean: Lean) -> PostureEvent | None:
+        here = self._on_feet(lean)
+        if here is None:
+            return None
+        p, c = self.params, self.calibration
+        verdict, sure = bend_verdict(lean, p, rom_deg=c.rom_deg if c.rom_measured else None)
+        trunk = Placement.UPPER_LUMBAR in c.sensors
+        deep = lean.peak_deg >= (p.deep_trunk_deg if trunk else p.deep_sacrum_deg)
+        evidence: dict[str, JsonValue] = {
+            "angle": "upper_lumbar_inclination_deg" if trunk else "sacrum_inclination_deg",
+            "at_least": not trunk,
+            "held_s": round(lean.held_s, 2),
+            "deep": deep,
+            "sustained": lean.held_s >= p.sustained_s,
+        }
+        if c.basis is Basis.TWO:
+            evidence["flexion_peak_deg"] = _rounded(lean.flexion_peak_deg)
+            evidence["flexion_peak_pct_rom"] = _rounded(100.0 * lean.flexion_peak_deg / c.rom_deg)
+            evidence["pelvis_share"] = _rounded(lean.pelvis_share, 2)
+        return PostureEvent(
+            kind=EventKind.BEND,
+            start_s=lean.start_s,
+            end_s=lean.end_s,
+            peak_s=lean.peak_s,
+            peak_deg=round(lean.peak_deg, 1),
+            verdict=verdict,
+            basis=c.basis,
+            confidence=round(here * sure * (1.0 if lean.trusted > 0.8 else 0.8), 3),
+            evidence=evidence,
+        )
+
+    def _on_feet(self, lean: Lean) -> float | None:
+        """Probability that the lean was made on the feet; None where context says seated, lying, or a chair transition."""
+        labels = self.state.labels
+        missing = (int(Context.UNKNOWN), 0.5)
+        before, confidence = labels.get(int(lean.start_s) - 1, labels.get(int(lean.start_s), missing))
+        after, confidence_after = labels.get(int(lean.end_s), missing)
+        inside = [labels.get(s, missing)[0] for s in range(int(lean.start_s), int(lean.end_s) + 1)]
+        if Context.SITTING in (before, after) or Context.LYING in (before, after, *inside):
+            return None
+        return min(confidence, confidence_after)
+
+
+def bend_verdict(lean: Lean, params: BendsConfig, *, rom_deg: float | None) -> tuple[Verdict, float]:
+    """Verdict and the probability that it is right, from the lasting peak difference.
+
+    Rounded from `rounded_share` of the own range on; neutral under `neutral_share` if the pelvis carried the lean; mixed between.
+    rom_deg None: the range was not measured and a fixed difference decides. One sensor (NaN): unknown, probability 1 that the
+    bend itself is right is left to the caller.
+    """
+    flexion = lean.flexion_peak_deg
+    if np.isnan(flexion):
+        return Verdict.UNKNOWN, 1.0
+    rounded_deg = params.rounded_share * rom_deg if rom_deg else params.rounded_uncalibrated_deg
+    neutral_deg = params.neutral_share / params.rounded_share * rounded_deg
+    if flexion >= rounded_deg:
+        return Verdict.ROUNDED, _normal((flexion - rounded_deg) / params.error_sd_deg)
+    if flexion < neutral_deg and lean.pelvis_share > params.neutral_pelvis_share:
+        return Verdict.NEUTRAL, _normal((rounded_deg - flexion) / params.error_sd_deg)
+    return Verdict.MIXED, 0.5
+
+
+def _normal(z: float) -> float:
+    """Cumulative standard normal."""
+    return 0.5 * (1.0 + erf(z / sqrt(2.0)))
+
+
+def _rounded(value: float, digits: int = 1) -> float | None:
+    return None if np.isnan(value) else round(value, digits)

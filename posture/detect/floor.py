@@ -1,0 +1,162 @@
+"""Getting down to and up from the floor or a bed: seconds of lying, and the way there and back.
+
+Whether it was a bed is not seen by a sensor on the back alone, so the surface is `floor_or_bed`. Between the way down and the
+way up, seconds that are neither lying nor upright are `floor`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posture.config import FloorConfig
+from posture.detect.context import ContextBlock
+from posture.detect.said import Said
+from posture.signal.calibration import Calibration
+from posture.types import Basis, Context, EventKind, Int8, PostureEvent, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Second:
+    """What a transition is judged on: one decided second."""
+
+    start_s: float
+    label: int
+    confidence: float
+    tilt_deg: float
+    rate_dps: float
+    flexion_deg: float
+    lateral_deg: float
+    sacrum_deg: float
+
+
+@dataclass(slots=True)
+class FloorState:
+    """The last seconds (at most `longest_s` + 2), how long lying has lasted, whether the wearer is down, and since when rising."""
+
+    recent: list[Second] = field(default_factory=list)
+    lying_s: float = 0.0
+    down: bool = False
+    rising_from_s: float | None = None
+
+
+class Floor:
+    """Labelled seconds -> `floor_transition`, `sit_to_lie`, `lie_to_sit`, and which seconds were spent on the floor."""
+
+    def __init__(self, params: FloorConfig, calibration: Calibration, state: FloorState | None = None) -> None:
+        self.params, self.calibration = params, calibration
+        self.state = state or FloorState()
+
+    def push(self, block: ContextBlock) -> tuple[Int8, list[Said]]:
+        """Context codes with `floor` filled in, and the events."""
+        f = block.features
+        said: list[Said] = []
+        context = block.context.copy()
+        columns = (block.start_s, block.context, block.confidence, f.tilt_deg, f.rate_dps, f.flexion_deg, f.lateral_deg, f.sacrum_inclination_deg)
+        for k, row in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+            second = Second(*row)
+            said += self._step(second)
+            if self.state.down and second.label == Context.TRANSITION:
+                context[k] = Context.FLOOR
+        return context, said
+
+    def flush(self) -> list[Said]:
+        """A rise that the session cuts off is not one."""
+        return []
+
+    def _step(self, second: Second) -> list[Said]:
+        state, p = self.state, self.params
+        state.recent.append(second)
+        del state.recent[: -int(p.longest_s) - 2]
+        said: list[Said] = []
+        if second.label == Context.LYING:
+            state.lying_s += 1.0
+            state.rising_from_s = None
+            if state.lying_s == np.ceil(p.lying_min_s) and not state.down:
+                said = self._down(second)
+                state.down = True
+            return said
+        if state.down and state.rising_from_s is None:
+            state.rising_from_s = second.start_s
+        state.lying_s = 0.0
+        if state.down and state.rising_from_s is not None:
+            if self._settled(second):
+                said = self._up(second)
+                state.down, state.rising_from_s = False, None
+            elif second.label == Context.GAP or second.start_s - state.rising_from_s > 60.0:
+                state.down, state.rising_from_s = False, None  # lost sight of it
+        return said
+
+    def _settled(self, second: Second) -> bool:
+        """Upright and still, or walking away: the way up is over."""
+        if second.label == Context.WALKING:
+            return True
+        quiet = second.rate_dps <= self.params.quiet_dps and second.tilt_deg <= self.params.upright_deg
+        return quiet and second.label in (Context.STANDING, Context.SITTING)
+
+    def _down(self, now: Second) -> list[Said]:
+        before = [s for s in self.state.recent if s.start_s < now.start_s - self.state.lying_s + 1.0]
+        settled = [k for k, s in enumerate(before) if self._settled(s)]
+        if not settled:
+            return []  # nothing upright within reach: no evidence of a way down
+        way = before[settled[-1] + 1 :]
+        from_sitting = before[settled[-1]].label == Context.SITTING
+        return self._said(way, now, "down", from_sitting, end_s=now.start_s + 1.0)
+
+    def _up(self, now: Second) -> list[Said]:
+        way = [s for s in self.state.recent if self.state.rising_from_s is not None and self.state.rising_from_s <= s.start_s < now.start_s]
+        return self._said(way, now, "up", now.label == Context.SITTING, end_s=now.start_s)
+
+    def _said(self, way: list[Second], now: Second, direction: str, chair: bool, *, end_s: float) -> list[Said]:
+        p = self.params
+        if not way or not p.shortest_s <= end_s - way[0].start_s <= p.longest_s:
+            return []
+        kind = EventKind.FLOOR_TRANSITION
+        if chair:
+            kind = EventKind.SIT_TO_LIE if direction == "down" else EventKind.LIE_TO_SIT
+        flexion = np.array([s.flexion_deg for s in way])
+        pct = 100.0 * float(np.max(flexion[~np.isnan(flexion)], initial=-np.inf)) / self.calibration.rom_deg
+        path, verdict = self._judged(way, pct)
+        deepest = way[int(np.argmax(np.where(np.isnan(flexion), -np.inf, flexion)))]
+        event = PostureEvent(
+            kind=kind,
+            start_s=way[0].start_s,
+            end_s=end_s,
+            peak_s=deepest.start_s,
+            peak_deg=round(max((abs(s.tilt_deg) for s in way if not np.isnan(s.tilt_deg)), default=0.0), 1),
+            verdict=verdict,
+            basis=self.calibration.basis,
+            confidence=round(min(now.confidence, self._sure(pct)), 3),
+            evidence={
+                "direction": direction,
+                "path": path,
+                "surface": "floor_or_bed",
+                "flexion_peak_pct_rom": round(pct, 1) if np.isfinite(pct) else None,
+                "roll_deg": round(max((abs(s.lateral_deg) for s in way if not np.isnan(s.lateral_deg)), default=0.0), 1),
+            },
+        )
+        return [Said(now.start_s, event)]
+
+    def _judged(self, way: list[Second], pct: float) -> tuple[str, Verdict]:
+        """Path and verdict. With one sensor how the back was held is unknown; only a clear log-roll names its path."""
+        p = self.params
+        pitched = [s for s in way if s.tilt_deg < 60.0]
+        rolled = [s for s in way if abs(s.lateral_deg) >= p.roll_min_deg]
+        if rolled and (not pitched or rolled[0].start_s <= pitched[0].start_s):
+            return "log_roll", Verdict.NEUTRAL if self.calibration.basis is Basis.TWO and pct < p.rounded_pct else Verdict.UNKNOWN
+        if self.calibration.basis is Basis.ONE or not np.isfinite(pct):
+            return "unknown", Verdict.UNKNOWN
+        if pct >= p.rounded_pct:
+            return "straight_sit_up", Verdict.ROUNDED
+        if pct < p.half_kneel_pct:
+            paused = any(s.tilt_deg < p.upright_deg for s in way[1:-1])
+            return "half_kneel" if paused else "unknown", Verdict.NEUTRAL
+        return "unknown", Verdict.MIXED
+
+    def _sure(self, pct: float) -> float:
+        """Chance that the verdict is on the right side of its cut, for an angle error of 4 deg."""
+        if not np.isfinite(pct):
+            return 1.0
+        distance_deg = abs(pct - self.params.rounded_pct) / 100.0 * self.calibration.rom_deg
+        return float(1.0 - 0.5 * np.exp(-distance_deg / 4.0))

@@ -1,0 +1,167 @@
+"""Sitting in flexion: the plain cut of each second, the time-in-flexion meter, and bouts.
+
+The meter is a first-order model of tissue creep, dc/dt = (u - c) / tau, stepped once a second: it rises while the lumbar spine
+is flexed, and standing lets it fall three times as fast as sitting straighter does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from posture.config import SittingConfig
+from posture.detect.context import ContextBlock
+from posture.detect.said import Said
+from posture.signal.calibration import Calibration
+from posture.types import Basis, Context, EpochBlock, EventKind, Float, Int8, Placement, PostureEvent, Verdict
+
+
+@dataclass(slots=True)
+class Bout:
+    """An open bout: start, last second at or over the off level, its peak and sums for its means."""
+
+    start_s: float
+    last_s: float
+    peak_s: float
+    peak_deg: float
+    sum_pct: float = 0.0
+    seconds: int = 0
+    confidence: float = 0.0
+
+
+@dataclass(slots=True)
+class SittingState:
+    """The meter (0-1), seconds of gap in a row, and the open bout."""
+
+    creep: float = 0.0
+    gap_s: float = 0.0
+    bout: Bout | None = field(default=None)
+
+
+class Sitting:
+    """Labelled seconds -> epochs with `flexed` and the meter, and `flexed_sitting` events when a bout has ended."""
+
+    def __init__(self, params: SittingConfig, calibration: Calibration, state: SittingState | None = None) -> None:
+        self.params, self.calibration = params, calibration
+        self.two = calibration.basis is Basis.TWO
+        self.on_pct = params.flexed_on_pct if self.two else params.slump_on_pct
+        self.off_pct = params.flexed_off_pct if self.two else params.slump_off_pct
+        self.state = state or SittingState()
+
+    def push(self, block: ContextBlock) -> tuple[EpochBlock, list[Said]]:
+        f = block.features
+        pct_rom, index = self._levels(block)
+        level = pct_rom if self.two else index
+        sitting = block.context == Context.SITTING
+        judged = sitting & ~np.isnan(level) & self.calibration.judges_sitting & ~self._reclined(block)
+        flexed = np.where(judged, level >= self.on_pct, -1).astype(np.int8)
+        drive = np.clip((level - (self.on_pct - self.params.ramp_pct)) / self.params.ramp_pct, 0.0, 1.0)
+        creep = self._meter(block.context, np.where(judged, drive, 0.0))
+        angle = f.flexion_deg if self.two else self._angle(block)
+        said = self._bouts(block, np.where(judged, level, np.nan), angle)
+        epochs = EpochBlock(
+            start_s=block.start_s,
+            context=block.context,
+            context_confidence=block.confidence,
+            sacrum_inclination_deg=f.sacrum_inclination_deg,
+            upper_lumbar_inclination_deg=f.upper_lumbar_inclination_deg,
+            flexion_deg=f.flexion_deg,
+            lateral_deg=f.lateral_deg,
+            flexion_pct_rom=pct_rom,
+            slump_index_pct=index,
+            flexed=flexed,
+            creep=creep,
+            valid_fraction=f.valid_fraction,
+        )
+        return epochs, said
+
+    def flush(self) -> list[Said]:
+        """End of session ends an open bout."""
+        bout, self.state.bout = self.state.bout, None
+        return [] if bout is None else self._event(bout, bout.last_s)
+
+    def _angle(self, block: ContextBlock) -> Float:
+        f = block.features
+        return f.sacrum_inclination_deg if Placement.SACRUM in self.calibration.sensors else f.upper_lumbar_inclination_deg
+
+    def _levels(self, block: ContextBlock) -> tuple[Float, Float]:
+        """Flexion in % of range (two sensors) and slump index (one), each (m,), NaN where the other applies."""
+        none = np.full(len(block.start_s), np.nan)
+        if self.two:
+            return 100.0 * block.features.flexion_deg / self.calibration.rom_deg, none
+        sensor = next(iter(self.calibration.sensors.values()))
+        span = sensor.sit_tall_deg - sensor.slump_deg
+        if not self.calibration.judges_sitting or np.isnan(span):
+            return none, none
+        return none, 100.0 * (sensor.sit_tall_deg - self._angle(block)) / span
+
+    def _reclined(self, block: ContextBlock) -> np.typing.NDArray[np.bool_]:
+        """One sensor at the sacrum: so far behind full slump that the chair's back carries it; flexion is then not known."""
+        if self.two or Placement.SACRUM not in self.calibration.sensors:
+            return np.zeros(len(block.start_s), dtype=np.bool_)
+        limit = self.calibration.sensors[Placement.SACRUM].slump_deg - self.params.recline_behind_slump_deg
+        return np.asarray(block.features.sacrum_inclination_deg < limit)
+
+    def _meter(self, context: Int8, drive: Float) -> Float:
+        state, p = self.state, self.params
+        sit_rate, rest_rate = 1.0 / (60.0 * p.load_tau_min), 1.0 / (60.0 * p.recover_tau_min)
+        resting = (Context.STANDING, Context.WALKING, Context.LYING, Context.NON_WEAR)
+        creep, out = state.creep, []
+        for label, u in zip(context.tolist(), drive.tolist(), strict=True):
+            state.gap_s = state.gap_s + 1.0 if label == Context.GAP else 0.0
+            if label == Context.SITTING:
+                creep += (u - creep) * sit_rate
+            elif label in resting:
+                creep -= creep * rest_rate
+            elif state.gap_s > p.hold_over_gap_s:
+                creep -= creep * sit_rate
+            out.append(creep)
+        state.creep = creep
+        return np.array(out, dtype=np.float64)
+
+    def _bouts(self, block: ContextBlock, level: Float, angle: Float) -> list[Said]:
+        """Bouts begin at the on level and end after `bout_end_s` under the off level, out of sitting or unjudged."""
+        state, said = self.state, []
+        flexed = level >= self.off_pct  # NaN: no
+        starts = level >= self.on_pct
+        if state.bout is None and not starts.any():
+            return said
+        rows = zip(block.start_s.tolist(), flexed.tolist(), starts.tolist(), level.tolist(), angle.tolist(), block.confidence.tolist(), strict=True)
+        for second, over, starts_here, pct, deg, confidence in rows:
+            bout = state.bout
+            if bout is None and starts_here:
+                bout = state.bout = Bout(second, second, second, deg)
+            if bout is None:
+                continue
+            if over:
+                bout.last_s, bout.seconds = second, bout.seconds + 1
+                bout.sum_pct += pct
+                bout.confidence += confidence
+                if deg > bout.peak_deg if self.two else pct > bout.peak_deg:
+                    bout.peak_s, bout.peak_deg = second, deg
+            elif second - bout.last_s > self.params.bout_end_s:
+                said += self._event(bout, second)
+                state.bout = None
+        return said
+
+    def _event(self, bout: Bout, epoch_s: float) -> list[Said]:
+        end_s = bout.last_s + 1.0
+        if end_s - bout.start_s < self.params.bout_min_s:
+            return []
+        event = PostureEvent(
+            kind=EventKind.FLEXED_SITTING,
+            start_s=bout.start_s,
+            end_s=end_s,
+            peak_s=bout.peak_s,
+            peak_deg=round(bout.peak_deg, 1),
+            verdict=Verdict.ROUNDED,
+            basis=self.calibration.basis,
+            confidence=round(bout.confidence / max(bout.seconds, 1), 3),
+            evidence={
+                "mean_pct": round(bout.sum_pct / max(bout.seconds, 1), 1),
+                "measure": "flexion_pct_rom" if self.two else "slump_index_pct",
+                "rom_measured": self.calibration.rom_measured,
+            },
+        )
+        return [Said(epoch_s, event)]

@@ -1,0 +1,226 @@
+"""The one composition of the stages, for a live sensor and for a recording alike.
+
+Samples that arrived -> angles on the 50 Hz grid -> seconds with their context -> events -> alerts. Each stage keeps its memory in
+its `state`; `Pipeline.state` is all of it. Any split of the same arrivals gives the same results, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+
+import numpy as np
+
+from posture.alerts import AlertPolicy, AlertState, Epoch
+from posture.config import Config
+from posture.detect.bends import Bends, BendsState, Lean, Leans, LeansState
+from posture.detect.chair import Chair, ChairState
+from posture.detect.context import ContextBlock, ContextModel, ContextState
+from posture.detect.epochs import Epochs, EpochsState
+from posture.detect.floor import Floor, FloorState
+from posture.detect.gaps import Gaps, GapsState
+from posture.detect.movement import Movement, Movements, MovementsState
+from posture.detect.said import Said
+from posture.detect.sitting import Sitting, SittingState
+from posture.signal.calibration import Calibration
+from posture.signal.fusion import Fusion, FusionState
+from posture.signal.join import Join, JoinedBlock, JoinState
+from posture.signal.lumbar import angles
+from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
+from posture.types import Alert, AngleBlock, EpochBlock, ImuBatch, ImuBlock, Placement, PostureEvent
+
+
+@dataclass(frozen=True, slots=True)
+class SensorSpec:
+    """What must be known of a sensor before its first sample."""
+
+    rate_hz: float
+    has_gyro: bool = True
+
+
+@dataclass(slots=True)
+class Output:
+    """What became known in one push, in the order in which it did. `angles` is filled only on request."""
+
+    epochs: list[EpochBlock] = field(default_factory=list)
+    events: list[PostureEvent] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    angles: list[AngleBlock] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SensorState:
+    """Memory of one sensor's chain, at its own rate."""
+
+    timebase: TimebaseState
+    fusion: FusionState
+    grid: GridState
+
+
+@dataclass(slots=True)
+class PipelineState:
+    """All memory of a running session; pickled at any point it resumes with the same results."""
+
+    sensors: dict[Placement, SensorState]
+    join: JoinState
+    epochs: EpochsState
+    movements: MovementsState
+    leans: LeansState
+    context: ContextState
+    floor: FloorState
+    chair: ChairState
+    bends: BendsState
+    sitting: SittingState
+    gaps: GapsState
+    alerts: AlertState
+
+
+class _SensorChain:
+    """Time base, fusion and grid of one sensor."""
+
+    def __init__(self, spec: SensorSpec, config: Config, state: SensorState | None) -> None:
+        self.timebase = Timebase(spec.rate_hz, config.timebase, state.timebase if state else None)
+        self.fusion = Fusion(
+            spec.rate_hz, config.fusion, config.timebase, has_gyro=spec.has_gyro, state=state.fusion if state else None
+        )
+        self.grid = Grid(spec.rate_hz, state.grid if state else None)
+
+    def push(self, block: ImuBlock) -> list[TickRun]:
+        oriented = self.fusion.push(self.timebase.push(block))
+        origin_s = self.timebase.state.origin_s or 0.0
+        return [ticks for run in oriented if (ticks := self.grid.push(run, origin_s=origin_s)) is not None]
+
+    @property
+    def state(self) -> SensorState:
+        return SensorState(self.timebase.state, self.fusion.state, self.grid.state)
+
+
+class Pipeline:
+    """Batches of arrived samples -> epochs, events and alerts of one session.
+
+    Parameters
+    ----------
+    sensors : the wear: one or two placements with rate and gyroscope.
+    calibration : of the same placements.
+    state : of an earlier pipeline of the same session, to go on where it stopped.
+    """
+
+    def __init__(
+        self,
+        sensors: Mapping[Placement, SensorSpec],
+        calibration: Calibration,
+        config: Config,
+        *,
+        want_angles: bool = False,
+        state: PipelineState | None = None,
+    ) -> None:
+        calibration = calibration.for_sensors(tuple(sensors))
+        self.calibration, self.config, self.want_angles = calibration, config, want_angles
+        s = state
+        self._chains = {p: _SensorChain(spec, config, s.sensors[p] if s else None) for p, spec in sensors.items()}
+        self._join = Join(tuple(sensors), config.join, s.join if s else None)
+        self._epochs = Epochs(s.epochs if s else None)
+        self._movements = Movements(config.movement, s.movements if s else None)
+        self._leans = Leans(config.bends, calibration, s.leans if s else None)
+        self._context = ContextModel(config.context, config.movement, calibration, s.context if s else None)
+        self._floor = Floor(config.floor, calibration, s.floor if s else None)
+        self._chair = Chair(config, calibration, s.chair if s else None)
+        self._bends = Bends(config.bends, calibration, s.bends if s else None)
+        self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
+        self._gaps = Gaps(calibration.basis, s.gaps if s else None)
+        self._alerts = AlertPolicy(
+            config.alerts,
+            lag_s=config.context.lag_s,
+            judges_sitting=calibration.judges_sitting,
+            state=s.alerts if s else None,
+        )
+
+    @property
+    def state(self) -> PipelineState:
+        """The live memory, not a copy: pickle it before the next push."""
+        return PipelineState(
+            sensors={p: chain.state for p, chain in self._chains.items()},
+            join=self._join.state,
+            epochs=self._epochs.state,
+            movements=self._movements.state,
+            leans=self._leans.state,
+            context=self._context.state,
+            floor=self._floor.state,
+            chair=self._chair.state,
+            bends=self._bends.state,
+            sitting=self._sitting.state,
+            gaps=self._gaps.state,
+            alerts=self._alerts.state,
+        )
+
+    def push(self, batch: ImuBatch) -> Output:
+        """Everything that the samples up to `batch.arrived_until_s` decide."""
+        ticks = {b.placement: self._chains[b.placement].push(b) for b in batch.blocks if b.placement in self._chains}
+        return self._through(self._join.push(ticks, batch.arrived_until_s))
+
+    def flush(self) -> Output:
+        """End of session: what still waits is decided with what there is. It raises no alert: nobody is there to be told."""
+        out = self._through(self._join.flush())
+        leans = self._leans.flush()
+        context = self._context.push(self._epochs.flush(), ())
+        self._seconds(context, (), leans, out)
+        last = self._context.flush()
+        self._seconds(last, (), (), out, alert=False)
+        for stage in (self._bends, self._sitting, self._gaps):
+            out.events += [said.event for said in stage.flush()]
+        return out
+
+    def _through(self, blocks: Iterator[JoinedBlock]) -> Output:
+        out = Output()
+        for joined in blocks:
+            angle = angles(joined, self.calibration)
+            if self.want_angles:
+                out.angles.append(angle)
+            movements = self._movements.push(angle)
+            leans = self._leans.push(angle)
+            context = self._context.push(self._epochs.push(angle), movements)
+            self._seconds(context, movements, leans, out)
+        return out
+
+    def _seconds(
+        self, block: ContextBlock, movements: tuple[Movement, ...], leans: tuple[Lean, ...], out: Output, *, alert: bool = True
+    ) -> None:
+        """Decided seconds through the slow detectors and the alert policy."""
+        context, said = self._floor.push(block)
+        block = ContextBlock(block.start_s, context, block.confidence, block.features)
+        said += self._chair.push(block, movements)
+        said += self._bends.push(block, leans)
+        epochs, bouts = self._sitting.push(block)
+        said += bouts + self._gaps.push(block)
+        said.sort(key=_known)
+        if len(epochs):
+            out.epochs.append(epochs)
+        out.events += [s.event for s in said]
+        if alert:
+            out.alerts += self._raised(epochs, said)
+
+    def _raised(self, epochs: EpochBlock, said: list[Said]) -> list[Alert]:
+        """Events and seconds to the policy in the order in which they became known."""
+        alerts = []
+        waiting = iter(said)
+        event = next(waiting, None)
+        columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
+        for row in zip(*(c.tolist() for c in columns), strict=True):
+            while event is not None and event.epoch_s <= row[0]:
+                alerts.append(self._alerts.push(event.event, epoch_s=event.epoch_s))
+                event = next(waiting, None)
+            alerts.append(self._alerts.push(Epoch(*row)))
+        return [a for a in alerts if a is not None]
+
+
+def _known(said: Said) -> tuple[float, float, str]:
+    return said.epoch_s, said.event.start_s, said.event.kind
+
+
+def joined_epochs(parts: Iterable[EpochBlock]) -> EpochBlock:
+    """Rows of all parts, in order; no part gives an empty block."""
+    parts = list(parts)
+    if not parts:
+        empty = {f.name: np.empty(0, dtype=np.int8 if f.name in ("context", "flexed") else np.float64) for f in fields(EpochBlock)}
+        return EpochBlock(**empty)
+    return EpochBlock(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(EpochBlock)))
