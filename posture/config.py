@@ -71,6 +71,7 @@ class ContextConfig(_Section):
     low_tilt_deg: Positive = Field(40.0, description="deg; between this and lying a held posture is neither; " + _TUNED)
     gait_default_mps2: Positive = Field(1.6, description="m/s^2; RMS of 0.8-4 Hz force while walking where no calibration walk was recorded; " + _TUNED)
     gait_cut: Positive = Field(0.35, description="share of the wearer's own walking RMS where still turns into walking; " + _TUNED)
+    seated_pelvis_max_deg: Positive = Field(30.0, description="deg; a pelvis tilted further forward is rarely seated; " + _TUNED)
     stand_sd_deg: Positive = Field(4.0, description="deg; spread of quiet standing around its neutral; " + _TUNED)
     sit_sd_deg: Positive = Field(6.0, description="deg; spread of sitting around the person's seated range; " + _TUNED)
     tilt_weight: Positive = Field(0.03, description="share of a second's tilt evidence that is new (seconds are not independent); " + _TUNED)
@@ -117,7 +118,7 @@ class BendsConfig(_Section):
     trunk_off_deg: Positive = Field(15.0, description="deg; back under this ends it; design default")
     sacrum_on_deg: Positive = Field(15.0, description="deg; with the sacrum alone, over the lean just before; design default")
     sacrum_off_deg: Positive = Field(8.0, description="deg; with the sacrum alone; " + _TUNED)
-    hold_min_s: Positive = Field(0.7, description="s over the on level; design default")
+    hold_min_s: Positive = Field(0.3, description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.9); " + _TUNED)
     merge_s: NonNegative = Field(1.5, description="s; a shorter pause joins two bends; design default")
     upright_deg: float = Field(5.0, description="deg; a pause that comes up this far is a new bend, however short; " + _TUNED)
     longest_s: Positive = Field(600.0, description="s; a lean open for longer is a held posture, not a bend; bounds memory; ours")
@@ -136,6 +137,8 @@ class BendsConfig(_Section):
 class ChairConfig(_Section):
     """Verdict of chair rises and sit-downs (two sensors)."""
 
+    lasts_min_s: Positive = Field(5.0, description="s; the new posture lasts at least this long; design default (min state)")
+    confidence_min: Share = Field(0.6, description="least confidence of both postures around a chair transition; " + _TUNED)
     rounded_pct: Positive = Field(75.0, description="% of own range; a normal rise needs 56-66 %")
     neutral_pct: Positive = Field(66.0, description="% of own range; up to here a rise is as people do it")
 
@@ -150,6 +153,7 @@ class FloorConfig(_Section):
     half_kneel_pct: Positive = Field(50.0, description="% of own range: less can be a half-kneel; design default")
     roll_min_deg: Positive = Field(50.0, description="deg; rolled this far before pitching up is a log-roll; design default")
     quiet_dps: Positive = Field(6.0, description="deg/s; mean rate of a second that stands still; " + _TUNED)
+    paused_dps: Positive = Field(15.0, description="deg/s; mean rate of a second that pauses between two movements; " + _TUNED)
     upright_deg: Positive = Field(25.0, description="deg; tilt of a second that is upright; " + _TUNED)
 
 

@@ -7,7 +7,7 @@ its `state`; `Pipeline.state` is all of it. Any split of the same arrivals gives
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 
@@ -187,7 +187,7 @@ class Pipeline:
     ) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
         context, said = self._floor.push(block)
-        block = ContextBlock(block.start_s, context, block.confidence, block.features)
+        block = replace(block, context=context)
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)
         epochs, bouts = self._sitting.push(block)

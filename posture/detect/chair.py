@@ -19,11 +19,15 @@ _NEAR_S = 1.5  # s between the second of the change and the peak of its lean; th
 
 @dataclass(slots=True)
 class ChairState:
-    """The last posture that was sitting or upright, its confidence, and movements not yet too old to belong to a change."""
+    """The settled posture (sitting or upright; None unknown) and its confidence, movements not yet too old to belong to a
+    change, and a change that must still last: its event (None where no movement explains it) and its seconds so far.
+    """
 
     seated: bool | None = None
     confidence: float = 0.0
     movements: list[Movement] = field(default_factory=list)
+    change: PostureEvent | None = None
+    changing_s: float = 0.0
 
 
 class Chair:
@@ -37,20 +41,31 @@ class Chair:
         state = self.state
         state.movements.extend(movements)
         said: list[Said] = []
-        for second, label, confidence in zip(block.start_s.tolist(), block.context.tolist(), block.confidence.tolist(), strict=True):
+        for second, label, seated in zip(block.start_s.tolist(), block.context.tolist(), block.seated.tolist(), strict=True):
             if label == Context.SITTING or label in _UPRIGHT:
-                seated = label == Context.SITTING
-                if state.seated is not None and seated != state.seated:
-                    event = self._event(second, seated, min(confidence, state.confidence))
-                    if event is not None:
-                        said.append(Said(second, event))
-                state.seated, state.confidence = seated, confidence
+                said += self._step(second, label == Context.SITTING, max(seated, 1.0 - seated))
             elif label in (Context.GAP, Context.LYING):
-                state.seated = None
+                state.seated, state.change, state.changing_s = None, None, 0.0
         if len(block.start_s):
             oldest = float(block.start_s[-1]) - 30.0
             state.movements = [m for m in state.movements if m.peak_s > oldest]
         return said
+
+    def _step(self, second: float, seated: bool, confidence: float) -> list[Said]:
+        """One settled second. A change is said once it has lasted; what goes back before was a squat or a reach."""
+        state = self.state
+        if state.seated is None or seated == state.seated:
+            state.seated, state.confidence = seated, confidence
+            state.change, state.changing_s = None, 0.0
+            return []
+        if state.changing_s == 0.0:
+            state.change = self._event(second, seated, min(confidence, state.confidence))
+        state.changing_s += 1.0
+        if state.changing_s < self.config.chair.lasts_min_s:
+            return []
+        event = state.change
+        state.seated, state.confidence, state.change, state.changing_s = seated, confidence, None, 0.0
+        return [] if event is None else [Said(second, event)]
 
     def flush(self) -> list[Said]:
         """Nothing is held back."""
@@ -64,7 +79,7 @@ class Chair:
                 chance = chair_chances(movement, config.movement, config.context, self.calibration)[0 if down else 1]
                 if best is None or chance > best[0]:
                     best = chance, movement
-        if best is None or best[0] < 0.05:
+        if best is None or best[0] < 0.05 or confidence < self.config.chair.confidence_min:
             return None
         movement = best[1]
         pct = 100.0 * movement.flexion_peak_deg / self.calibration.rom_deg

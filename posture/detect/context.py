@@ -35,11 +35,12 @@ _BASE = np.array(
 
 @dataclass(frozen=True, slots=True)
 class ContextBlock:
-    """(m,) seconds: `Context` code, the posterior probability of it, and the features that it was decided on."""
+    """(m,) seconds: `Context` code, its posterior probability, that of sitting, and the features that it was decided on."""
 
     start_s: Float
     context: Int8
     confidence: Float
+    seated: Float
     features: EpochFeatures
 
 
@@ -84,7 +85,7 @@ class ContextModel:
         state = self.state
         state.waiting = [rows[ready:]]
         if not ready:
-            return ContextBlock(np.empty(0), np.empty(0, dtype=np.int8), np.empty(0), rows[:0])
+            return ContextBlock(np.empty(0), np.empty(0, dtype=np.int8), np.empty(0), np.empty(0), rows[:0])
         likely = self._likelihood(rows)
         change = self._changes(rows)
         forward = np.empty((ready, 5))
@@ -104,7 +105,7 @@ class ContextModel:
         confidence = np.where(absent, 1.0, confidence)
         before_s = float(rows.start_s[ready - 1]) + 1.0
         state.movements = [m for m in state.movements if m.peak_s >= before_s]
-        return ContextBlock(rows.start_s[:ready], label, confidence, rows[:ready])
+        return ContextBlock(rows.start_s[:ready], label, confidence, posterior[:, SIT].copy(), rows[:ready])
 
     def _smoothed(self, forward: Float, likely: Float, change: Float, ready: int) -> Float:
         """Posterior given the lag's seconds after each one. Written as single products: bit-stable for any number of rows."""
@@ -142,6 +143,8 @@ class ContextModel:
         log[:, WALK] += walking
         log[:, [LIE, LOW]] -= 0.25 * np.maximum(walking, 0.0)[:, None]
         log[:, SIT] -= 0.5 * np.maximum(walking, 0.0)
+        pelvis = np.where(np.isnan(rows.sacrum_inclination_deg), 0.0, rows.sacrum_inclination_deg)
+        log[:, SIT] -= np.clip((pelvis - p.seated_pelvis_max_deg) / 10.0, 0.0, 1.0)
         log[:, SIT] += p.tilt_weight * seated_log_ratio(rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg, self.calibration, p)
         log[rows.present_fraction < 0.5] = 0.0
         return np.exp(log)
@@ -177,9 +180,10 @@ class ContextModel:
 
 
 def _with_stay(change: Float) -> Float:
-    """Rows of changes -> stochastic matrix: what is left stays."""
+    """Rows of changes -> stochastic matrix: what is left stays, at least one in a hundred."""
     out = np.array(change, dtype=np.float64)
     np.fill_diagonal(out, 0.0)
+    out *= np.minimum(1.0, 0.99 / np.maximum(out.sum(axis=1), 1e-12))[:, None]
     np.fill_diagonal(out, 1.0 - out.sum(axis=1))
     return out
 

@@ -81,27 +81,31 @@ class Floor:
             state.rising_from_s = second.start_s
         state.lying_s = 0.0
         if state.down and state.rising_from_s is not None:
-            if self._settled(second):
+            if self._settled(len(state.recent) - 1, self.params.paused_dps):
                 said = self._up(second)
                 state.down, state.rising_from_s = False, None
             elif second.label == Context.GAP or second.start_s - state.rising_from_s > 60.0:
                 state.down, state.rising_from_s = False, None  # lost sight of it
         return said
 
-    def _settled(self, second: Second) -> bool:
-        """Upright and still, or walking away: the way up is over."""
-        if second.label == Context.WALKING:
-            return True
-        quiet = second.rate_dps <= self.params.quiet_dps and second.tilt_deg <= self.params.upright_deg
-        return quiet and second.label in (Context.STANDING, Context.SITTING)
+    def _settled(self, k: int, rate_max_dps: float) -> bool:
+        """Whether recent second k is outside the way down or up: upright and slow, or the second one of walking."""
+        now, before = self.state.recent[k], self.state.recent[max(k - 1, 0)]
+        if now.tilt_deg > self.params.upright_deg:
+            return False
+        if now.label == before.label == Context.WALKING:
+            return before.tilt_deg <= self.params.upright_deg
+        return now.rate_dps <= rate_max_dps and now.label in (Context.STANDING, Context.SITTING)
 
     def _down(self, now: Second) -> list[Said]:
         before = [s for s in self.state.recent if s.start_s < now.start_s - self.state.lying_s + 1.0]
-        settled = [k for k, s in enumerate(before) if self._settled(s)]
+        settled = [k for k in range(len(before)) if self._settled(k, self.params.quiet_dps)]
+        settled = settled or [k for k in range(len(before)) if self._settled(k, self.params.paused_dps)]
         if not settled:
             return []  # nothing upright within reach: no evidence of a way down
         way = before[settled[-1] + 1 :]
-        from_sitting = before[settled[-1]].label == Context.SITTING
+        seat = before[max(0, settled[-1] - 4) : settled[-1] + 1]
+        from_sitting = len(seat) == 5 and all(s.label == Context.SITTING for s in seat)
         return self._said(way, now, "down", from_sitting, end_s=now.start_s + 1.0)
 
     def _up(self, now: Second) -> list[Said]:

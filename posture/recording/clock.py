@@ -1,4 +1,4 @@
-"""What a file states about itself, and when it was made: `start_utc` and `zone` (also from the command line), `origin`."""
+"""What a file states about itself: `start_utc` and `zone` (also from the command line), and `origin`."""
 
 from __future__ import annotations
 
