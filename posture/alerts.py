@@ -8,6 +8,7 @@ in `_sitting` and `_cue`, one line per reason.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from posture.config import AlertsConfig
 from posture.types import Alert, AlertKind, Basis, Context, EventKind, PostureEvent, Preset, Verdict
@@ -16,8 +17,7 @@ _UPRIGHT = (Context.STANDING, Context.WALKING)
 _HOLDS = (Context.GAP, Context.UNKNOWN, Context.TRANSITION, Context.NON_WEAR)
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
+class Epoch(NamedTuple):
     """What the policy needs of one decided second. flexed: 1, 0, -1 unknown."""
 
     start_s: float

@@ -6,10 +6,8 @@ its `state`; `Pipeline.state` is all of it. Any split of the same arrivals gives
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, fields, replace
-
-import numpy as np
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from posture.alerts import AlertPolicy, AlertState, Epoch
 from posture.config import Config
@@ -215,12 +213,3 @@ class Pipeline:
 
 def _known(said: Said) -> tuple[float, float, str]:
     return said.epoch_s, said.event.start_s, said.event.kind
-
-
-def joined_epochs(parts: Iterable[EpochBlock]) -> EpochBlock:
-    """Rows of all parts, in order; no part gives an empty block."""
-    parts = list(parts)
-    if not parts:
-        empty = {f.name: np.empty(0, dtype=np.int8 if f.name in ("context", "flexed") else np.float64) for f in fields(EpochBlock)}
-        return EpochBlock(**empty)
-    return EpochBlock(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(EpochBlock)))

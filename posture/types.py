@@ -6,8 +6,8 @@ zero is this wear's calibrated upright stand. NaN means "not known", never zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from enum import IntEnum, StrEnum
 
 import numpy as np
@@ -196,6 +196,16 @@ class EpochBlock:
 
     def __len__(self) -> int:
         return len(self.start_s)
+
+    @staticmethod
+    def joined(parts: Iterable[EpochBlock]) -> EpochBlock:
+        """Rows of all parts, in order; no part gives an empty block."""
+        parts = list(parts)
+        if not parts:
+            codes = ("context", "flexed")
+            none = {f.name: np.empty(0, dtype=np.int8 if f.name in codes else np.float64) for f in fields(EpochBlock)}
+            return EpochBlock(**none)  # type: ignore[arg-type]
+        return EpochBlock(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(EpochBlock)))
 
 
 @dataclass(frozen=True, slots=True)

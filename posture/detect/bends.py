@@ -57,6 +57,7 @@ class Leans:
         self.trunk = trunk
         self.on_deg = params.trunk_on_deg if trunk else params.sacrum_on_deg
         self.off_deg = params.trunk_off_deg if trunk else params.sacrum_off_deg
+        self.hold_min_s = params.hold_min_s if trunk else params.sacrum_hold_min_s
         self.state = state or LeansState()
 
     def push(self, block: AngleBlock) -> tuple[Lean, ...]:
@@ -105,7 +106,7 @@ class Leans:
         p, ticks = self.params, self.state.ticks[:, a:b]
         lean = np.where(np.isnan(ticks[_LEAN]), -np.inf, ticks[_LEAN])
         held = _longest_run(lean >= self.on_deg) / GRID_HZ
-        if held < p.hold_min_s or self.state.first_tick is None or len(lean) > p.longest_s * GRID_HZ:
+        if held < self.hold_min_s or self.state.first_tick is None or len(lean) > p.longest_s * GRID_HZ:
             return None
         peak = int(np.argmax(lean))
         time_s = lambda k: (self.state.first_tick + k) / GRID_HZ  # type: ignore[operator]  # noqa: E731

@@ -154,7 +154,7 @@ class ContextModel:
         return np.where(np.isnan(lean), 0.0, lean)
 
     def _gait(self, rows: EpochFeatures) -> Float:
-        own = [s.gait_rms_mps2 for s in self.calibration.sensors.values() if not np.isnan(s.gait_rms_mps2)]
+        own = [s.gait_mps2 for s in self.calibration.sensors.values() if not np.isnan(s.gait_mps2)]
         level = own[0] if own else self.params.gait_default_mps2
         return np.clip(2.5 * np.log(np.maximum(rows.gait_mps2, 1e-3) / (self.params.gait_cut * level)), -4.0, 4.0)
 

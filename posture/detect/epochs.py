@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from posture.signal.gait import GaitBand, GaitState
+from posture.signal.gait import bounce_mps2
 from posture.types import GRID_HZ, AngleBlock, Float
 
 _MEDIANS = ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg", "lateral_deg", "tilt_deg")
@@ -16,7 +16,7 @@ _MEDIANS = ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_d
 class EpochFeatures:
     """Whole seconds, every array (m,). Medians in deg are NaN where no tick of the second had the value.
 
-    gait_mps2 : RMS of the gait band of the force. rate_dps : mean angular rate. valid_fraction : share of ticks on measured,
+    gait_mps2 : bounce (`posture.signal.gait`). rate_dps : mean angular rate. valid_fraction : share of ticks on measured,
     trusted samples; present_fraction : share with any sample.
     """
 
@@ -50,11 +50,10 @@ class EpochFeatures:
 
 @dataclass(slots=True)
 class EpochsState:
-    """Ticks of the open second, (channels, < 50), its start, and the memory of the gait band."""
+    """Ticks of the open second, (channels, < 50), and its start."""
 
     next_epoch: int | None = None
     open: Float = field(default_factory=lambda: np.empty((8, 0)))
-    gait: GaitState | None = None
 
 
 class Epochs:
@@ -67,10 +66,7 @@ class Epochs:
         state = self.state
         if state.next_epoch is None:
             state.next_epoch = block.first_tick // GRID_HZ
-        band = GaitBand(GRID_HZ, state.gait)
-        gait = band.push(block.force_mps2)
-        state.gait = band.state
-        rows = np.stack([*(getattr(block, name) for name in _MEDIANS), block.rate_dps, gait, block.trusted.astype(np.float64)])
+        rows = np.stack([*(getattr(block, name) for name in _MEDIANS), block.rate_dps, block.force_mps2, block.trusted.astype(np.float64)])
         rows = np.concatenate([state.open, rows], axis=1)
         whole = rows.shape[1] // GRID_HZ
         state.open = rows[:, whole * GRID_HZ :].copy()
@@ -83,7 +79,7 @@ class Epochs:
             return self._features(np.empty((8, 0, GRID_HZ)))
         padded = np.full((8, GRID_HZ), np.nan)
         padded[:, :left] = self.state.open
-        padded[6:, left:] = 0.0
+        padded[7, left:] = 0.0
         self.state.open = np.empty((8, 0))
         return self._features(padded.reshape(8, 1, GRID_HZ))
 
@@ -100,7 +96,7 @@ class Epochs:
             np.arange(first, first + m, dtype=np.float64),
             *medians,
             rate_dps=rate,
-            gait_mps2=np.sqrt((windows[6] ** 2).mean(axis=1)),
+            gait_mps2=bounce_mps2(windows[6]),
             valid_fraction=windows[7].mean(axis=1),
             present_fraction=present.mean(axis=1),
         )

@@ -7,6 +7,7 @@ way up, seconds that are neither lying nor upright are `floor`.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,8 +18,7 @@ from posture.signal.calibration import Calibration
 from posture.types import Basis, Context, EventKind, Int8, PostureEvent, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Second:
+class Second(NamedTuple):
     """What a transition is judged on: one decided second."""
 
     start_s: float

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from posture.config import MovementConfig
-from posture.types import GRID_HZ, AngleBlock, Float
+from posture.types import GRID_HZ, AngleBlock, Bool, Float, Int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +98,18 @@ class Movements:
         """A lean that the session cuts off proves nothing."""
         return ()
 
-    def _peaks(self, lean: Float, at: np.typing.NDArray[np.int64]) -> np.typing.NDArray[np.bool_]:
+    def _peaks(self, lean: Float, at: Int) -> Bool:
         """Which steps are the highest within a second and stand out over one of their sides. NaN anywhere near: no."""
         near = sliding_window_view(lean, 2 * self.around + 1)[at - self.around]
-        wide = sliding_window_view(lean, 2 * self.reach + 1)[at - self.reach]
+        wide = sliding_window_view(lean, 2 * self.reach + 1)
         peak = lean[at]
-        before, after = near[:, : self.around].max(axis=1), near[:, self.around + 1 :].max(axis=1)
         with np.errstate(invalid="ignore"):
-            low = np.minimum(wide[:, : self.reach].min(axis=1), wide[:, self.reach + 1 :].min(axis=1))
-            return np.asarray((peak > before) & (peak >= after) & (peak - low >= self.params.rise_min_deg))
+            tall = (peak > near[:, : self.around].max(axis=1)) & (peak >= near[:, self.around + 1 :].max(axis=1))
+            tops = np.flatnonzero(tall)
+            sides = wide[at[tops] - self.reach]
+            low = np.minimum(sides[:, : self.reach].min(axis=1), sides[:, self.reach + 1 :].min(axis=1))
+            tall[tops] = peak[tops] - low >= self.params.rise_min_deg
+        return tall
 
     def _movement(self, means: Float, step: int, first_step: int) -> Movement:
         k = step - first_step

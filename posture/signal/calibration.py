@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from posture.config import Config
+from posture.config import CalibrationConfig, Config
 from posture.signal.fusion import Fusion
-from posture.signal.gait import gait_rms_mps2
+from posture.signal.gait import walking_bounce_mps2
 from posture.signal.timebase import FORCE, UP, Timebase
 from posture.types import G_MPS2, Basis, Float, ImuBlock, InputError, JsonValue, Placement
 
@@ -31,7 +31,7 @@ class SensorCalibration:
 
     body_from_sensor : (3, 3) rotation, rows are body x (forward), y (left), z (up) in sensor axes.
     gravity_mps2 : magnitude of the force while standing still. Inclinations deg; NaN where the pose was not recorded.
-    gait_rms_mps2 : RMS of the 0.8-4 Hz force in the calibration walk; NaN without one.
+    gait_mps2 : bounce of the calibration walk (`posture.signal.gait`); NaN without one.
     """
 
     body_from_sensor: Float
@@ -40,7 +40,7 @@ class SensorCalibration:
     sit_usual_deg: float = np.nan
     slump_deg: float = np.nan
     walk_deg: float = np.nan
-    gait_rms_mps2: float = np.nan
+    gait_mps2: float = np.nan
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,8 @@ class Calibration:
         if len(placements) == len(self.sensors):
             return self
         kept = {p: self.sensors[p] for p in placements}
-        return _graded(kept, _Seated(np.nan, np.nan, np.nan), None, list(self.reasons), source=self.source, poses=self.poses, config=Config())
+        mine = [r for r in self.reasons if not any(r.startswith(f"{p}:") for p in self.sensors if p not in kept)]
+        return _graded(kept, _Seated(np.nan, np.nan, np.nan), None, mine, source=self.source, poses=self.poses, config=Config())
 
     def judges(self) -> str:
         """One sentence: what this wear can and cannot judge."""
@@ -208,7 +209,7 @@ def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, r
         sit_usual_deg=held["sit_usual"],
         slump_deg=held["slump"],
         walk_deg=_mean_inclination(track.up[walk], body) if walk.any() else np.nan,
-        gait_rms_mps2=_gait(track, poses.get("walk", ())),
+        gait_mps2=_gait(track, poses.get("walk", ())),
     )
 
 
@@ -304,7 +305,7 @@ def _gait(track: _Track, windows: Sequence[tuple[float, float]]) -> float:
         force = track.acc[track.rows([window])]
         if len(force) >= 1.5 * track.rate_hz:
             size = np.sqrt((force**2).sum(axis=1))
-            levels.append(gait_rms_mps2(size, track.rate_hz))
+            levels.append(walking_bounce_mps2(size, track.rate_hz))
     return float(np.median(levels)) if levels else np.nan
 
 
@@ -347,11 +348,13 @@ def _graded(
     reasons = list(reasons)
     two = len(sensors) == 2
     if two:
-        judges = True
+        judges = source != "self"
+        if not judges:
+            reasons.append("flexed sitting is not judged and its alert is off until the wear is calibrated")
         if rom is None:
             reasons.append(f"the range was not measured; the population value {params.rom_fallback_deg:.0f} deg stands in")
     else:
-        judges = _slump_judges(*next(iter(sensors.items())), params.slump_span_min_deg, reasons)
+        judges = _slump_judges(*next(iter(sensors.items())), params, reasons)
     severe = source == "self" or any("slipped" in r for r in reasons)
     grade = "poor" if severe else "fair" if reasons else "good"
     return Calibration(
@@ -369,8 +372,11 @@ def _graded(
     )
 
 
-def _slump_judges(placement: Placement, sensor: SensorCalibration, least_deg: float, reasons: list[str]) -> bool:
+def _slump_judges(
+    placement: Placement, sensor: SensorCalibration, params: CalibrationConfig, reasons: list[str]
+) -> bool:
     """Whether one sensor can tell a slump: the span from tall to slumped is wide enough and goes the way it must."""
+    least_deg = params.slump_span_min_deg if placement is Placement.SACRUM else params.upper_span_min_deg
     span_deg = sensor.sit_tall_deg - sensor.slump_deg
     if np.isnan(span_deg):
         reasons.append("sitting tall and slumped were not recorded; flexed sitting is not judged and its alert is off")
@@ -401,16 +407,16 @@ def to_json(calibration: Calibration) -> dict[str, JsonValue]:
         "source": calibration.source,
         "grade": calibration.grade,
         "reasons": list(calibration.reasons),
-        "judges_sitting": calibration.judges_sitting,
+        "flexed_sitting": calibration.judges_sitting,
         "rom_deg": calibration.rom_deg,
-        "rom_measured": calibration.rom_measured,
+        "rom_source": "measured" if calibration.rom_measured else "population",
         **{name: number(getattr(calibration, name)) for name in _FLEXIONS},
         "sensors": sensors,
         "poses": {k: [[float(a), float(b)] for a, b in v] for k, v in calibration.poses.items()},
     }
 
 
-_SENSOR_NUMBERS = ("sit_tall_deg", "sit_usual_deg", "slump_deg", "walk_deg", "gait_rms_mps2")
+_SENSOR_NUMBERS = ("sit_tall_deg", "sit_usual_deg", "slump_deg", "walk_deg", "gait_mps2")
 _FLEXIONS = ("sit_tall_flexion_deg", "sit_usual_flexion_deg", "slump_flexion_deg")
 
 
@@ -434,8 +440,8 @@ def from_json(tree: Mapping[str, Any], *, source: str) -> Calibration:
             source=str(tree["source"]),
             sensors=sensors,
             rom_deg=float(tree["rom_deg"]),
-            rom_measured=bool(tree["rom_measured"]),
-            judges_sitting=bool(tree["judges_sitting"]),
+            rom_measured=tree["rom_source"] == "measured",
+            judges_sitting=bool(tree["flexed_sitting"]),
             grade=str(tree["grade"]),
             reasons=tuple(str(r) for r in tree["reasons"]),
             **{k: number(tree[k]) for k in _FLEXIONS},

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from scipy.signal import butter, sosfilt
 
 from posture.config import FusionConfig, TimebaseConfig
 from posture.signal.timebase import OrientedRun, Run
@@ -72,16 +71,19 @@ class TiltFilter:
     """Direction of the low-passed specific force; for sensors without a gyroscope. Its rate is that of the up vector."""
 
     def __init__(self, rate_hz: float, params: FusionConfig) -> None:
+        from scipy.signal import butter  # slow to import, and only a sensor without a gyroscope needs it
+
         self._sos = butter(2, min(params.tilt_cutoff_hz, 0.4 * rate_hz), fs=rate_hz, output="sos")
         self._rate_hz = rate_hz
         self._memory: Float | None = None
         self._last_up: Float | None = None
 
     def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
+        from scipy.signal import sosfilt, sosfilt_zi
+
         if self._memory is None:
             # Start settled on the first sample: a low-pass of a constant is that constant.
-            settled = _sos_settled(self._sos)
-            self._memory = settled[:, :, None] * acc_mps2[0]
+            self._memory = sosfilt_zi(self._sos)[:, :, None] * acc_mps2[0]
         low, self._memory = sosfilt(self._sos, acc_mps2, axis=0, zi=self._memory)
         norm = np.sqrt(low[:, 0] ** 2 + low[:, 1] ** 2 + low[:, 2] ** 2)
         up = low / np.maximum(norm, 1e-6)[:, None]
@@ -101,12 +103,6 @@ class TiltFilter:
 
     def restart(self) -> None:
         self._memory = self._last_up = None
-
-
-def _sos_settled(sos: Float) -> Float:
-    from scipy.signal import sosfilt_zi
-
-    return np.asarray(sosfilt_zi(sos))
 
 
 def make_filter(rate_hz: float, params: FusionConfig, *, has_gyro: bool) -> OrientationFilter:

@@ -1,47 +1,34 @@
-"""How strongly the body bounces: the 0.8-4 Hz part of the specific force, where steps are."""
+"""How strongly the body bounces: the spread of the specific force within a second, on means over a tenth of a second.
+
+The means keep what is slower than about 5 Hz (steps, 1.4-2.4 a second, and their first harmonic); taking the spread within a
+second leaves out what is slower than about 0.5 Hz (leaning, drift of the gain). Windows lie at absolute seconds, so no filter
+memory is needed and chunking cannot matter.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from scipy.signal import butter, sosfilt
 
-from posture.types import G_MPS2, Float
+from posture.types import Float
 
-BAND_HZ = (0.8, 4.0)
-"""Hz; steps of slow to brisk walking are 1.4-2.4 a second, with room for the stride and a first harmonic."""
-
-
-def gait_band(rate_hz: float) -> Float:
-    """Second-order sections of the band-pass at a rate; the upper edge gives way at low rates."""
-    return np.asarray(butter(2, (BAND_HZ[0], min(BAND_HZ[1], 0.45 * rate_hz)), btype="band", fs=rate_hz, output="sos"))
+PARTS = 10
+"""Means per second."""
 
 
-@dataclass(slots=True)
-class GaitState:
-    """Memory of the band-pass."""
-
-    memory: Float
-
-
-class GaitBand:
-    """(n,) force magnitude at a fixed rate -> (n,) its gait band, m/s^2. NaN counts as rest, so that a gap does not ring."""
-
-    def __init__(self, rate_hz: float, state: GaitState | None = None) -> None:
-        self._sos = gait_band(rate_hz)
-        self.state = state or GaitState(np.zeros((len(self._sos), 2)))
-
-    def push(self, force_mps2: Float) -> Float:
-        if not len(force_mps2):
-            return np.empty(0)
-        moving = np.where(np.isnan(force_mps2), 0.0, force_mps2 - G_MPS2)
-        out, self.state.memory = sosfilt(self._sos, moving, zi=self.state.memory)
-        return np.asarray(out)
+def bounce_mps2(force_mps2: Float) -> Float:
+    """(m, k) force magnitudes, one row a second and k a multiple of 10 -> (m,) spread, m/s^2; NaN counts as no bounce."""
+    m, k = force_mps2.shape
+    parts = force_mps2.reshape(m, PARTS, k // PARTS).mean(axis=2)
+    spread = np.sqrt(((parts - parts.mean(axis=1)[:, None]) ** 2).mean(axis=1))
+    return np.where(np.isnan(spread), 0.0, spread)
 
 
-def gait_rms_mps2(force_mps2: Float, rate_hz: float) -> float:
-    """RMS of the gait band over a piece of walking, its first second (the filter's start) left out."""
-    band = GaitBand(rate_hz).push(force_mps2 - force_mps2.mean() + G_MPS2)
-    settled = band[int(0.7 * rate_hz) :]
-    return float(np.sqrt((settled**2).mean()))
+def walking_bounce_mps2(force_mps2: Float, rate_hz: float) -> float:
+    """Median bounce of the whole seconds of a piece of walking sampled at `rate_hz`; NaN where it is shorter than one."""
+    seconds = int(len(force_mps2) / rate_hz)
+    if seconds < 1:
+        return float("nan")
+    edges = np.rint(np.arange(seconds * PARTS) * rate_hz / PARTS).astype(np.int64)
+    counts = np.diff(np.append(edges, round(seconds * rate_hz)))
+    sums = np.add.reduceat(force_mps2[: round(seconds * rate_hz)], edges)
+    return float(np.median(bounce_mps2((sums / counts).reshape(seconds, PARTS))))

@@ -48,20 +48,21 @@ def angles(block: JoinedBlock, calibration: Calibration) -> AngleBlock:
     """
     n = len(next(iter(block.trusted.values())))
     inclination = {p: np.full(n, np.nan) for p in Placement}
-    lowest: list[Float] = [np.full(n, np.nan) for _ in range(5)]
+    lowest: list[Float] | None = None
     trusted = np.zeros(n, dtype=np.bool_)
-    for placement in (Placement.UPPER_LUMBAR, Placement.SACRUM):
+    for placement in (Placement.SACRUM, Placement.UPPER_LUMBAR):
         if placement not in block.channels:
             continue
-        inclination[placement], own = _segment(block.channels[placement], calibration.sensors[placement])
-        there = ~np.isnan(own[0])
-        if there.all():
-            lowest, trusted = own, block.trusted[placement]
-        else:
-            lowest = [np.where(there, mine, other) for mine, other in zip(own, lowest, strict=True)]
-            trusted = np.where(there, block.trusted[placement], trusted)
+        channels, sensor = block.channels[placement], calibration.sensors[placement]
+        v = body_up(channels[:, UP], sensor.body_from_sensor)
+        inclination[placement] = inclination_deg(*v)
+        if lowest is None:
+            lowest, trusted = _whole_body(channels, v, sensor), block.trusted[placement]
+        elif (absent := np.isnan(lowest[0])).any():
+            lowest = [np.where(absent, mine, low) for mine, low in zip(_whole_body(channels, v, sensor), lowest, strict=True)]
+            trusted = np.where(absent, block.trusted[placement], trusted)
     flexion = wrapped_deg(inclination[Placement.UPPER_LUMBAR] - inclination[Placement.SACRUM])
-    lateral, tilt, rate, vertical, force = lowest
+    lateral, tilt, rate, vertical, force = lowest or [np.full(n, np.nan)] * 5
     return AngleBlock(
         first_tick=block.first_tick,
         sacrum_inclination_deg=inclination[Placement.SACRUM],
@@ -76,13 +77,12 @@ def angles(block: JoinedBlock, calibration: Calibration) -> AngleBlock:
     )
 
 
-def _segment(channels: Float, sensor: SensorCalibration) -> tuple[Float, list[Float]]:
-    """Inclination, and lateral, tilt, rate, vertical acceleration, force of one sensor; all (n,)."""
+def _whole_body(channels: Float, v: tuple[Float, Float, Float], sensor: SensorCalibration) -> list[Float]:
+    """Lateral lean, tilt, rate, vertical acceleration and force of one sensor; each (n,)."""
     up, rate, force = channels[:, UP], channels[:, RATE], channels[:, FORCE]
-    vx, vy, vz = body_up(up, sensor.body_from_sensor)
     along = up[:, 0] * force[:, 0] + up[:, 1] * force[:, 1] + up[:, 2] * force[:, 2]
     size = np.sqrt(force[:, 0] ** 2 + force[:, 1] ** 2 + force[:, 2] ** 2)
     speed = np.sqrt(rate[:, 0] ** 2 + rate[:, 1] ** 2 + rate[:, 2] ** 2)
-    lateral = np.degrees(np.arcsin(np.clip(vy, -1.0, 1.0)))
-    tilt = np.degrees(np.arccos(np.clip(vz, -1.0, 1.0)))
-    return inclination_deg(vx, vy, vz), [lateral, tilt, np.degrees(speed), along - sensor.gravity_mps2, size]
+    lateral = np.degrees(np.arcsin(np.clip(v[1], -1.0, 1.0)))
+    tilt = np.degrees(np.arccos(np.clip(v[2], -1.0, 1.0)))
+    return [lateral, tilt, np.degrees(speed), along - sensor.gravity_mps2, size]

@@ -45,7 +45,7 @@ class Timebase:
 
     A sample belongs to the nearest index of the nominal rate; a second sample for an index, or one from the past, is dropped
     and counted. Rows with a NaN are no samples. A gap is missing samples / nominal rate: up to `interpolate_max_s` filled
-    linearly; up to `restart_min_s` the orientation is held (rate 0, force of the sample before); longer ones start a new run.
+    linearly; up to `restart_min_s` the orientation is held (rate 0, force linear); longer ones start a new run.
     """
 
     def __init__(self, rate_hz: float, params: TimebaseConfig, state: TimebaseState | None = None) -> None:
@@ -57,7 +57,8 @@ class Timebase:
         """Whole runs of the block's samples; filled samples come with the real one that ends their gap."""
         has_gyro = block.gyr_radps is not None
         values = np.hstack([block.acc_mps2, block.gyr_radps]) if block.gyr_radps is not None else block.acc_mps2
-        ok = np.isfinite(values).all(axis=1) & np.isfinite(block.time_s)
+        # A sum is finite only if all its terms are: cheaper than a test per value.
+        ok = np.isfinite(np.einsum("ij->i", values) + block.time_s)
         if not ok.any():
             return ()
         state = self.state
@@ -67,16 +68,18 @@ class Timebase:
         index[ok] = np.rint((block.time_s[ok] - state.origin_s) * self.rate_hz).astype(np.int64)
         newest = np.maximum.accumulate(np.concatenate([[state.last_index], index]))[:-1]
         keep = index > newest
-        state.dropped_n += int(np.count_nonzero(ok & ~keep))
-        if not keep.any():
-            return ()
-        index, values, arrived_s = index[keep], values[keep], block.arrived_s[keep]
+        time_s, arrived_s = block.time_s, block.arrived_s
+        if not keep.all():
+            state.dropped_n += int(np.count_nonzero(ok & ~keep))
+            if not keep.any():
+                return ()
+            index, values, time_s, arrived_s = index[keep], values[keep], time_s[keep], arrived_s[keep]
         first_ever = state.last_index < 0
         step = np.diff(index, prepend=index[0] - 1 if first_ever else state.last_index)
-        self._refuse_broken_clock(step, block.time_s[keep])
-        before = np.vstack([values[:1] if first_ever else state.last, values[:-1]])
+        self._refuse_broken_clock(step, time_s)
+        last = values[:1] if first_ever else state.last
         state.last_index, state.last = int(index[-1]), values[-1:].copy()
-        return self._runs(index, values, before, step, arrived_s, first_ever=first_ever, has_gyro=has_gyro)
+        return self._runs(index, values, last, step, arrived_s, first_ever=first_ever, has_gyro=has_gyro)
 
     def flush(self) -> tuple[Run, ...]:
         """Nothing is held back."""
@@ -91,27 +94,26 @@ class Timebase:
             )
 
     def _runs(
-        self, index: Int, values: Float, before: Float, step: Int, arrived_s: Float, *, first_ever: bool, has_gyro: bool
+        self, index: Int, values: Float, last: Float, step: Int, arrived_s: Float, *, first_ever: bool, has_gyro: bool
     ) -> tuple[Run, ...]:
         missing = step - 1
         restart = missing >= self.params.restart_min_s * self.rate_hz - 0.5
         restart[0] |= first_ever
         measured = np.ones(len(index), dtype=np.bool_)
         rows = np.where(restart, 1, step)
-        if int(rows.max()) > 1:
-            values, measured = self._filled(values, before, step, rows)
         ends = np.cumsum(rows)
-        arrived_s = np.repeat(arrived_s, rows)
+        if len(index) < ends[-1]:
+            values, measured = self._filled(values, last, step, rows, ends)
+            arrived_s = np.repeat(arrived_s, rows)
         heads = np.flatnonzero(restart)
         cuts = sorted({0, *(int(ends[k] - rows[k]) for k in heads)})
         head_rows = {int(ends[k] - rows[k]) for k in heads}
-        first_of_row = np.repeat(index - rows + 1 - (ends - rows), rows) + np.arange(len(values))
         runs = []
         for a, b in zip(cuts, [*cuts[1:], len(values)], strict=True):
             part = values[a:b]
             runs.append(
                 Run(
-                    first_index=int(first_of_row[a]),
+                    first_index=self._index_of_row(a, index, rows, ends),
                     restart=a in head_rows,
                     acc_mps2=np.ascontiguousarray(part[:, :3]),
                     gyr_radps=np.ascontiguousarray(part[:, 3:]) if has_gyro else None,
@@ -121,16 +123,24 @@ class Timebase:
             )
         return tuple(runs)
 
-    def _filled(self, values: Float, before: Float, step: Int, rows: Int) -> tuple[Float, Bool]:
-        owner = np.repeat(np.arange(len(rows)), rows)
-        place = np.arange(len(owner)) - np.repeat(np.cumsum(rows) - rows, rows) + 1
-        measured = place == rows[owner]
-        share = (place / rows[owner])[:, None]
-        out = before[owner] + (values[owner] - before[owner]) * share
-        held = ~measured & (step[owner] - 1 > self.params.interpolate_max_s * self.rate_hz + 0.5)
-        out[held] = before[owner[held]]
-        out[held, 3:] = 0.0
-        out[measured] = values
+    @staticmethod
+    def _index_of_row(row: int, index: Int, rows: Int, ends: Int) -> int:
+        """Sensor index of an output row: sample k owns the rows that end at ends[k], and its own index is the last of them."""
+        k = int(np.searchsorted(ends, row, side="right"))
+        return int(index[k] - (ends[k] - 1 - row))
+
+    def _filled(self, values: Float, last: Float, step: Int, rows: Int, ends: Int) -> tuple[Float, Bool]:
+        """Values with the missing rows put in before the sample that ends each gap."""
+        out = np.repeat(values, rows, axis=0)
+        measured = np.zeros(len(out), dtype=np.bool_)
+        measured[ends - 1] = True
+        filled = np.flatnonzero(~measured)
+        owner = np.searchsorted(ends, filled, side="right")
+        before = np.where((owner == 0)[:, None], last, values[owner - 1])
+        share = (filled - (ends - rows)[owner] + 1) / rows[owner]
+        out[filled] = before + (values[owner] - before) * share[:, None]
+        held = step[owner] - 1 > self.params.interpolate_max_s * self.rate_hz + 0.5
+        out[filled[held], 3:] = 0.0  # hold the orientation: no rotation; the force goes on linearly
         return out, measured
 
 
@@ -209,8 +219,9 @@ class Grid:
         high = np.minimum(low + 1, len(channels) - 1)
         share = at - low
         exact = share == 0.0
-        if exact.all():
-            return TickRun(tick_a, channels[low], trusted[low], arrived_s[low])
+        if exact.all() and low[-1] - low[0] == len(low) - 1:  # the sensor runs on the grid itself
+            rows = slice(int(low[0]), int(low[-1]) + 1)
+            return TickRun(tick_a, channels[rows], trusted[rows], arrived_s[rows])
         values = channels[low] + (channels[high] - channels[low]) * share[:, None]
         high = np.where(exact, low, high)
         values[exact] = channels[low[exact]]

@@ -1,0 +1,346 @@
+"""A recording through the pipeline: calibration, epochs, events and alerts, and the files that others read.
+
+Live and replay share `Pipeline`; this module only finds the calibration, feeds the batches and writes the results. Everything is
+written to a staging folder inside the target first, so that the outputs of a failed run never appear.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+from posture import __version__
+from posture.config import Config
+from posture.pipeline import Output, Pipeline, SensorSpec
+from posture.recording import Recording, open_recording, parse_clock, read_poses
+from posture.signal import calibration as cal
+from posture.signal.calibration import Calibration
+from posture.types import (
+    CONTEXT_NAMES,
+    GRID_HZ,
+    Alert,
+    AngleBlock,
+    EpochBlock,
+    ImuBatch,
+    InputError,
+    JsonValue,
+    Placement,
+    PostureEvent,
+)
+
+SESSION_FORMAT = 1
+SELF_CALIBRATION_S = 1800.0
+"""s of the start of a recording in which walking is looked for when there are no poses; ours."""
+OUTPUTS = ("epochs.parquet", "events.json", "alerts.json", "calibration.json", "session.json")
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayRequest:
+    """What to replay and how. Paths as given by the user; None means absent or default.
+
+    poses : POSES.json to calibrate from. calibration : a saved calibration, instead of poses.
+    start, zone : ISO time and IANA zone that override what the file states.
+    """
+
+    recording: Path
+    config: Config = field(default_factory=Config)
+    sensors: tuple[Placement, ...] | None = None
+    poses: Path | None = None
+    calibration: Path | None = None
+    start: str | None = None
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A checked recording with its calibration: all that can be wrong with the input has been found by now."""
+
+    recording: Recording
+    calibration: Calibration
+    config: Config
+    start_utc: datetime | None
+    zone: str | None
+    notes: tuple[str, ...]
+
+    def pipeline(self, *, want_angles: bool = False) -> Pipeline:
+        """A fresh pipeline for this recording."""
+        info = self.recording.info
+        sensors = {p: SensorSpec(info.rate_hz, info.has_gyro[p]) for p in info.selected}
+        return Pipeline(sensors, self.calibration, self.config, want_angles=want_angles)
+
+
+@dataclass(slots=True)
+class Result:
+    """Everything that a session said, in the order in which it became known."""
+
+    epochs: list[EpochBlock] = field(default_factory=list)
+    events: list[PostureEvent] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+
+    def add(self, output: Output) -> None:
+        """Take over what one push gave."""
+        self.epochs += output.epochs
+        self.events += output.events
+        self.alerts += output.alerts
+
+
+def prepare(request: ReplayRequest) -> Prepared:
+    """Open, check and calibrate.
+
+    Raises
+    ------
+    InputError
+        Anything about the recording, the poses or the calibration that cannot be used, in one sentence.
+    """
+    recording = open_recording(request.recording, sensors=request.sensors)
+    info = recording.info
+    start_utc, zone = info.start_utc, info.zone
+    if request.start is not None or request.zone is not None:
+        stated = start_utc.isoformat() if start_utc else None
+        start_utc, zone = parse_clock(request.start or stated, request.zone or zone, where="--start/--zone")
+    calibration = _calibration(recording, request)
+    notes = list(info.notes)
+    if start_utc is None:
+        notes.append("No start time is known: times are relative, and what needs a clock (quiet hours, times of day, days) is unknown.")
+    if calibration.source == "self":
+        notes.append("Not calibrated: upright was taken from the recording itself. Confidence is lower and flexed sitting is not judged.")
+    return Prepared(recording, calibration, request.config, start_utc, zone, tuple(notes))
+
+
+def _calibration(recording: Recording, request: ReplayRequest) -> Calibration:
+    info = recording.info
+    if request.calibration is not None and request.poses is not None:
+        raise InputError("give --poses or --calibration, not both: they are two ways to the same thing")
+    if request.calibration is not None:
+        return read_calibration(request.calibration).for_sensors(info.selected)
+    if request.poses is not None:
+        return calibrate_from(recording, request.poses, request.config)
+    return _self_calibrated(recording, request.config)
+
+
+def calibrate_from(recording: Recording, poses_path: Path, config: Config) -> Calibration:
+    """Calibration from the poses of a recording; InputError as `posture.signal.calibration.calibrate` and `read_poses`."""
+    info = recording.info
+    poses = read_poses(poses_path, info)
+    if not poses:
+        raise InputError(f"{poses_path} names no pose of this program; see `posture calibrate --help`")
+    last_s = max(end for windows in poses.values() for _, end in windows)
+    blocks = recording.window(info.first_s, last_s)
+    return cal.calibrate(blocks, {p: info.rate_hz for p in info.selected}, poses, config)
+
+
+def _self_calibrated(recording: Recording, config: Config) -> Calibration:
+    info = recording.info
+    blocks = recording.window(info.first_s, info.first_s + SELF_CALIBRATION_S)
+    return cal.self_calibrate(blocks, {p: info.rate_hz for p in info.selected}, config)
+
+
+def read_calibration(path: Path) -> Calibration:
+    """A calibration file as `posture calibrate` wrote it; InputError in one sentence where it is not one."""
+    try:
+        tree = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"there is no calibration file {path}; make one with `posture calibrate`") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as a calibration ({error}); make one with `posture calibrate`") from error
+    if not isinstance(tree, dict):
+        raise InputError(f"{path} is not a calibration file of this program; make one with `posture calibrate`")
+    return cal.from_json(tree, source=str(path))
+
+
+def calibration_json(calibration: Calibration) -> str:
+    """The text of a calibration file."""
+    return json.dumps(cal.to_json(calibration), indent=1) + "\n"
+
+
+def run(
+    prepared: Prepared, batches: Iterator[ImuBatch], *, angles: AngleWriter | None = None, progress: Progress | None = None
+) -> Result:
+    """All batches through a fresh pipeline. progress : called with the share done, 0-1."""
+    pipeline = prepared.pipeline(want_angles=angles is not None)
+    result = Result()
+    info = prepared.recording.info
+    length_s = max(info.last_s - info.first_s, 1e-9)
+    for batch in batches:
+        output = pipeline.push(batch)
+        result.add(output)
+        if angles is not None:
+            angles.write(output.angles)
+        if progress is not None:
+            progress((batch.arrived_until_s - info.first_s) / length_s)
+    output = pipeline.flush()
+    result.add(output)
+    if angles is not None:
+        angles.write(output.angles)
+    return result
+
+
+class AngleWriter:
+    """angles.parquet, a block at a time, so that memory stays bounded."""
+
+    def __init__(self, path: Path, sensors: Sequence[Placement]) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        names = ["time_s", *(f"{p}_inclination_deg" for p in Placement if p in sensors), "flexion_deg", "lateral_deg"]
+        types = {n: pa.float64() if n == "time_s" else pa.float32() for n in names}
+        self._pa, self._names = pa, names
+        self._writer = pq.ParquetWriter(path, pa.schema([pa.field(n, t) for n, t in types.items()]), compression="zstd")
+
+    def write(self, blocks: Sequence[AngleBlock]) -> None:
+        """Rows of the blocks; NaN stays NaN."""
+        for block in blocks:
+            columns: list[object] = []
+            for name in self._names:
+                values = (block.first_tick + np.arange(len(block))) / GRID_HZ if name == "time_s" else getattr(block, name)
+                columns.append(self._pa.array(values, type=self._pa.float64() if name == "time_s" else self._pa.float32()))
+            self._writer.write_batch(self._pa.record_batch(columns, names=self._names))
+
+    def close(self) -> None:
+        """Finish the file."""
+        self._writer.close()
+
+
+def event_record(event: PostureEvent) -> dict[str, JsonValue]:
+    """One entry of events.json: the contract's fields, then the evidence."""
+    return {
+        "kind": str(event.kind),
+        "start_s": round(event.start_s, 3),
+        "end_s": round(event.end_s, 3),
+        "peak_s": round(event.peak_s, 3),
+        "peak_deg": round(event.peak_deg, 2),
+        "verdict": str(event.verdict),
+        "basis": str(event.basis),
+        "confidence": event.confidence,
+        "set_id": event.set_id,
+        **event.evidence,
+    }
+
+
+def alert_record(alert: Alert) -> dict[str, JsonValue]:
+    """One entry of alerts.json."""
+    return {
+        "about_s": alert.about_s,
+        "raised_s": alert.raised_s,
+        "kind": str(alert.kind),
+        "preset": str(alert.preset),
+        "reason": alert.reason,
+        **alert.evidence,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """A finished session as the files hold it."""
+
+    epochs: EpochBlock
+    events: list[dict[str, JsonValue]]
+    alerts: list[dict[str, JsonValue]]
+    session: dict[str, JsonValue]
+    calibration: Calibration
+
+
+def records(prepared: Prepared, result: Result) -> Records:
+    """Result -> what is written: events in order of start, one epoch row a second."""
+    info = prepared.recording.info
+    events = sorted(result.events, key=lambda e: (e.start_s, e.end_s, e.kind))
+    session: dict[str, JsonValue] = {
+        "format": SESSION_FORMAT,
+        "code_version": __version__,
+        "source": info.path.name,
+        "start_utc": prepared.start_utc.isoformat() if prepared.start_utc else None,
+        "zone": prepared.zone,
+        "first_s": info.first_s,
+        "last_s": info.last_s,
+        "sensors": [str(p) for p in info.selected],
+        "rate_hz": {str(p): info.rate_hz for p in info.selected},
+        "gyroscope": {str(p): info.has_gyro[p] for p in info.selected},
+        "preset": str(prepared.config.alerts.preset),
+        "calibration": cal.to_json(prepared.calibration),
+        "judges": prepared.calibration.judges(),
+        "notes": list(prepared.notes),
+        "config": prepared.config.as_json(),
+    }
+    return Records(
+        EpochBlock.joined(result.epochs),
+        [event_record(e) for e in events],
+        [alert_record(a) for a in result.alerts],
+        session,
+        prepared.calibration,
+    )
+
+
+def write_epochs(epochs: EpochBlock, path: Path) -> None:
+    """epochs.parquet: context as a word, `flexed` as a nullable bool, the rest as floats."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, object] = {}
+    for item in fields(EpochBlock):
+        values = getattr(epochs, item.name)
+        if item.name == "context":
+            columns[item.name] = pa.DictionaryArray.from_arrays(pa.array(values, pa.int8()), pa.array(CONTEXT_NAMES)).cast(pa.string())
+        elif item.name == "flexed":
+            columns[item.name] = pa.array(values == 1, mask=values < 0)
+        else:
+            columns[item.name] = pa.array(values)
+    table = pa.table(columns, metadata={"format": "posture epochs 1"})
+    pq.write_table(table, path, compression="zstd")
+
+
+class Staging:
+    """A folder inside the target where outputs are made; `commit` moves them in place, session.json last.
+
+    session.json of an earlier run is taken away first, so that a folder with a session.json is always one whole run.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            self.path = Path(tempfile.mkdtemp(prefix=".replay-", dir=out))
+        except OSError as error:
+            raise InputError(f"cannot write to {out} ({error.strerror}); choose another --out folder") from error
+
+    def __enter__(self) -> Staging:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def commit(self) -> list[Path]:
+        """Put every staged file in place; gives back where they are now."""
+        made = sorted(self.path.iterdir(), key=lambda p: (p.name == "session.json", p.name))
+        (self.out / "session.json").unlink(missing_ok=True)
+        for path in made:
+            path.replace(self.out / path.name)
+        return [self.out / path.name for path in made]
+
+
+def write_records(folder: Path, made: Records, extra: Mapping[str, str] | None = None) -> None:
+    """The files of the contract into a (staging) folder. extra : further text files by name."""
+    write_epochs(made.epochs, folder / "epochs.parquet")
+    texts = {
+        "events.json": _json_rows(made.events),
+        "alerts.json": _json_rows(made.alerts),
+        "calibration.json": calibration_json(made.calibration),
+        "session.json": json.dumps(made.session, indent=1, allow_nan=False) + "\n",
+        **(extra or {}),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _json_rows(rows: Sequence[Mapping[str, JsonValue]]) -> str:
+    """A JSON list with one entry a line: readable, and a diff shows what changed."""
+    if not rows:
+        return "[]\n"
+    return "[\n" + ",\n".join(json.dumps(row, allow_nan=False) for row in rows) + "\n]\n"

@@ -1,0 +1,66 @@
+"""A recording as a live source: its batches cut small and given out at the pace at which they were recorded, or faster."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+
+import numpy as np
+
+from posture.types import ImuBatch, ImuBlock
+
+
+class Playback:
+    """Plays batches at `speed` times real time, in pieces of `piece_s` seconds of playing time.
+
+    The pieces hold exactly the samples of the batches, in order, so that what the pipeline makes of them is the same.
+    """
+
+    def __init__(
+        self,
+        batches: Iterable[ImuBatch],
+        *,
+        speed: float,
+        piece_s: float = 0.1,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._batches = batches
+        self.speed = speed
+        self._step_s = piece_s * speed
+        self._clock = clock
+
+    async def batches(self) -> AsyncIterator[ImuBatch]:
+        """Pieces, each given out when its last sample is due."""
+        started: float | None = None
+        first_s = 0.0
+        for batch in self._batches:
+            for piece in pieces(batch, self._step_s):
+                if started is None:
+                    started, first_s = self._clock(), piece.arrived_until_s
+                due = started + (piece.arrived_until_s - first_s) / self.speed
+                await asyncio.sleep(max(0.0, due - self._clock()))
+                yield piece
+
+
+def pieces(batch: ImuBatch, step_s: float) -> Iterator[ImuBatch]:
+    """Cut a batch at multiples of `step_s` on the arrival axis."""
+    times = [b.arrived_s for b in batch.blocks if len(b.arrived_s)]
+    if not times:
+        yield batch
+        return
+    first = min(float(t[0]) for t in times)
+    edges = np.arange((np.floor(first / step_s) + 1) * step_s, batch.arrived_until_s, step_s)
+    cuts = [np.searchsorted(b.arrived_s, edges, side="right") for b in batch.blocks]
+    for k in range(len(edges) + 1):
+        parts = []
+        for block, cut in zip(batch.blocks, cuts, strict=True):
+            rows = slice(int(cut[k - 1]) if k else 0, int(cut[k]) if k < len(edges) else len(block.arrived_s))
+            parts.append(_rows(block, rows))
+        until = float(edges[k]) if k < len(edges) else batch.arrived_until_s
+        yield ImuBatch(tuple(parts), until)
+
+
+def _rows(block: ImuBlock, rows: slice) -> ImuBlock:
+    gyr = None if block.gyr_radps is None else block.gyr_radps[rows]
+    return ImuBlock(block.placement, block.time_s[rows], block.acc_mps2[rows], gyr, block.arrived_s[rows])
