@@ -53,7 +53,9 @@ class AlertPolicy:
     lag_s : how long after its end a second is decided; `raised_s` is that moment.
     """
 
-    def __init__(self, params: AlertsConfig, *, lag_s: int, judges_sitting: bool, state: AlertState | None = None) -> None:
+    def __init__(
+        self, params: AlertsConfig, *, lag_s: int, judges_sitting: bool, state: AlertState | None = None
+    ) -> None:
         self.params = params
         self.lag_s = lag_s
         self.judges_sitting = judges_sitting
@@ -72,7 +74,11 @@ class AlertPolicy:
         self._count(epoch)
         if not self._sitting(epoch):
             return None
-        state.spacing_min = min(self.params.spacing_max_min, 2 * self._spacing_min()) if state.last_sitting_s > float("-inf") else self._spacing_min()
+        state.spacing_min = (
+            min(self.params.spacing_max_min, 2 * self._spacing_min())
+            if state.last_sitting_s > float("-inf")
+            else self._spacing_min()
+        )
         state.last_sitting_s = epoch.start_s
         self._said(AlertKind.FLEXED_SITTING)
         return Alert(
@@ -139,7 +145,12 @@ class AlertPolicy:
         state, p = self.state, self.params
         reason = cue_reason(event)
         coached = p.preset is Preset.COACH and epoch_s - (state.first_s or 0.0) < 60.0 * p.coach_min
-        if reason is None or p.preset is Preset.QUIET or event.confidence < p.confidence_min or event.set_id is not None:
+        if (
+            reason is None
+            or p.preset is Preset.QUIET
+            or event.confidence < p.confidence_min
+            or event.set_id is not None
+        ):
             return None
         spaced = event.start_s - state.last_cue_s.get(kind, float("-inf")) >= p.lean_spacing_s
         if not coached and not (spaced and state.said_n.get(kind, 0) < p.lean_per_day):
@@ -162,9 +173,17 @@ class AlertPolicy:
 def cue_reason(event: PostureEvent) -> str | None:
     """What to say of a bend or a floor transition; None where there is nothing to say. One sensor never says "rounded"."""
     if event.kind is EventKind.FLOOR_TRANSITION:
-        return "That was a rounded way down or up. Rolling to the side first keeps the lower back quieter." if event.verdict is Verdict.ROUNDED else None
+        return (
+            "That was a rounded way down or up. Rolling to the side first keeps the lower back quieter."
+            if event.verdict is Verdict.ROUNDED
+            else None
+        )
     if event.basis is Basis.TWO:
-        return "That bend was rounded. Your programme pairs this with the hip hinge." if event.verdict is Verdict.ROUNDED else None
+        return (
+            "That bend was rounded. Your programme pairs this with the hip hinge."
+            if event.verdict is Verdict.ROUNDED
+            else None
+        )
     if event.evidence.get("deep") or event.evidence.get("sustained"):
         return "That was a long or deep forward lean."
     return None

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from posture.types import InputError
+from posture.vocabulary import InputError
 
 
 def write_whole(path: Path, content: str | bytes) -> Path:

@@ -29,19 +29,34 @@ class _Section(BaseModel):
 class TimebaseConfig(_Section):
     """Gaps of one sensor, as missing samples / nominal rate, with half a sample of tolerance."""
 
-    interpolate_max_s: NonNegative = Field(0.10, description="s; linear interpolation up to here (2.5 deg against 4.6 held, BROAD with 5 % of frames lost)")
-    restart_min_s: Positive = Field(0.25, description="s; from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56 deg on BROAD)")
-    distrust_after_restart_s: NonNegative = Field(1.0, description="s; low confidence after a restart (4-5 deg in the first second, 1.3 after; BROAD)")
+    interpolate_max_s: NonNegative = Field(
+        0.10, description="s; linear interpolation up to here (2.5 deg against 4.6 held, BROAD with 5 % of frames lost)"
+    )
+    restart_min_s: Positive = Field(
+        0.25,
+        description="s; from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56 deg on BROAD)",
+    )
+    distrust_after_restart_s: NonNegative = Field(
+        1.0, description="s; low confidence after a restart (4-5 deg in the first second, 1.3 after; BROAD)"
+    )
     gap_max_s: Positive = Field(48 * 3600.0, description="s; a longer jump forwards is a broken clock, not a gap; ours")
 
 
 class FusionConfig(_Section):
     """Orientation filter."""
 
-    filter: str = Field("auto", pattern="^(auto|vqf|tilt)$", description="auto = vqf with a gyroscope, low-passed tilt without one")
-    tau_acc_s: Positive = Field(3.0, description="s; accelerometer time constant, the filter paper's default (Laidig and Seel 2023)")
-    bias_clip_dps: Positive = Field(15.0, description="deg/s; the default of 2 gives 12 deg at 10 deg/s bias, 15 mends it (measured on BROAD)")
-    tilt_cutoff_hz: Positive = Field(0.6, description="Hz; low-pass of the accelerometer where there is no gyroscope; ours, provisional")
+    filter: str = Field(
+        "auto", pattern="^(auto|vqf|tilt)$", description="auto = vqf with a gyroscope, low-passed tilt without one"
+    )
+    tau_acc_s: Positive = Field(
+        3.0, description="s; accelerometer time constant, the filter paper's default (Laidig and Seel 2023)"
+    )
+    bias_clip_dps: Positive = Field(
+        15.0, description="deg/s; the default of 2 gives 12 deg at 10 deg/s bias, 15 mends it (measured on BROAD)"
+    )
+    tilt_cutoff_hz: Positive = Field(
+        0.6, description="Hz; low-pass of the accelerometer where there is no gyroscope; ours, provisional"
+    )
 
 
 class JoinConfig(_Section):
@@ -53,45 +68,93 @@ class JoinConfig(_Section):
 class CalibrationConfig(_Section):
     """Poses to frames and range."""
 
-    still_rate_max_dps: Positive = Field(6.0, description="deg/s; largest median angular rate of a pose that must be still; " + _TUNED)
-    pose_sd_max_deg: Positive = Field(1.5, description="deg; largest SD of the inclination within a held pose; design default")
-    closure_max_deg: Positive = Field(3.0, description="deg; largest change of upright from `stand` to `stand_end`; design default")
-    slump_span_min_deg: Positive = Field(8.0, description="deg; smallest sacrum range from tall to slumped that can judge sitting; design default")
-    upper_span_min_deg: Positive = Field(15.0, description="deg; the same for the upper lumbar alone, where leaning forward looks like a slump; " + _TUNED)
-    axis_off_max_deg: Positive = Field(15.0, description="deg; medio-lateral axis this far from nominal: named as turned; design default")
-    rom_fallback_deg: Positive = Field(48.0, description="deg; population lumbar flexion range, used and flagged where none was measured")
+    still_rate_max_dps: Positive = Field(
+        6.0, description="deg/s; largest median angular rate of a pose that must be still; " + _TUNED
+    )
+    pose_sd_max_deg: Positive = Field(
+        1.5, description="deg; largest SD of the inclination within a held pose; design default"
+    )
+    closure_max_deg: Positive = Field(
+        3.0, description="deg; largest change of upright from `stand` to `stand_end`; design default"
+    )
+    slump_span_min_deg: Positive = Field(
+        8.0, description="deg; smallest sacrum range from tall to slumped that can judge sitting; design default"
+    )
+    upper_span_min_deg: Positive = Field(
+        15.0,
+        description="deg; the same for the upper lumbar alone, where leaning forward looks like a slump; " + _TUNED,
+    )
+    axis_off_max_deg: Positive = Field(
+        15.0, description="deg; medio-lateral axis this far from nominal: named as turned; design default"
+    )
+    rom_fallback_deg: Positive = Field(
+        48.0, description="deg; population lumbar flexion range, used and flagged where none was measured"
+    )
     rom_min_deg: Positive = Field(20.0, description="deg; a smaller measured range is not believed as a range; ours")
-    bend_min_deg: Positive = Field(25.0, description="deg; a bend pose that leans less cannot show the bending axis; ours")
+    bend_min_deg: Positive = Field(
+        25.0, description="deg; a bend pose that leans less cannot show the bending axis; ours"
+    )
 
 
 class ContextConfig(_Section):
     """Standing, walking, sitting, lying from tilt, gait and chair transitions; one-second steps."""
 
-    lag_s: Annotated[int, Field(ge=1, le=30)] = Field(5, description="s; an epoch is said once, this long after it ended")
-    lying_tilt_deg: Positive = Field(65.0, description="deg; more is lying: smallest lying tilt seen 84, largest sitting 51 (waist and back recordings)")
+    lag_s: Annotated[int, Field(ge=1, le=30)] = Field(
+        5, description="s; an epoch is said once, this long after it ended"
+    )
+    lying_tilt_deg: Positive = Field(
+        65.0,
+        description="deg; more is lying: smallest lying tilt seen 84, largest sitting 51 (waist and back recordings)",
+    )
     low_tilt_deg: Positive = Field(40.0, description="deg; between this and lying a held posture is neither; " + _TUNED)
-    gait_default_mps2: Positive = Field(1.6, description="m/s^2; bounce of walking where no calibration walk was recorded; " + _TUNED)
-    gait_cut: Positive = Field(0.35, description="share of the wearer's own walking bounce where still turns into walking; " + _TUNED)
-    seated_pelvis_max_deg: Positive = Field(30.0, description="deg; a pelvis tilted further forward is rarely seated; " + _TUNED)
+    gait_default_mps2: Positive = Field(
+        1.6, description="m/s^2; bounce of walking where no calibration walk was recorded; " + _TUNED
+    )
+    gait_cut: Positive = Field(
+        0.35, description="share of the wearer's own walking bounce where still turns into walking; " + _TUNED
+    )
+    seated_pelvis_max_deg: Positive = Field(
+        30.0, description="deg; a pelvis tilted further forward is rarely seated; " + _TUNED
+    )
     stand_sd_deg: Positive = Field(4.0, description="deg; spread of quiet standing around its neutral; " + _TUNED)
     sit_sd_deg: Positive = Field(6.0, description="deg; spread of sitting around the person's seated range; " + _TUNED)
-    tilt_weight: Positive = Field(0.03, description="share of a second's tilt evidence that is new (seconds are not independent); " + _TUNED)
-    change_per_s: Positive = Field(1e-7, description="1/s; chance of a change between sitting and standing with no transition seen; " + _TUNED)
+    tilt_weight: Positive = Field(
+        0.03, description="share of a second's tilt evidence that is new (seconds are not independent); " + _TUNED
+    )
+    change_per_s: Positive = Field(
+        1e-7, description="1/s; chance of a change between sitting and standing with no transition seen; " + _TUNED
+    )
 
 
 class MovementConfig(_Section):
     """Lean movements between two quiet moments: the evidence for a chair."""
 
     step_s: Positive = Field(0.2, description="s; means over this are searched for peaks; ours")
-    rise_min_deg: Positive = Field(10.0, description="deg; smallest rise of the lean to count; design default 15 lowered, the verdict is left to the evidence; " + _TUNED)
-    reach_s: Positive = Field(3.0, description="s; how far before and after the peak quiet ends are sought; transitions last 2.6-3.2 s (HAPT)")
+    rise_min_deg: Positive = Field(
+        10.0,
+        description="deg; smallest rise of the lean to count; design default 15 lowered, the verdict is left to the evidence; "
+        + _TUNED,
+    )
+    reach_s: Positive = Field(
+        3.0, description="s; how far before and after the peak quiet ends are sought; transitions last 2.6-3.2 s (HAPT)"
+    )
     inner_s: Positive = Field(0.4, description="s; quiet ends lie at least this far from the peak; ours")
-    quiet_dps: Positive = Field(8.0, description="deg/s; mean rate (with 10 deg/s per m/s^2 of vertical acceleration) that counts as quiet; " + _TUNED)
-    unquiet_m: Positive = Field(0.3, description="m; lever from the angular rate at an end to its unknown vertical velocity; ours")
-    height_sd_m: Positive = Field(0.09, description="m; error of the strapdown height change (0.085 measured on recorded motion)")
+    quiet_dps: Positive = Field(
+        8.0,
+        description="deg/s; mean rate (with 10 deg/s per m/s^2 of vertical acceleration) that counts as quiet; "
+        + _TUNED,
+    )
+    unquiet_m: Positive = Field(
+        0.3, description="m; lever from the angular rate at an end to its unknown vertical velocity; ours"
+    )
+    height_sd_m: Positive = Field(
+        0.09, description="m; error of the strapdown height change (0.085 measured on recorded motion)"
+    )
     chair_height_m: Positive = Field(0.36, description="m; height change of a chair; sd chair_height_sd_m; " + _TUNED)
     chair_height_sd_m: Positive = Field(0.10, description="m; " + _TUNED)
-    posture_weight: Positive = Field(0.7, description="share of the posture's evidence after a lean that counts, next to its height; " + _TUNED)
+    posture_weight: Positive = Field(
+        0.7, description="share of the posture's evidence after a lean that counts, next to its height; " + _TUNED
+    )
     chair_prior: Share = Field(0.15, description="share of leans that are chair transitions; " + _TUNED)
 
 
@@ -99,17 +162,36 @@ class SittingConfig(_Section):
     """Flexed sitting and the time-in-flexion meter."""
 
     flexed_on_pct: Positive = Field(60.0, description="% of own range; office workers sit at 43-79 %")
-    flexed_off_pct: Positive = Field(50.0, description="% of own range; a bout ends under this for longer than bout_end_s")
-    slump_on_pct: Positive = Field(62.0, description="slump index; 62 is 60 % of range where tall sits near 15 % and full slump near 88 %")
+    flexed_off_pct: Positive = Field(
+        50.0, description="% of own range; a bout ends under this for longer than bout_end_s"
+    )
+    slump_on_pct: Positive = Field(
+        62.0, description="slump index; 62 is 60 % of range where tall sits near 15 % and full slump near 88 %"
+    )
     slump_off_pct: Positive = Field(52.0, description="slump index; end of a bout")
     bout_end_s: Positive = Field(10.0, description="s; how long under the off level ends a bout; design default")
-    bout_min_s: Positive = Field(60.0, description="s; a shorter stay in flexion is in the epochs, not an event of its own; ours")
-    hold_over_gap_s: Positive = Field(600.0, description="s; the meter holds through this much gap, then recovers as if sitting out of flexion; design default")
-    ramp_pct: Positive = Field(20.0, description="% ; the meter's drive falls linearly from 1 at the start level to 0 this far under it")
-    load_tau_min: Positive = Field(9.4, description="min; creep of lumbar tissue under flexion, loading; design default from the creep literature")
-    recover_tau_min: Positive = Field(2.9, description="min; recovery standing, walking or lying; design default from the creep literature")
-    recline_behind_slump_deg: Positive = Field(8.0, description="deg; sacrum this far behind full slump is leaning back: flexion not judged with one sensor")
-    recline_upper_deg: float = Field(-10.0, description="deg; upper lumbar behind this with flexion under flexed_off_pct is leaning back: not flexed")
+    bout_min_s: Positive = Field(
+        60.0, description="s; a shorter stay in flexion is in the epochs, not an event of its own; ours"
+    )
+    hold_over_gap_s: Positive = Field(
+        600.0,
+        description="s; the meter holds through this much gap, then recovers as if sitting out of flexion; design default",
+    )
+    ramp_pct: Positive = Field(
+        20.0, description="% ; the meter's drive falls linearly from 1 at the start level to 0 this far under it"
+    )
+    load_tau_min: Positive = Field(
+        9.4, description="min; creep of lumbar tissue under flexion, loading; design default from the creep literature"
+    )
+    recover_tau_min: Positive = Field(
+        2.9, description="min; recovery standing, walking or lying; design default from the creep literature"
+    )
+    recline_behind_slump_deg: Positive = Field(
+        8.0, description="deg; sacrum this far behind full slump is leaning back: flexion not judged with one sensor"
+    )
+    recline_upper_deg: float = Field(
+        -10.0, description="deg; upper lumbar behind this with flexion under flexed_off_pct is leaning back: not flexed"
+    )
 
 
 class BendsConfig(_Section):
@@ -117,30 +199,54 @@ class BendsConfig(_Section):
 
     trunk_on_deg: Positive = Field(30.0, description="deg; upper lumbar inclination that makes a bend; design default")
     trunk_off_deg: Positive = Field(15.0, description="deg; back under this ends it; design default")
-    sacrum_on_deg: Positive = Field(15.0, description="deg; with the sacrum alone, over the lean just before; design default")
+    sacrum_on_deg: Positive = Field(
+        15.0, description="deg; with the sacrum alone, over the lean just before; design default"
+    )
     sacrum_off_deg: Positive = Field(8.0, description="deg; with the sacrum alone; " + _TUNED)
-    hold_min_s: Positive = Field(0.3, description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.9); " + _TUNED)
-    sacrum_hold_min_s: Positive = Field(0.45, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED)
+    hold_min_s: Positive = Field(
+        0.3,
+        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.9); "
+        + _TUNED,
+    )
+    sacrum_hold_min_s: Positive = Field(
+        0.45, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
+    )
     merge_s: NonNegative = Field(1.5, description="s; a shorter pause joins two bends; design default")
-    upright_deg: float = Field(5.0, description="deg; a pause that comes up this far is a new bend, however short; " + _TUNED)
-    longest_s: Positive = Field(600.0, description="s; a lean open for longer is a held posture, not a bend; bounds memory; ours")
+    upright_deg: float = Field(
+        5.0, description="deg; a pause that comes up this far is a new bend, however short; " + _TUNED
+    )
+    longest_s: Positive = Field(
+        600.0, description="s; a lean open for longer is a held posture, not a bend; bounds memory; ours"
+    )
     deep_trunk_deg: Positive = Field(60.0, description="deg; deep, upper lumbar; design default")
     deep_sacrum_deg: Positive = Field(35.0, description="deg; deep, sacrum alone; design default")
     sustained_s: Positive = Field(10.0, description="s; a sustained lean; design default")
-    rounded_share: Positive = Field(0.48, description="share of own range at the peak: rounded (sens 0.97, spec 0.96 on 106 recorded bends)")
+    rounded_share: Positive = Field(
+        0.48, description="share of own range at the peak: rounded (sens 0.97, spec 0.96 on 106 recorded bends)"
+    )
     neutral_share: Positive = Field(0.40, description="share of own range: less may be neutral; design default")
-    neutral_pelvis_share: Share = Field(0.60, description="pelvis share of the lean above which a small difference is neutral (0.66 +- 0.15 recorded)")
-    rounded_uncalibrated_deg: Positive = Field(22.0, description="deg; instead of the share where the range was not measured (0.95/0.96)")
+    neutral_pelvis_share: Share = Field(
+        0.60, description="pelvis share of the lean above which a small difference is neutral (0.66 +- 0.15 recorded)"
+    )
+    rounded_uncalibrated_deg: Positive = Field(
+        22.0, description="deg; instead of the share where the range was not measured (0.95/0.96)"
+    )
     hysteresis_deg: NonNegative = Field(5.0, description="deg; design default")
     rounded_min_s: Positive = Field(0.3, description="s over the rounded level; design default")
-    error_sd_deg: Positive = Field(4.0, description="deg; error of the peak difference that the confidence assumes; " + _TUNED)
+    error_sd_deg: Positive = Field(
+        4.0, description="deg; error of the peak difference that the confidence assumes; " + _TUNED
+    )
 
 
 class ChairConfig(_Section):
     """Verdict of chair rises and sit-downs (two sensors)."""
 
-    lasts_min_s: Positive = Field(5.0, description="s; the new posture lasts at least this long; design default (min state)")
-    confidence_min: Share = Field(0.6, description="least confidence of both postures around a chair transition; " + _TUNED)
+    lasts_min_s: Positive = Field(
+        5.0, description="s; the new posture lasts at least this long; design default (min state)"
+    )
+    confidence_min: Share = Field(
+        0.6, description="least confidence of both postures around a chair transition; " + _TUNED
+    )
     rounded_pct: Positive = Field(75.0, description="% of own range; a normal rise needs 56-66 %")
     neutral_pct: Positive = Field(66.0, description="% of own range; up to here a rise is as people do it")
 
@@ -151,11 +257,17 @@ class FloorConfig(_Section):
     lying_min_s: Positive = Field(1.2, description="s of lying before a direction may be said; design default")
     longest_s: Positive = Field(20.0, description="s; longest transition; design default")
     shortest_s: Positive = Field(2.0, description="s; shortest transition; design default")
-    rounded_pct: Positive = Field(60.0, description="% of own range in the transit: rounded straight sit-up; design default")
+    rounded_pct: Positive = Field(
+        60.0, description="% of own range in the transit: rounded straight sit-up; design default"
+    )
     half_kneel_pct: Positive = Field(50.0, description="% of own range: less can be a half-kneel; design default")
-    roll_min_deg: Positive = Field(50.0, description="deg; rolled this far before pitching up is a log-roll; design default")
+    roll_min_deg: Positive = Field(
+        50.0, description="deg; rolled this far before pitching up is a log-roll; design default"
+    )
     quiet_dps: Positive = Field(6.0, description="deg/s; mean rate of a second that stands still; " + _TUNED)
-    paused_dps: Positive = Field(15.0, description="deg/s; mean rate of a second that pauses between two movements; " + _TUNED)
+    paused_dps: Positive = Field(
+        15.0, description="deg/s; mean rate of a second that pauses between two movements; " + _TUNED
+    )
     upright_deg: Positive = Field(25.0, description="deg; tilt of a second that is upright; " + _TUNED)
 
 
@@ -171,11 +283,15 @@ class AlertsConfig(_Section):
     spacing_max_min: Positive = Field(80.0, description="min; the doubling stops here")
     sitting_per_day: Annotated[int, Field(ge=0)] = Field(8, description="sitting alerts a day, after week one")
     lean_spacing_s: Positive = Field(600.0, description="s between cues of one kind on bends and floor transitions")
-    lean_per_day: Annotated[int, Field(ge=0)] = Field(6, description="cues a day of one kind on bends and floor transitions")
+    lean_per_day: Annotated[int, Field(ge=0)] = Field(
+        6, description="cues a day of one kind on bends and floor transitions"
+    )
     confidence_min: Share = Field(0.70, description="least confidence of what an alert judges")
     after_transition_s: NonNegative = Field(10.0, description="s after a chair transition without a sitting alert")
     after_chair_s: NonNegative = Field(3.0, description="s after a chair transition without a bend cue")
-    coach_min: Positive = Field(30.0, description="min from the start of the session in which `coach` says every verdict; then as balanced")
+    coach_min: Positive = Field(
+        30.0, description="min from the start of the session in which `coach` says every verdict; then as balanced"
+    )
     lying_for_floor_s: Positive = Field(10.0, description="s; lying shorter than this raises nothing")
 
 
@@ -235,7 +351,9 @@ def parse_config(tree: dict[str, Any], *, source: str) -> Config:
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise InputError(f"{source}: unknown key `{key}`{_meant(key)}") from error
-        raise InputError(f"{source}: `{key}`: {first['msg'][0].lower()}{first['msg'][1:]} (got {first['input']!r})") from error
+        raise InputError(
+            f"{source}: `{key}`: {first['msg'][0].lower()}{first['msg'][1:]} (got {first['input']!r})"
+        ) from error
 
 
 def known_keys() -> dict[str, str]:

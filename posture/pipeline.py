@@ -25,7 +25,10 @@ from posture.signal.fusion import Fusion, FusionState
 from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
-from posture.types import Alert, AngleBlock, EpochBlock, ImuBatch, ImuBlock, Placement, PostureEvent
+from posture.types import Alert, AngleBlock, EpochBlock, EventKind, ImuBatch, ImuBlock, Placement, PostureEvent
+
+CALIBRATION_SET = 0
+"""`set_id` of what was done in a calibration routine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ class Pipeline:
     ----------
     sensors : the wear: one or two placements with rate and gyroscope.
     calibration : of the same placements.
+    routine : (from_s, to_s) of a calibration routine in this session: its movements are a declared exercise set (id 0), so
+        that the counts and alerts of daily life leave them out.
     state : of an earlier pipeline of the same session, to go on where it stopped.
     """
 
@@ -110,10 +115,11 @@ class Pipeline:
         config: Config,
         *,
         want_angles: bool = False,
+        routine: tuple[float, float] | None = None,
         state: PipelineState | None = None,
     ) -> None:
         calibration = calibration.for_sensors(tuple(sensors))
-        self.calibration, self.config, self.want_angles = calibration, config, want_angles
+        self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
         s = state
         self._chains = {p: _SensorChain(spec, config, s.sensors[p] if s else None) for p, spec in sensors.items()}
         self._join = Join(tuple(sensors), config.join, s.join if s else None)
@@ -181,7 +187,13 @@ class Pipeline:
         return out
 
     def _seconds(
-        self, block: ContextBlock, movements: tuple[Movement, ...], leans: tuple[Lean, ...], out: Output, *, alert: bool = True
+        self,
+        block: ContextBlock,
+        movements: tuple[Movement, ...],
+        leans: tuple[Lean, ...],
+        out: Output,
+        *,
+        alert: bool = True,
     ) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
         context, said = self._floor.push(block)
@@ -190,12 +202,19 @@ class Pipeline:
         said += self._bends.push(block, leans)
         epochs, bouts = self._sitting.push(block)
         said += bouts + self._gaps.push(block)
+        said = [Said(s.epoch_s, self._declared(s.event)) for s in said]
         said.sort(key=_known)
         if len(epochs):
             out.epochs.append(epochs)
         out.events += [s.event for s in said]
         if alert:
             out.alerts += self._raised(epochs, said)
+
+    def _declared(self, event: PostureEvent) -> PostureEvent:
+        routine = self.routine
+        if routine is None or event.kind is EventKind.GAP or not routine[0] <= event.start_s < routine[1]:
+            return event
+        return replace(event, set_id=CALIBRATION_SET)
 
     def _raised(self, epochs: EpochBlock, said: list[Said]) -> list[Alert]:
         """Events and seconds to the policy in the order in which they became known."""

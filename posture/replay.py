@@ -7,8 +7,10 @@ written to a staging folder inside the target first, so that the outputs of a fa
 from __future__ import annotations
 
 import json
+import queue
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -69,12 +71,13 @@ class Prepared:
     start_utc: datetime | None
     zone: str | None
     notes: tuple[str, ...]
+    routine: tuple[float, float] | None = None
 
     def pipeline(self, *, want_angles: bool = False) -> Pipeline:
         """A fresh pipeline for this recording."""
         info = self.recording.info
         sensors = {p: SensorSpec(info.rate_hz, info.has_gyro[p]) for p in info.selected}
-        return Pipeline(sensors, self.calibration, self.config, want_angles=want_angles)
+        return Pipeline(sensors, self.calibration, self.config, want_angles=want_angles, routine=self.routine)
 
 
 @dataclass(slots=True)
@@ -109,10 +112,18 @@ def prepare(request: ReplayRequest) -> Prepared:
     calibration = _calibration(recording, request)
     notes = list(info.notes)
     if start_utc is None:
-        notes.append("No start time is known: times are relative, and what needs a clock (quiet hours, times of day, days) is unknown.")
+        notes.append(
+            "No start time is known: times are relative, and what needs a clock (quiet hours, times of day, days) is unknown."
+        )
     if calibration.source == "self":
-        notes.append("Not calibrated: upright was taken from the recording itself. Confidence is lower and flexed sitting is not judged.")
-    return Prepared(recording, calibration, request.config, start_utc, zone, tuple(notes))
+        notes.append(
+            "Not calibrated: upright was taken from the recording itself. Confidence is lower and flexed sitting is not judged."
+        )
+    routine = None
+    if request.poses is not None:
+        windows = [w for spans in calibration.poses.values() for w in spans]
+        routine = min(a for a, _ in windows), max(b for _, b in windows)
+    return Prepared(recording, calibration, request.config, start_utc, zone, tuple(notes), routine)
 
 
 def _calibration(recording: Recording, request: ReplayRequest) -> Calibration:
@@ -134,13 +145,13 @@ def calibrate_from(recording: Recording, poses_path: Path, config: Config) -> Ca
         raise InputError(f"{poses_path} names no pose of this program; see `posture calibrate --help`")
     last_s = max(end for windows in poses.values() for _, end in windows)
     blocks = recording.window(info.first_s, last_s)
-    return cal.calibrate(blocks, {p: info.rate_hz for p in info.selected}, poses, config)
+    return cal.calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), poses, config)
 
 
 def _self_calibrated(recording: Recording, config: Config) -> Calibration:
     info = recording.info
     blocks = recording.window(info.first_s, info.first_s + SELF_CALIBRATION_S)
-    return cal.self_calibrate(blocks, {p: info.rate_hz for p in info.selected}, config)
+    return cal.self_calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), config)
 
 
 def read_calibration(path: Path) -> Calibration:
@@ -150,7 +161,9 @@ def read_calibration(path: Path) -> Calibration:
     except FileNotFoundError as error:
         raise InputError(f"there is no calibration file {path}; make one with `posture calibrate`") from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read as a calibration ({error}); make one with `posture calibrate`") from error
+        raise InputError(
+            f"{path} cannot be read as a calibration ({error}); make one with `posture calibrate`"
+        ) from error
     if not isinstance(tree, dict):
         raise InputError(f"{path} is not a calibration file of this program; make one with `posture calibrate`")
     return cal.from_json(tree, source=str(path))
@@ -162,14 +175,18 @@ def calibration_json(calibration: Calibration) -> str:
 
 
 def run(
-    prepared: Prepared, batches: Iterator[ImuBatch], *, angles: AngleWriter | None = None, progress: Progress | None = None
+    prepared: Prepared,
+    batches: Iterator[ImuBatch],
+    *,
+    angles: AngleWriter | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """All batches through a fresh pipeline. progress : called with the share done, 0-1."""
     pipeline = prepared.pipeline(want_angles=angles is not None)
     result = Result()
     info = prepared.recording.info
     length_s = max(info.last_s - info.first_s, 1e-9)
-    for batch in batches:
+    for batch in ahead(batches):
         output = pipeline.push(batch)
         result.add(output)
         if angles is not None:
@@ -181,6 +198,42 @@ def run(
     if angles is not None:
         angles.write(output.angles)
     return result
+
+
+def ahead(batches: Iterator[ImuBatch], most: int = 2) -> Iterator[ImuBatch]:
+    """The same batches, read by a second thread while the pipeline works; at most `most` of them wait."""
+    waiting: queue.Queue[ImuBatch | BaseException | None] = queue.Queue(most)
+    stopped = threading.Event()
+
+    def offer(item: ImuBatch | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def read() -> None:
+        try:
+            for batch in batches:
+                offer(batch)
+                if stopped.is_set():
+                    return
+        except BaseException as error:  # handed to the reader of this generator, where it is raised
+            offer(error)
+        else:
+            offer(None)
+
+    reader = threading.Thread(target=read, name="recording reader", daemon=True)
+    reader.start()
+    try:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        reader.join()
 
 
 class AngleWriter:
@@ -200,8 +253,12 @@ class AngleWriter:
         for block in blocks:
             columns: list[object] = []
             for name in self._names:
-                values = (block.first_tick + np.arange(len(block))) / GRID_HZ if name == "time_s" else getattr(block, name)
-                columns.append(self._pa.array(values, type=self._pa.float64() if name == "time_s" else self._pa.float32()))
+                values = (
+                    (block.first_tick + np.arange(len(block))) / GRID_HZ if name == "time_s" else getattr(block, name)
+                )
+                columns.append(
+                    self._pa.array(values, type=self._pa.float64() if name == "time_s" else self._pa.float32())
+                )
             self._writer.write_batch(self._pa.record_batch(columns, names=self._names))
 
     def close(self) -> None:
@@ -279,19 +336,32 @@ def records(prepared: Prepared, result: Result) -> Records:
 
 
 def write_epochs(epochs: EpochBlock, path: Path) -> None:
-    """epochs.parquet: context as a word, `flexed` as a nullable bool, the rest as floats."""
+    """epochs.parquet: context as a word, `flexed` as a nullable bool, the rest as floats.
+
+    The columns are built from buffers, because `pa.array` imports pandas, which takes a quarter of a second.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    m = len(epochs)
+
+    def column(kind: pa.DataType, *buffers: object) -> pa.Array:
+        return pa.Array.from_buffers(kind, m, [None if b is None else pa.py_buffer(b) for b in buffers])
+
+    words = [name.encode() for name in CONTEXT_NAMES]
+    ends = np.cumsum([0, *(len(w) for w in words)], dtype=np.int32)
+    names = pa.StringArray.from_buffers(len(words), pa.py_buffer(ends), pa.py_buffer(b"".join(words)))
     columns: dict[str, object] = {}
     for item in fields(EpochBlock):
         values = getattr(epochs, item.name)
         if item.name == "context":
-            columns[item.name] = pa.DictionaryArray.from_arrays(pa.array(values, pa.int8()), pa.array(CONTEXT_NAMES)).cast(pa.string())
+            codes = column(pa.int8(), None, values)
+            columns[item.name] = pa.DictionaryArray.from_arrays(codes, names).cast(pa.string())
         elif item.name == "flexed":
-            columns[item.name] = pa.array(values == 1, mask=values < 0)
+            known, true = (np.packbits(bits, bitorder="little") for bits in (values >= 0, values == 1))
+            columns[item.name] = column(pa.bool_(), known, true)
         else:
-            columns[item.name] = pa.array(values)
+            columns[item.name] = column(pa.float64(), None, values)
     table = pa.table(columns, metadata={"format": "posture epochs 1"})
     pq.write_table(table, path, compression="zstd")
 

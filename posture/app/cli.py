@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture import __version__
-from posture.types import InputError, Placement, PostureError, Preset
+from posture.vocabulary import InputError, Placement, PostureError, Preset
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from posture.config import Config
-    from posture.replay import Prepared, Records, ReplayRequest
+    from posture.replay import AngleWriter, Prepared, Records, ReplayRequest, Result
 
 app = typer.Typer(
     name="posture",
@@ -37,11 +37,40 @@ alerts and a report of the day. Every verdict says what it rests on; what is not
 Not a medical device; see `posture about`.""",
 )
 
-RecordingArg = Annotated[Path, typer.Argument(help="Sample file: Parquet or CSV with time_s and, per sensor, P_acc_x_mps2 ... P_gyr_z_radps (P: sacrum, upper_lumbar).", show_default=False)]
-OutOption = Annotated[Path, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.", show_default=False)]
-PosesOption = Annotated[Path | None, typer.Option("--poses", help="POSES.json: when which calibration pose was held, to calibrate from this recording.", show_default=False)]
-SensorsOption = Annotated[str | None, typer.Option("--sensors", help="Use only these, e.g. sacrum or sacrum,upper_lumbar. Default: all in the file.", show_default=False)]
-ConfigOption = Annotated[Path | None, typer.Option("--config", help="posture.toml with other thresholds. Default: the user's own, if there is one.", show_default=False)]
+RecordingArg = Annotated[
+    Path,
+    typer.Argument(
+        help="Sample file: Parquet or CSV with time_s and, per sensor, P_acc_x_mps2 ... P_gyr_z_radps (P: sacrum, upper_lumbar).",
+        show_default=False,
+    ),
+]
+OutOption = Annotated[
+    Path, typer.Option("--out", "-o", help="Folder for the results; made if it is not there.", show_default=False)
+]
+PosesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--poses",
+        help="POSES.json: when which calibration pose was held, to calibrate from this recording.",
+        show_default=False,
+    ),
+]
+SensorsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--sensors",
+        help="Use only these, e.g. sacrum or sacrum,upper_lumbar. Default: all in the file.",
+        show_default=False,
+    ),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        help="posture.toml with other thresholds. Default: the user's own, if there is one.",
+        show_default=False,
+    ),
+]
 
 
 @app.command()
@@ -49,14 +78,34 @@ def replay(
     recording: RecordingArg,
     out: OutOption,
     poses: PosesOption = None,
-    calibration: Annotated[Path | None, typer.Option("--calibration", help="A saved calibration (from `posture calibrate`) instead of poses.", show_default=False)] = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration", help="A saved calibration (from `posture calibrate`) instead of poses.", show_default=False
+        ),
+    ] = None,
     sensors: SensorsOption = None,
-    preset: Annotated[Preset | None, typer.Option("--preset", help="How much the monitor says.", show_default=False)] = None,
-    as_live: Annotated[bool, typer.Option("--as-live", help="Results as live gave them, in order of arrival. For a sample file that is the same thing.")] = False,
-    speed: Annotated[str, typer.Option("--speed", help="max, or N to play at N times real time with the live view.")] = "max",
+    preset: Annotated[
+        Preset | None, typer.Option("--preset", help="How much the monitor says.", show_default=False)
+    ] = None,
+    as_live: Annotated[
+        bool,
+        typer.Option(
+            "--as-live",
+            help="Results as live gave them, in order of arrival. For a sample file that is the same thing.",
+        ),
+    ] = False,
+    speed: Annotated[
+        str, typer.Option("--speed", help="max, or N to play at N times real time with the live view.")
+    ] = "max",
     angles: Annotated[bool, typer.Option("--angles", help="Also write angles.parquet: the 50 Hz angles.")] = False,
-    start: Annotated[str | None, typer.Option("--start", help="When time 0 was, ISO 8601, e.g. 2026-03-02T08:00:00.", show_default=False)] = None,
-    zone: Annotated[str | None, typer.Option("--zone", help="IANA time zone, e.g. Europe/Berlin.", show_default=False)] = None,
+    start: Annotated[
+        str | None,
+        typer.Option("--start", help="When time 0 was, ISO 8601, e.g. 2026-03-02T08:00:00.", show_default=False),
+    ] = None,
+    zone: Annotated[
+        str | None, typer.Option("--zone", help="IANA time zone, e.g. Europe/Berlin.", show_default=False)
+    ] = None,
     config: ConfigOption = None,
 ) -> None:
     """Run a recording through the pipeline and write what it says to a folder.
@@ -77,9 +126,21 @@ def replay(
 
 @app.command()
 def calibrate(
-    recording: Annotated[Path, typer.Option("--from", help="A recording that holds the calibration poses.", show_default=False)],
-    poses: Annotated[Path, typer.Option("--poses", help="POSES.json: name -> [[from_s, to_s], ...] for stand, walk, sit_tall, sit_usual, slump, bend_max, hinge, rounded, stand_end.", show_default=False)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the calibration.")] = Path("calibration.json"),
+    recording: Annotated[
+        Path, typer.Option("--from", help="A recording that holds the calibration poses.", show_default=False)
+    ],
+    poses: Annotated[
+        Path,
+        typer.Option(
+            "--poses",
+            help="POSES.json: name -> [[from_s, to_s], ...] for stand, walk, sit_tall, sit_usual, slump, bend_max, "
+            "hinge, rounded, stand_end.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the calibration.")] = Path(
+        "calibration.json"
+    ),
     sensors: SensorsOption = None,
     config: ConfigOption = None,
 ) -> None:
@@ -97,7 +158,9 @@ def calibrate(
     made = calibrate_from(open_recording(recording, sensors=_sensors(sensors)), poses, _config(config, None))
     write_whole(out, calibration_json(made))
     typer.echo(made.judges())
-    typer.echo(f"Range: {made.rom_deg:.0f} deg lumbar flexion ({'measured' if made.rom_measured else 'population value'}).")
+    typer.echo(
+        f"Range: {made.rom_deg:.0f} deg lumbar flexion ({'measured' if made.rom_measured else 'population value'})."
+    )
     typer.echo(f"Grade: {made.grade}." + ("" if made.reasons else " Nothing to add."))
     for reason in made.reasons:
         typer.echo(f"  - {reason}")
@@ -108,7 +171,12 @@ def calibrate(
 def report(
     folder: Annotated[Path, typer.Option("--from", help="A folder that `posture replay` wrote.", show_default=False)],
     fmt: Annotated[str, typer.Option("--format", "-f", help="html, json, csv or png.")] = "html",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write it. Default: report.FORMAT in the folder.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Where to write it. Default: report.FORMAT in the folder.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Write the day's report: words, day ribbon, sitting bouts, meter, bends, events.
 
@@ -125,7 +193,15 @@ def report(
 @app.command()
 def demo(
     speed: Annotated[float, typer.Option("--speed", min=1.0, help="Times real time.")] = 60.0,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results. Default: demo in the program's data folder.", show_default=False)] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for the results. Default: demo in the program's data folder.",
+            show_default=False,
+        ),
+    ] = None,
     sensors: SensorsOption = None,
 ) -> None:
     """See it work, with no hardware: recorded human motion plays through the pipeline, then the day's report is written.
@@ -157,13 +233,17 @@ def about() -> None:
     from analysis.inputs import NOT_MEDICAL, RED_FLAGS
     from posture.app.places import config_path, data_dir
 
-    typer.echo(f"posture-monitor {__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}")
+    typer.echo(
+        f"posture-monitor {__version__} on Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    )
     for name in ("numpy", "scipy", "vqf", "ahrs", "bleak", "pyarrow"):
         try:
             typer.echo(f"  {name} {version(name)}")
         except PackageNotFoundError:
             typer.echo(f"  {name} not installed")
-    typer.echo(f"Data: {data_dir()}\nConfiguration: {config_path()}{'' if config_path().exists() else ' (none: defaults)'}")
+    typer.echo(
+        f"Data: {data_dir()}\nConfiguration: {config_path()}{'' if config_path().exists() else ' (none: defaults)'}"
+    )
     typer.echo("Nothing leaves this machine.\n")
     typer.echo(f"{NOT_MEDICAL}\nSeek care at once for: {RED_FLAGS}.")
 
@@ -183,7 +263,10 @@ def _sensors(text: str | None) -> tuple[Placement, ...] | None:
     names = [n.strip() for n in text.split(",") if n.strip()]
     unknown = [n for n in names if n not in known]
     if unknown or not names:
-        raise InputError(f"--sensors {text!r}: {unknown[0] if unknown else 'nothing'} is not a placement; write {' or '.join(known)}, or both with a comma")
+        raise InputError(
+            f"--sensors {text!r}: {unknown[0] if unknown else 'nothing'} is not a placement; "
+            f"write {' or '.join(known)}, or both with a comma"
+        )
     return tuple(p for p in Placement if p.value in names)
 
 
@@ -214,7 +297,9 @@ def _replayed(request: ReplayRequest, out: Path, *, speed: float | None, want_an
             else:
                 from posture.app.play import play
 
-                result = play(prepared, speed=speed, console=screen, title=f"{request.recording.name}  x{speed:g}", angles=angles)
+                result = play(
+                    prepared, speed=speed, console=screen, title=f"{request.recording.name}  x{speed:g}", angles=angles
+                )
         finally:
             if angles is not None:
                 angles.close()
@@ -224,7 +309,7 @@ def _replayed(request: ReplayRequest, out: Path, *, speed: float | None, want_an
     return made
 
 
-def _run_with_bar(prepared: Prepared, angles: object, screen: Console) -> object:
+def _run_with_bar(prepared: Prepared, angles: AngleWriter | None, screen: Console) -> Result:
     from rich.progress import Progress
 
     from posture.replay import run
@@ -232,7 +317,12 @@ def _run_with_bar(prepared: Prepared, angles: object, screen: Console) -> object
     error = type(screen)(stderr=True)
     with Progress(console=error, transient=True, disable=not error.is_terminal) as bar:
         task = bar.add_task("replay", total=1.0)
-        return run(prepared, prepared.recording.batches(), angles=angles, progress=lambda share: bar.update(task, completed=share))
+        return run(
+            prepared,
+            prepared.recording.batches(),
+            angles=angles,
+            progress=lambda share: bar.update(task, completed=share),
+        )
 
 
 def _summary(made: Records) -> str:
@@ -253,7 +343,9 @@ def _say_result(made: Records, out: Path) -> None:
         typer.echo(f"Note: {note}")
     seconds = len(made.epochs)
     found = ", ".join(f"{n} {kind}" for kind, n in sorted(counts.items())) or "no events"
-    typer.echo(f"{seconds // 3600} h {seconds // 60 % 60} min: {found}; {len(made.alerts)} alert{'s' * (len(made.alerts) != 1)}.")
+    typer.echo(
+        f"{seconds // 3600} h {seconds // 60 % 60} min: {found}; {len(made.alerts)} alert{'s' * (len(made.alerts) != 1)}."
+    )
     typer.echo(f"Written to {out}")
 
 

@@ -86,7 +86,9 @@ class View:
 
     def _angle(self, angle: AngleBlock) -> None:
         if len(angle):
-            lowest = np.where(np.isnan(angle.sacrum_inclination_deg), angle.upper_lumbar_inclination_deg, angle.sacrum_inclination_deg)
+            lowest = np.where(
+                np.isnan(angle.sacrum_inclination_deg), angle.upper_lumbar_inclination_deg, angle.sacrum_inclination_deg
+            )
             self.angle_deg = float((angle.flexion_deg if self.two_sensors else lowest)[-1])
 
     def _epoch(self, epochs: EpochBlock) -> None:
@@ -101,14 +103,19 @@ class View:
         grid.add_column(min_width=_GAUGE + 12)
         name = "lumbar flexion" if self.two_sensors else "inclination"
         grid.add_row(name, self._gauge())
-        grid.add_row("context (-5 s)", Text(f"{self.context}  {self.confidence:.2f}" if self.context != "gap" else "no data"))
+        grid.add_row(
+            "context (-5 s)", Text(f"{self.context}  {self.confidence:.2f}" if self.context != "gap" else "no data")
+        )
         grid.add_row("time in flexion", self._meter())
         grid.add_row("last events", Text("\n".join(event_text(e) for e in self.events) or "none yet"))
         alerts = "\n".join(f"{clock_text(a.raised_s)}  {a.reason}" for a in self.alerts)
         grid.add_row(f"alerts ({self.alerts_n})", Text(alerts or "none yet", style="bold" if alerts else ""))
         share = (self.now_s - self.first_s) / max(self.last_s - self.first_s, 1e-9)
         progress = Table.grid(padding=(0, 1))
-        progress.add_row(ProgressBar(total=1.0, completed=min(share, 1.0), width=_GAUGE), f"{clock_text(self.now_s)} of {clock_text(self.last_s)}")
+        progress.add_row(
+            ProgressBar(total=1.0, completed=min(share, 1.0), width=_GAUGE),
+            f"{clock_text(self.now_s)} of {clock_text(self.last_s)}",
+        )
         return Panel(Group(grid, Text(), progress), title=self.title, width=100)
 
     def _gauge(self) -> Text:
@@ -124,9 +131,12 @@ class View:
         return Text("".join(bar) + f" {self.angle_deg:5.0f} deg")
 
     def _meter(self) -> Text:
-        filled = int(round(min(self.creep, 1.0) * _GAUGE))
+        filled = round(min(self.creep, 1.0) * _GAUGE)
         state = {1: "flexed", 0: "not flexed", -1: "not judged" if self.context == "sitting" else ""}[self.flexed]
-        return Text("█" * filled + "░" * (_GAUGE - filled) + f" {self.creep:5.2f} {state}", style="bold" if self.creep >= 0.8 else "")
+        return Text(
+            "█" * filled + "░" * (_GAUGE - filled) + f" {self.creep:5.2f} {state}",
+            style="bold" if self.creep >= 0.8 else "",
+        )
 
 
 def lines(output: Output) -> list[str]:

@@ -15,9 +15,15 @@ from posture.sensors.playback import Playback
 from posture.types import Basis
 
 
-def play(prepared: Prepared, *, speed: float, console: Console, title: str, angles: AngleWriter | None = None) -> Result:
+def play(
+    prepared: Prepared, *, speed: float, console: Console, title: str, angles: AngleWriter | None = None
+) -> Result:
     """The whole recording at `speed` times real time with the live view; the result equals a replay's, bit for bit."""
-    return asyncio.run(monitor(prepared, Playback(prepared.recording.batches(), speed=speed), console=console, title=title, angles=angles))
+    return asyncio.run(
+        monitor(
+            prepared, Playback(prepared.recording.batches(), speed=speed), console=console, title=title, angles=angles
+        )
+    )
 
 
 async def monitor(

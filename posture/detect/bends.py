@@ -16,7 +16,20 @@ from posture.config import BendsConfig
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
-from posture.types import GRID_HZ, AngleBlock, Basis, Bool, Context, EventKind, Float, Int, JsonValue, Placement, PostureEvent, Verdict
+from posture.types import (
+    GRID_HZ,
+    AngleBlock,
+    Basis,
+    Bool,
+    Context,
+    EventKind,
+    Float,
+    Int,
+    JsonValue,
+    Placement,
+    PostureEvent,
+    Verdict,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,7 @@ class Leans:
         self.state = state or LeansState()
 
     def push(self, block: AngleBlock) -> tuple[Lean, ...]:
+        """Leans that are complete with these ticks."""
         state = self.state
         if state.first_tick is None:
             state.first_tick = block.first_tick
@@ -78,7 +92,11 @@ class Leans:
         starts, ends = self._runs(state.ticks[_LEAN])
         n = state.ticks.shape[1]
         done = np.ones(len(ends), dtype=np.bool_) if at_end else n - ends > p.merge_s * GRID_HZ
-        out = [lean for a, b in zip(starts[done], ends[done], strict=True) if (lean := self._lean(int(a), int(b))) is not None]
+        out = [
+            lean
+            for a, b in zip(starts[done], ends[done], strict=True)
+            if (lean := self._lean(int(a), int(b))) is not None
+        ]
         open_from = int(starts[~done][0]) if not done.all() else n
         if n - open_from > p.longest_s * GRID_HZ:  # a held posture: forget it up to now, it is no bend
             open_from = n
@@ -109,11 +127,11 @@ class Leans:
         if held < self.hold_min_s or self.state.first_tick is None or len(lean) > p.longest_s * GRID_HZ:
             return None
         peak = int(np.argmax(lean))
-        time_s = lambda k: (self.state.first_tick + k) / GRID_HZ  # type: ignore[operator]  # noqa: E731
+        first = self.state.first_tick + a
         return Lean(
-            start_s=time_s(a),
-            end_s=time_s(b),
-            peak_s=time_s(a + peak),
+            start_s=first / GRID_HZ,
+            end_s=(first + b - a) / GRID_HZ,
+            peak_s=(first + peak) / GRID_HZ,
             peak_deg=float(lean[peak]),
             held_s=held,
             flexion_peak_deg=_lasting_peak(ticks[_FLEXION], int(p.rounded_min_s * GRID_HZ)),
@@ -152,9 +170,16 @@ class Bends:
         self.state = state or BendsState()
 
     def push(self, block: ContextBlock, leans: tuple[Lean, ...]) -> list[Said]:
+        """Bends whose last second is decided by now."""
         state = self.state
         state.waiting.extend(leans)
-        state.labels.update(zip(block.start_s.astype(int).tolist(), zip(block.context.tolist(), block.confidence.tolist(), strict=True), strict=True))
+        state.labels.update(
+            zip(
+                block.start_s.astype(int).tolist(),
+                zip(block.context.tolist(), block.confidence.tolist(), strict=True),
+                strict=True,
+            )
+        )
         newest = max(state.labels, default=-1)
         ready = [lean for lean in state.waiting if int(lean.end_s) <= newest]
         state.waiting = [lean for lean in state.waiting if int(lean.end_s) > newest]

@@ -38,10 +38,13 @@ class Chair:
         self.state = state or ChairState()
 
     def push(self, block: ContextBlock, movements: tuple[Movement, ...]) -> list[Said]:
+        """Transitions whose new posture has lasted by the end of these seconds."""
         state = self.state
         state.movements.extend(movements)
         said: list[Said] = []
-        for second, label, seated in zip(block.start_s.tolist(), block.context.tolist(), block.seated.tolist(), strict=True):
+        for second, label, seated in zip(
+            block.start_s.tolist(), block.context.tolist(), block.seated.tolist(), strict=True
+        ):
             if label == Context.SITTING or label in _UPRIGHT:
                 said += self._step(second, label == Context.SITTING, max(seated, 1.0 - seated))
             elif label in (Context.GAP, Context.LYING):

@@ -18,7 +18,11 @@ from posture.signal.calibration import Calibration
 from posture.types import Context, Float, Int8, Placement
 
 STAND, WALK, SIT, LIE, LOW = range(5)
-_LABEL = np.array([Context.STANDING, Context.WALKING, Context.SITTING, Context.LYING, Context.TRANSITION], dtype=np.int8)
+_LABEL = np.array(
+    [Context.STANDING, Context.WALKING, Context.SITTING, Context.LYING, Context.TRANSITION], dtype=np.int8
+)
+
+_ONES = np.ones(5)
 
 # Chances per second of a change that needs no chair. Provisional: chosen on labelled days 21-28, order of magnitude only.
 _BASE = np.array(
@@ -60,14 +64,22 @@ class ContextModel:
     """
 
     def __init__(
-        self, params: ContextConfig, movement: MovementConfig, calibration: Calibration, state: ContextState | None = None
+        self,
+        params: ContextConfig,
+        movement: MovementConfig,
+        calibration: Calibration,
+        state: ContextState | None = None,
     ) -> None:
         self.params, self.movement, self.calibration = params, movement, calibration
         self.state = state or ContextState()
-        self.base = _with_stay(_BASE + np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5]) * params.change_per_s)
+        self.base = _with_stay(
+            _BASE
+            + np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5]) * params.change_per_s
+        )
         self.gap = _with_stay(_BASE + 2e-3 * (1 - np.eye(5)))
 
     def push(self, features: EpochFeatures, movements: tuple[Movement, ...]) -> ContextBlock:
+        """Seconds whose lag is complete with these features."""
         state = self.state
         state.waiting.append(features)
         state.movements.extend(movements)
@@ -90,9 +102,9 @@ class ContextModel:
         change = self._changes(rows)
         forward = np.empty((ready, 5))
         belief = state.belief
-        for e in range(ready):
-            belief = (belief @ change[e]) * likely[e]
-            belief = belief / belief.sum()
+        for e, step in enumerate(change[:ready] * likely[:ready, None, :]):
+            belief = belief @ step
+            belief = belief / (belief @ _ONES)
             forward[e] = belief
         state.belief = belief
         posterior = self._smoothed(forward, likely, change, ready)
@@ -145,12 +157,16 @@ class ContextModel:
         log[:, SIT] -= 0.5 * np.maximum(walking, 0.0)
         pelvis = np.where(np.isnan(rows.sacrum_inclination_deg), 0.0, rows.sacrum_inclination_deg)
         log[:, SIT] -= np.clip((pelvis - p.seated_pelvis_max_deg) / 10.0, 0.0, 1.0)
-        log[:, SIT] += p.tilt_weight * seated_log_ratio(rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg, self.calibration, p)
+        log[:, SIT] += p.tilt_weight * seated_log_ratio(
+            rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg, self.calibration, p
+        )
         log[rows.present_fraction < 0.5] = 0.0
         return np.exp(log)
 
     def _lean(self, rows: EpochFeatures) -> Float:
-        lean = np.where(np.isnan(rows.sacrum_inclination_deg), rows.upper_lumbar_inclination_deg, rows.sacrum_inclination_deg)
+        lean = np.where(
+            np.isnan(rows.sacrum_inclination_deg), rows.upper_lumbar_inclination_deg, rows.sacrum_inclination_deg
+        )
         return np.where(np.isnan(lean), 0.0, lean)
 
     def _gait(self, rows: EpochFeatures) -> Float:
@@ -202,7 +218,9 @@ def seated_log_ratio(sacrum_deg: Float, upper_deg: Float, calibration: Calibrati
     if len(sensors) == 2:
         terms.append((upper_deg - sacrum_deg, calibration.sit_tall_flexion_deg, calibration.slump_flexion_deg))
     elif Placement.UPPER_LUMBAR in sensors:
-        terms.append((upper_deg, sensors[Placement.UPPER_LUMBAR].sit_tall_deg, sensors[Placement.UPPER_LUMBAR].slump_deg))
+        terms.append(
+            (upper_deg, sensors[Placement.UPPER_LUMBAR].sit_tall_deg, sensors[Placement.UPPER_LUMBAR].slump_deg)
+        )
     for value, tall, slump in terms:
         if np.isnan(tall) or np.isnan(slump):
             continue
@@ -231,7 +249,12 @@ def chair_chances(
     if np.isnan(height) or abs(movement.lean_after_deg) > 35.0 or abs(movement.lean_before_deg) > 35.0:
         return 0.01, 0.01
     seconds = movement.end_s - movement.start_s
-    drift = 0.5 * seconds * params.unquiet_m * np.radians(max(0.0, max(movement.rate_before_dps, movement.rate_after_dps) - params.quiet_dps))
+    drift = (
+        0.5
+        * seconds
+        * params.unquiet_m
+        * np.radians(max(0.0, max(movement.rate_before_dps, movement.rate_after_dps) - params.quiet_dps))
+    )
     error = float(np.hypot(params.height_sd_m, drift))
 
     def density(mean: float, sd: float, tail: float) -> float:
@@ -239,7 +262,9 @@ def chair_chances(
 
     chair = float(np.hypot(error, params.chair_height_sd_m))
     level = density(0.0, error, 0.05)
-    after = seated_log_ratio(np.array([movement.sacrum_after_deg]), np.array([movement.upper_after_deg]), calibration, context)[0]
+    after = seated_log_ratio(
+        np.array([movement.sacrum_after_deg]), np.array([movement.upper_after_deg]), calibration, context
+    )[0]
     seated = float(np.exp(params.posture_weight * after))
     sit = density(-params.chair_height_m, chair, 0.001) / level * seated
     rise = density(params.chair_height_m, chair, 0.001) / level / seated

@@ -63,10 +63,18 @@ class Epochs:
         self.state = state or EpochsState()
 
     def push(self, block: AngleBlock) -> EpochFeatures:
+        """Seconds that are complete with these ticks."""
         state = self.state
         if state.next_epoch is None:
             state.next_epoch = block.first_tick // GRID_HZ
-        rows = np.stack([*(getattr(block, name) for name in _MEDIANS), block.rate_dps, block.force_mps2, block.trusted.astype(np.float64)])
+        rows = np.stack(
+            [
+                *(getattr(block, name) for name in _MEDIANS),
+                block.rate_dps,
+                block.force_mps2,
+                block.trusted.astype(np.float64),
+            ]
+        )
         rows = np.concatenate([state.open, rows], axis=1)
         whole = rows.shape[1] // GRID_HZ
         state.open = rows[:, whole * GRID_HZ :].copy()
@@ -92,9 +100,14 @@ class Epochs:
         medians = [_median(windows[k]) for k in range(5)]
         present = ~np.isnan(windows[4])
         rate = np.where(present, windows[5], 0.0).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+        sacrum, upper, flexion, lateral, tilt = medians
         return EpochFeatures(
-            np.arange(first, first + m, dtype=np.float64),
-            *medians,
+            start_s=np.arange(first, first + m, dtype=np.float64),
+            sacrum_inclination_deg=sacrum,
+            upper_lumbar_inclination_deg=upper,
+            flexion_deg=flexion,
+            lateral_deg=lateral,
+            tilt_deg=tilt,
             rate_dps=rate,
             gait_mps2=bounce_mps2(windows[6]),
             valid_fraction=windows[7].mean(axis=1),

@@ -46,6 +46,7 @@ class Floor:
 
     def __init__(self, params: FloorConfig, calibration: Calibration, state: FloorState | None = None) -> None:
         self.params, self.calibration = params, calibration
+        self.reach_n = int(params.longest_s) + 2
         self.state = state or FloorState()
 
     def push(self, block: ContextBlock) -> tuple[Int8, list[Said]]:
@@ -53,8 +54,20 @@ class Floor:
         f = block.features
         said: list[Said] = []
         context = block.context.copy()
-        columns = (block.start_s, block.context, block.confidence, f.tilt_deg, f.rate_dps, f.flexion_deg, f.lateral_deg, f.sacrum_inclination_deg)
-        for k, row in enumerate(zip(*(c.tolist() for c in columns), strict=True)):
+        quiet = not self.state.down and not (block.context == Context.LYING).any()
+        # Where nobody lies down only the last seconds matter, as the start of a way down that may come.
+        skip = max(0, len(context) - self.reach_n) if quiet else 0
+        columns = (
+            block.start_s,
+            block.context,
+            block.confidence,
+            f.tilt_deg,
+            f.rate_dps,
+            f.flexion_deg,
+            f.lateral_deg,
+            f.sacrum_inclination_deg,
+        )
+        for k, row in enumerate(zip(*(c[skip:].tolist() for c in columns), strict=True), start=skip):
             second = Second(*row)
             said += self._step(second)
             if self.state.down and second.label == Context.TRANSITION:
@@ -68,7 +81,7 @@ class Floor:
     def _step(self, second: Second) -> list[Said]:
         state, p = self.state, self.params
         state.recent.append(second)
-        del state.recent[: -int(p.longest_s) - 2]
+        del state.recent[: -self.reach_n]
         said: list[Said] = []
         if second.label == Context.LYING:
             state.lying_s += 1.0
@@ -109,7 +122,11 @@ class Floor:
         return self._said(way, now, "down", from_sitting, end_s=now.start_s + 1.0)
 
     def _up(self, now: Second) -> list[Said]:
-        way = [s for s in self.state.recent if self.state.rising_from_s is not None and self.state.rising_from_s <= s.start_s < now.start_s]
+        way = [
+            s
+            for s in self.state.recent
+            if self.state.rising_from_s is not None and self.state.rising_from_s <= s.start_s < now.start_s
+        ]
         return self._said(way, now, "up", now.label == Context.SITTING, end_s=now.start_s)
 
     def _said(self, way: list[Second], now: Second, direction: str, chair: bool, *, end_s: float) -> list[Said]:
@@ -137,7 +154,9 @@ class Floor:
                 "path": path,
                 "surface": "floor_or_bed",
                 "flexion_peak_pct_rom": round(pct, 1) if np.isfinite(pct) else None,
-                "roll_deg": round(max((abs(s.lateral_deg) for s in way if not np.isnan(s.lateral_deg)), default=0.0), 1),
+                "roll_deg": round(
+                    max((abs(s.lateral_deg) for s in way if not np.isnan(s.lateral_deg)), default=0.0), 1
+                ),
             },
         )
         return [Said(now.start_s, event)]
@@ -148,7 +167,10 @@ class Floor:
         pitched = [s for s in way if s.tilt_deg < 60.0]
         rolled = [s for s in way if abs(s.lateral_deg) >= p.roll_min_deg]
         if rolled and (not pitched or rolled[0].start_s <= pitched[0].start_s):
-            return "log_roll", Verdict.NEUTRAL if self.calibration.basis is Basis.TWO and pct < p.rounded_pct else Verdict.UNKNOWN
+            return (
+                "log_roll",
+                Verdict.NEUTRAL if self.calibration.basis is Basis.TWO and pct < p.rounded_pct else Verdict.UNKNOWN,
+            )
         if self.calibration.basis is Basis.ONE or not np.isfinite(pct):
             return "unknown", Verdict.UNKNOWN
         if pct >= p.rounded_pct:

@@ -25,6 +25,7 @@ class Gaps:
         self.state = state or GapsState()
 
     def push(self, block: ContextBlock) -> list[Said]:
+        """Gaps that ended in these seconds."""
         said: list[Said] = []
         for second, label in zip(block.start_s.tolist(), block.context.tolist(), strict=True):
             if label == Context.GAP:

@@ -63,17 +63,22 @@ class Movements:
     def __init__(self, params: MovementConfig, state: MovementsState | None = None) -> None:
         self.params = params
         self.state = state or MovementsState()
-        self.step_n = int(round(params.step_s * GRID_HZ))
-        self.reach = int(round(params.reach_s / params.step_s))
-        self.inner = int(round(params.inner_s / params.step_s))
-        self.around = int(round(1.0 / params.step_s))
+        self.step_n = round(params.step_s * GRID_HZ)
+        self.reach = round(params.reach_s / params.step_s)
+        self.inner = round(params.inner_s / params.step_s)
+        self.around = round(1.0 / params.step_s)
 
     def push(self, block: AngleBlock) -> tuple[Movement, ...]:
+        """Movements whose reach is complete with these ticks."""
         state = self.state
         if state.first_tick is None:
             state.first_tick = block.first_tick
             state.next_step = block.first_tick // self.step_n + self.reach
-        lean = np.where(np.isnan(block.upper_lumbar_inclination_deg), block.sacrum_inclination_deg, block.upper_lumbar_inclination_deg)
+        lean = np.where(
+            np.isnan(block.upper_lumbar_inclination_deg),
+            block.sacrum_inclination_deg,
+            block.upper_lumbar_inclination_deg,
+        )
         own = (block.sacrum_inclination_deg, block.upper_lumbar_inclination_deg, block.flexion_deg)
         rows = np.stack([lean, *own, block.rate_dps, block.vertical_mps2, block.tilt_deg])
         state.ticks = np.concatenate([state.ticks, rows], axis=1)
@@ -84,8 +89,8 @@ class Movements:
         if stop > state.next_step:
             means = state.ticks[:, : steps_n * self.step_n].reshape(_CHANNELS, steps_n, self.step_n).mean(axis=2)
             candidates = np.arange(state.next_step, stop)
-            for step in candidates[self._peaks(means[_LEAN], candidates - first_step)]:
-                found.append(self._movement(means, int(step), first_step))
+            peaks = candidates[self._peaks(means[_LEAN], candidates - first_step)]
+            found = [self._movement(means, int(step), first_step) for step in peaks]
             state.next_step = stop
         keep_from = (state.next_step - self.reach) * self.step_n
         spare = keep_from - state.first_tick
@@ -104,7 +109,7 @@ class Movements:
         wide = sliding_window_view(lean, 2 * self.reach + 1)
         peak = lean[at]
         with np.errstate(invalid="ignore"):
-            tall = (peak > near[:, : self.around].max(axis=1)) & (peak >= near[:, self.around + 1 :].max(axis=1))
+            tall: Bool = (peak > near[:, : self.around].max(axis=1)) & (peak >= near[:, self.around + 1 :].max(axis=1))
             tops = np.flatnonzero(tall)
             sides = wide[at[tops] - self.reach]
             low = np.minimum(sides[:, : self.reach].min(axis=1), sides[:, self.reach + 1 :].min(axis=1))
@@ -113,7 +118,9 @@ class Movements:
 
     def _movement(self, means: Float, step: int, first_step: int) -> Movement:
         k = step - first_step
-        unrest = means[_RATE] + 10.0 * np.abs(means[_VERTICAL])  # deg/s and m/s^2 on one scale: 1 m/s^2 is a brisk start
+        unrest = means[_RATE] + 10.0 * np.abs(
+            means[_VERTICAL]
+        )  # deg/s and m/s^2 on one scale: 1 m/s^2 is a brisk start
         a = k - self.inner - _nearest_quiet(unrest[k - self.reach : k - self.inner + 1][::-1], self.params.quiet_dps)
         b = k + self.inner + _nearest_quiet(unrest[k + self.inner : k + self.reach + 1], self.params.quiet_dps)
         n = self.step_n
@@ -122,11 +129,10 @@ class Movements:
         upright = max(means[_TILT, a], means[_TILT, b]) < 50.0
         # Around the peak only: slumped sitting before a rise is not how the rise was done.
         flexion = self.state.ticks[_FLEXION, max(a, k - self.inner * 2) * n : (min(b, k + self.inner * 2) + 1) * n]
-        time_s = lambda i: (first_step + i) * self.params.step_s  # noqa: E731
         return Movement(
-            start_s=time_s(a),
-            peak_s=time_s(k),
-            end_s=time_s(b + 1),
+            start_s=(first_step + a) * self.params.step_s,
+            peak_s=step * self.params.step_s,
+            end_s=(first_step + b + 1) * self.params.step_s,
             lean_before_deg=float(means[_LEAN, a]),
             lean_peak_deg=float(means[_LEAN, k]),
             lean_after_deg=float(means[_LEAN, b]),

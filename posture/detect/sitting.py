@@ -50,6 +50,7 @@ class Sitting:
         self.state = state or SittingState()
 
     def push(self, block: ContextBlock) -> tuple[EpochBlock, list[Said]]:
+        """Epochs of these seconds, and the bouts that ended in them."""
         f = block.features
         pct_rom, index = self._levels(block)
         level = pct_rom if self.two else index
@@ -83,7 +84,9 @@ class Sitting:
 
     def _angle(self, block: ContextBlock) -> Float:
         f = block.features
-        return f.sacrum_inclination_deg if Placement.SACRUM in self.calibration.sensors else f.upper_lumbar_inclination_deg
+        return (
+            f.sacrum_inclination_deg if Placement.SACRUM in self.calibration.sensors else f.upper_lumbar_inclination_deg
+        )
 
     def _levels(self, block: ContextBlock) -> tuple[Float, Float]:
         """Flexion in % of range (two sensors) and slump index (one), each (m,), NaN where the other applies."""
@@ -122,12 +125,21 @@ class Sitting:
 
     def _bouts(self, block: ContextBlock, level: Float, angle: Float) -> list[Said]:
         """Bouts begin at the on level and end after `bout_end_s` under the off level, out of sitting or unjudged."""
-        state, said = self.state, []
+        state = self.state
+        said: list[Said] = []
         flexed = level >= self.off_pct  # NaN: no
         starts = level >= self.on_pct
         if state.bout is None and not starts.any():
             return said
-        rows = zip(block.start_s.tolist(), flexed.tolist(), starts.tolist(), level.tolist(), angle.tolist(), block.confidence.tolist(), strict=True)
+        rows = zip(
+            block.start_s.tolist(),
+            flexed.tolist(),
+            starts.tolist(),
+            level.tolist(),
+            angle.tolist(),
+            block.confidence.tolist(),
+            strict=True,
+        )
         for second, over, starts_here, pct, deg, confidence in rows:
             bout = state.bout
             if bout is None and starts_here:

@@ -247,5 +247,6 @@ class CsvSamples:
 
 
 def _as_float64(column: Any) -> Float:
-    values = column.to_numpy(zero_copy_only=False)
+    # to_numpy would import pandas, a quarter of a second; it is only needed where values are absent.
+    values = column.to_numpy(zero_copy_only=False) if column.null_count else np.from_dlpack(column)
     return np.asarray(values, dtype=np.float64)

@@ -17,7 +17,7 @@ from posture.config import CalibrationConfig, Config
 from posture.signal.fusion import Fusion
 from posture.signal.gait import walking_bounce_mps2
 from posture.signal.timebase import FORCE, UP, Timebase
-from posture.types import G_MPS2, Basis, Float, ImuBlock, InputError, JsonValue, Placement
+from posture.types import G_MPS2, Basis, Bool, Float, ImuBlock, InputError, JsonValue, Placement
 
 FORMAT = 1
 Poses = Mapping[str, Sequence[tuple[float, float]]]
@@ -67,6 +67,7 @@ class Calibration:
 
     @property
     def basis(self) -> Basis:
+        """One or two sensors."""
         return Basis.TWO if len(self.sensors) == 2 else Basis.ONE
 
     def for_sensors(self, placements: Sequence[Placement]) -> Calibration:
@@ -80,18 +81,24 @@ class Calibration:
         for placement in placements:
             if placement not in self.sensors:
                 had = " and ".join(self.sensors)
-                raise InputError(f"this calibration was made with {had}, not with {placement}; calibrate with the sensors you wear")
+                raise InputError(
+                    f"this calibration was made with {had}, not with {placement}; calibrate with the sensors you wear"
+                )
         if len(placements) == len(self.sensors):
             return self
         kept = {p: self.sensors[p] for p in placements}
         mine = [r for r in self.reasons if not any(r.startswith(f"{p}:") for p in self.sensors if p not in kept)]
-        return _graded(kept, _Seated(np.nan, np.nan, np.nan), None, mine, source=self.source, poses=self.poses, config=Config())
+        return _graded(
+            kept, _Seated(np.nan, np.nan, np.nan), None, mine, source=self.source, poses=self.poses, config=Config()
+        )
 
     def judges(self) -> str:
         """One sentence: what this wear can and cannot judge."""
         sitting = "sitting in flexion" if self.judges_sitting else None
         if self.basis is Basis.TWO:
-            return f"Two sensors: {sitting or 'bends'}, {'bends' if sitting else 'chair rises'} and floor transitions are measured and judged."
+            if sitting:
+                return "Two sensors: sitting in flexion, bends and floor transitions are measured and judged."
+            return "Two sensors, not calibrated: bends and floor transitions are judged roughly, sitting in flexion is not."
         where = "at the sacrum" if Placement.SACRUM in self.sensors else "at the upper lumbar spine"
         rest = "bends and floor transitions are counted and timed; how the lower back was held in them is unknown."
         if sitting:
@@ -108,11 +115,12 @@ class _Track:
     up: Float
     rate_hz: float
 
-    def rows(self, windows: Sequence[tuple[float, float]]) -> Float:
+    def rows(self, windows: Sequence[tuple[float, float]]) -> Bool:
+        """Which samples lie in any of the windows, (n,)."""
         inside = np.zeros(len(self.time_s), dtype=np.bool_)
         for a, b in windows:
             inside |= (self.time_s >= a) & (self.time_s < b)
-        return inside  # type: ignore[return-value]
+        return inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +130,9 @@ class _Seated:
     slump: float
 
 
-def calibrate(blocks: Sequence[ImuBlock], rate_hz: Mapping[Placement, float], poses: Poses, config: Config) -> Calibration:
+def calibrate(
+    blocks: Sequence[ImuBlock], rate_hz: Mapping[Placement, float], poses: Poses, config: Config
+) -> Calibration:
     """Calibration from recorded poses.
 
     Parameters
@@ -136,7 +146,9 @@ def calibrate(blocks: Sequence[ImuBlock], rate_hz: Mapping[Placement, float], po
         `stand` is missing or holds no samples, or the wearer did not stand still in it; the sentence says which pose and why.
     """
     if not poses.get("stand"):
-        raise InputError("the poses name no `stand`; record 10 s of standing tall, or leave --poses away to calibrate from walking")
+        raise InputError(
+            "the poses name no `stand`; record 10 s of standing tall, or leave --poses away to calibrate from walking"
+        )
     reasons: list[str] = []
     tracks = {b.placement: _track(b, rate_hz[b.placement], config) for b in blocks}
     sensors = {p: _sensor(p, t, poses, config, reasons) for p, t in tracks.items()}
@@ -170,7 +182,9 @@ def _track(block: ImuBlock, rate_hz: float, config: Config) -> _Track:
     fusion = Fusion(rate_hz, config.fusion, config.timebase, has_gyro=block.gyr_radps is not None)
     oriented = fusion.push(base.push(block))
     if not oriented or base.state.origin_s is None:
-        raise InputError(f"{block.placement} has no usable samples in the calibration; check the sensor and record the poses again")
+        raise InputError(
+            f"{block.placement} has no usable samples in the calibration; check the sensor and record the poses again"
+        )
     origin_s = base.state.origin_s
     time_s = np.concatenate([origin_s + (r.first_index + np.arange(len(r.trusted))) / rate_hz for r in oriented])
     channels = np.concatenate([r.channels for r in oriented])
@@ -185,7 +199,9 @@ def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, r
         end = _still_force(track, poses["stand_end"], "stand_end", placement, config)
         closure_deg = _angle_deg(stand.mean(axis=0), end.mean(axis=0))
         if closure_deg > params.closure_max_deg:
-            reasons.append(f"{placement}: upright moved {closure_deg:.1f} deg from the first to the last stand; the sensor may have slipped")
+            reasons.append(
+                f"{placement}: upright moved {closure_deg:.1f} deg from the first to the last stand; the sensor may have slipped"
+            )
         forces.append(end)
     # Each pose counts by its length: a longer stand averages more sway.
     mean = np.concatenate(forces).mean(axis=0)
@@ -194,12 +210,16 @@ def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, r
     bends = [window for name in BENDS for window in poses.get(name, ())]
     left = _bend_axis(track, up, bends, params.bend_min_deg) if bends else None
     if left is None:
-        reasons.append(f"{placement}: no bend of {params.bend_min_deg:.0f} deg was recorded; forward is the sensor's nominal x axis")
+        reasons.append(
+            f"{placement}: no bend of {params.bend_min_deg:.0f} deg was recorded; forward is the sensor's nominal x axis"
+        )
         left = _nominal_left(up)
     body = _frame(up, left)
     off_deg = _angle_deg(left, _nominal_left(up))
     if off_deg > params.axis_off_max_deg:
-        reasons.append(f"{placement}: the sensor sits turned by {off_deg:.0f} deg to its nominal axes; this is corrected")
+        reasons.append(
+            f"{placement}: the sensor sits turned by {off_deg:.0f} deg to its nominal axes; this is corrected"
+        )
     held = {name: _held_deg(track, body, poses.get(name, ())) for name in SEATED}
     walk = track.rows(poses.get("walk", ()))
     return SensorCalibration(
@@ -219,11 +239,15 @@ def _still_force(
     """Force samples of a standing pose, refused in words where the wearer moved."""
     force = track.acc[track.rows(windows)]
     if len(force) < track.rate_hz:
-        raise InputError(f"the pose `{name}` holds less than a second of {placement} samples; check its times or record it again")
+        raise InputError(
+            f"the pose `{name}` holds less than a second of {placement} samples; check its times or record it again"
+        )
     mean = force.mean(axis=0)
     sway_deg = np.degrees(np.std(force - mean, axis=0).max() / np.sqrt((mean**2).sum()))
     if sway_deg > 2 * config.calibration.pose_sd_max_deg:
-        raise InputError(f"the wearer moved in the pose `{name}` ({placement} swayed {sway_deg:.1f} deg); stand still and record it again")
+        raise InputError(
+            f"the wearer moved in the pose `{name}` ({placement} swayed {sway_deg:.1f} deg); stand still and record it again"
+        )
     return np.asarray(force)
 
 
@@ -271,7 +295,9 @@ def _held_deg(track: _Track, body: Float, windows: Sequence[tuple[float, float]]
 
 
 def _held_flexion(
-    tracks: Mapping[Placement, _Track], sensors: Mapping[Placement, SensorCalibration], windows: Sequence[tuple[float, float]]
+    tracks: Mapping[Placement, _Track],
+    sensors: Mapping[Placement, SensorCalibration],
+    windows: Sequence[tuple[float, float]],
 ) -> float:
     held = {p: _held_deg(tracks[p], sensors[p].body_from_sensor, windows) for p in sensors}
     return held[Placement.UPPER_LUMBAR] - held[Placement.SACRUM]
@@ -314,7 +340,9 @@ def _self_sensor(track: _Track, placement: Placement, config: Config) -> SensorC
     whole = int(track.rate_hz)
     seconds = len(track.acc) // whole
     if seconds < 2:
-        raise InputError(f"{placement}: under 2 s of samples are too few to find upright; record longer or give --poses")
+        raise InputError(
+            f"{placement}: under 2 s of samples are too few to find upright; record longer or give --poses"
+        )
     force = track.acc[: seconds * whole].reshape(seconds, whole, 3)
     mean = force.mean(axis=1)
     spread = force.std(axis=1).max(axis=1)
@@ -322,7 +350,9 @@ def _self_sensor(track: _Track, placement: Placement, config: Config) -> SensorC
     gait = size.std(axis=1)
     upright = mean[:, 2] > np.cos(np.radians(40.0)) * np.linalg.norm(mean, axis=1)
     if not upright.any():
-        raise InputError(f"{placement}: no upright moment was found with its nominal axes (z up); give --poses so that the mounting can be found")
+        raise InputError(
+            f"{placement}: no upright moment was found with its nominal axes (z up); give --poses so that the mounting can be found"
+        )
     walking = upright & (gait > config.context.gait_cut * config.context.gait_default_mps2) & (gait < 6.0)
     if walking.sum() < 20:
         quiet = spread <= np.median(spread[upright])
@@ -330,7 +360,9 @@ def _self_sensor(track: _Track, placement: Placement, config: Config) -> SensorC
     up = mean[walking].mean(axis=0)
     size_mps2 = float(np.linalg.norm(up))
     up = up / size_mps2
-    return SensorCalibration(_frame(up, _nominal_left(up)), gravity_mps2=size_mps2 if abs(size_mps2 - G_MPS2) < 1.0 else G_MPS2)
+    return SensorCalibration(
+        _frame(up, _nominal_left(up)), gravity_mps2=size_mps2 if abs(size_mps2 - G_MPS2) < 1.0 else G_MPS2
+    )
 
 
 def _graded(
@@ -352,7 +384,9 @@ def _graded(
         if not judges:
             reasons.append("flexed sitting is not judged and its alert is off until the wear is calibrated")
         if rom is None:
-            reasons.append(f"the range was not measured; the population value {params.rom_fallback_deg:.0f} deg stands in")
+            reasons.append(
+                f"the range was not measured; the population value {params.rom_fallback_deg:.0f} deg stands in"
+            )
     else:
         judges = _slump_judges(*next(iter(sensors.items())), params, reasons)
     severe = source == "self" or any("slipped" in r for r in reasons)
@@ -368,7 +402,7 @@ def _graded(
         sit_tall_flexion_deg=seated.tall,
         sit_usual_flexion_deg=seated.usual,
         slump_flexion_deg=seated.slump,
-        poses={k: [tuple(w) for w in v] for k, v in poses.items()},
+        poses={k: [(a, b) for a, b in v] for k, v in poses.items()},
     )
 
 
@@ -382,11 +416,14 @@ def _slump_judges(
         reasons.append("sitting tall and slumped were not recorded; flexed sitting is not judged and its alert is off")
         return False
     if placement is Placement.SACRUM and span_deg < 0:
-        reasons.append("the sacrum tilted forward from tall to slumped sitting; flexed sitting is not judged; repeat the seated poses")
+        reasons.append(
+            "the sacrum tilted forward from tall to slumped sitting; flexed sitting is not judged; repeat the seated poses"
+        )
         return False
     if abs(span_deg) < least_deg:
         reasons.append(
-            f"tall and slumped sitting are only {abs(span_deg):.0f} deg apart at the {placement}; flexed sitting is not judged and its alert is off"
+            f"tall and slumped sitting are only {abs(span_deg):.0f} deg apart at the {placement}; "
+            "flexed sitting is not judged and its alert is off"
         )
         return False
     return True
@@ -394,13 +431,12 @@ def _slump_judges(
 
 def to_json(calibration: Calibration) -> dict[str, JsonValue]:
     """A JSON tree that `from_json` reads back to the same numbers; NaN is null."""
-    number = lambda x: None if np.isnan(x) else float(x)  # noqa: E731
     sensors: dict[str, JsonValue] = {}
     for placement, s in calibration.sensors.items():
         sensors[str(placement)] = {
             "body_from_sensor": s.body_from_sensor.tolist(),
             "gravity_mps2": s.gravity_mps2,
-            **{name: number(getattr(s, name)) for name in _SENSOR_NUMBERS},
+            **{name: _or_null(getattr(s, name)) for name in _SENSOR_NUMBERS},
         }
     return {
         "format": FORMAT,
@@ -410,7 +446,7 @@ def to_json(calibration: Calibration) -> dict[str, JsonValue]:
         "flexed_sitting": calibration.judges_sitting,
         "rom_deg": calibration.rom_deg,
         "rom_source": "measured" if calibration.rom_measured else "population",
-        **{name: number(getattr(calibration, name)) for name in _FLEXIONS},
+        **{name: _or_null(getattr(calibration, name)) for name in _FLEXIONS},
         "sensors": sensors,
         "poses": {k: [[float(a), float(b)] for a, b in v] for k, v in calibration.poses.items()},
     }
@@ -420,17 +456,26 @@ _SENSOR_NUMBERS = ("sit_tall_deg", "sit_usual_deg", "slump_deg", "walk_deg", "ga
 _FLEXIONS = ("sit_tall_flexion_deg", "sit_usual_flexion_deg", "slump_flexion_deg")
 
 
+def _or_null(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _or_nan(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
 def from_json(tree: Mapping[str, Any], *, source: str) -> Calibration:
     """Read a calibration; raises InputError that names `source` where it is not one of this format."""
     try:
         if tree["format"] != FORMAT:
-            raise InputError(f"{source} has calibration format {tree['format']}, this version reads {FORMAT}; calibrate again")
-        number = lambda x: np.nan if x is None else float(x)  # noqa: E731
+            raise InputError(
+                f"{source} has calibration format {tree['format']}, this version reads {FORMAT}; calibrate again"
+            )
         sensors = {
             Placement(name): SensorCalibration(
                 body_from_sensor=np.array(s["body_from_sensor"], dtype=np.float64).reshape(3, 3),
                 gravity_mps2=float(s["gravity_mps2"]),
-                **{k: number(s[k]) for k in _SENSOR_NUMBERS},
+                **{k: _or_nan(s[k]) for k in _SENSOR_NUMBERS},
             )
             for name, s in tree["sensors"].items()
         }
@@ -444,8 +489,10 @@ def from_json(tree: Mapping[str, Any], *, source: str) -> Calibration:
             judges_sitting=bool(tree["flexed_sitting"]),
             grade=str(tree["grade"]),
             reasons=tuple(str(r) for r in tree["reasons"]),
-            **{k: number(tree[k]) for k in _FLEXIONS},
+            **{k: _or_nan(tree[k]) for k in _FLEXIONS},
             poses={k: [(float(a), float(b)) for a, b in v] for k, v in tree["poses"].items()},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{source} is not a calibration file of this program ({error}); make one with `posture calibrate`") from error
+        raise InputError(
+            f"{source} is not a calibration file of this program ({error}); make one with `posture calibrate`"
+        ) from error

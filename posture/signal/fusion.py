@@ -34,11 +34,12 @@ class VqfFilter:
         self._vqf = _new_vqf(rate_hz, params)
 
     def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
+        """See `OrientationFilter`; raises PostureError without a gyroscope."""
         if gyr_radps is None:
             raise PostureError("VQF needs a gyroscope; use filter = 'tilt' for an accelerometer alone")
         acc, gyr = np.ascontiguousarray(acc_mps2), np.ascontiguousarray(gyr_radps)
         out = self._vqf.updateBatch(gyr, acc)
-        w, x, y, z = out["quat6D"].T
+        w, x, y, z = np.ascontiguousarray(out["quat6D"].T)
         up = np.empty_like(acc)  # third row of the rotation matrix sensor -> earth
         up[:, 0] = 2 * (x * z - w * y)
         up[:, 1] = 2 * (y * z + w * x)
@@ -46,6 +47,7 @@ class VqfFilter:
         return up, gyr - out["bias"]
 
     def restart(self) -> None:
+        """See `OrientationFilter`."""
         bias, sigma = self._vqf.getBiasEstimate()
         self._vqf.resetState()
         self._vqf.setBiasEstimate(bias, sigma)
@@ -63,7 +65,9 @@ def _new_vqf(rate_hz: float, params: FusionConfig) -> Any:
     try:
         from vqf import VQF
     except ImportError as error:
-        raise PostureError("the package vqf is missing and has no wheel for this system; use Python 3.11-3.13 on x86-64 or macOS") from error
+        raise PostureError(
+            "the package vqf is missing and has no wheel for this system; use Python 3.11-3.13 on x86-64 or macOS"
+        ) from error
     return VQF(1.0 / rate_hz, tauAcc=params.tau_acc_s, biasClip=params.bias_clip_dps)
 
 
@@ -78,7 +82,8 @@ class TiltFilter:
         self._memory: Float | None = None
         self._last_up: Float | None = None
 
-    def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
+    def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:  # noqa: ARG002
+        """See `OrientationFilter`; a gyroscope is not looked at."""
         from scipy.signal import sosfilt, sosfilt_zi
 
         if self._memory is None:
@@ -102,6 +107,7 @@ class TiltFilter:
         return up, rate
 
     def restart(self) -> None:
+        """See `OrientationFilter`."""
         self._memory = self._last_up = None
 
 
@@ -124,12 +130,19 @@ class Fusion:
     """Runs of one sensor -> oriented runs. NaN never reaches the filter: the time base lets only finite rows through."""
 
     def __init__(
-        self, rate_hz: float, params: FusionConfig, gaps: TimebaseConfig, *, has_gyro: bool, state: FusionState | None = None
+        self,
+        rate_hz: float,
+        params: FusionConfig,
+        gaps: TimebaseConfig,
+        *,
+        has_gyro: bool,
+        state: FusionState | None = None,
     ) -> None:
-        self.distrust_n = int(round(gaps.distrust_after_restart_s * rate_hz))
+        self.distrust_n = round(gaps.distrust_after_restart_s * rate_hz)
         self.state = state or FusionState(make_filter(rate_hz, params, has_gyro=has_gyro))
 
     def push(self, runs: tuple[Run, ...]) -> tuple[OrientedRun, ...]:
+        """One oriented run per run."""
         return tuple(self._oriented(run) for run in runs)
 
     def flush(self) -> tuple[OrientedRun, ...]:

@@ -70,7 +70,14 @@ class Join:
             if not parts:
                 continue
             held = self.state.waiting[placement]
-            held.tick = np.concatenate([held.tick, *(np.arange(p.first_tick, p.first_tick + len(p.trusted)) for p in parts)])
+            if not len(held.tick) and len(parts) == 1:  # the common case, without a copy
+                (part,) = parts
+                held.tick = np.arange(part.first_tick, part.first_tick + len(part.trusted))
+                held.channels, held.trusted, held.arrived_s = part.channels, part.trusted, part.arrived_s
+                continue
+            held.tick = np.concatenate(
+                [held.tick, *(np.arange(p.first_tick, p.first_tick + len(p.trusted)) for p in parts)]
+            )
             held.channels = np.concatenate([held.channels, *(p.channels for p in parts)])
             held.trusted = np.concatenate([held.trusted, *(p.trusted for p in parts)])
             held.arrived_s = np.concatenate([held.arrived_s, *(p.arrived_s for p in parts)])
@@ -124,5 +131,7 @@ class Join:
 
 def _passed(held: Waiting, ticks: Int) -> Float:
     """When each tick was passed by this sensor: arrival of its first waiting sample at or after it; inf if not yet."""
+    if len(held.tick) >= len(ticks) and held.tick[0] == ticks[0] and held.tick[len(ticks) - 1] == ticks[-1]:
+        return held.arrived_s[: len(ticks)]  # the common case: nothing is missing
     at = np.searchsorted(held.tick, ticks)
     return np.append(held.arrived_s, np.inf)[at]

@@ -25,7 +25,7 @@ def body_up(up_sensor: Float, body_from_sensor: Float) -> tuple[Float, Float, Fl
     """
     x, y, z = (np.ascontiguousarray(up_sensor[:, k]) for k in range(3))
     rows = body_from_sensor
-    return tuple(rows[i, 0] * x + rows[i, 1] * y + rows[i, 2] * z for i in range(3))  # type: ignore[return-value]
+    return tuple(rows[i, 0] * x + rows[i, 1] * y + rows[i, 2] * z for i in range(3))
 
 
 def inclination_deg(vx: Float, vy: Float, vz: Float) -> Float:
@@ -59,7 +59,9 @@ def angles(block: JoinedBlock, calibration: Calibration) -> AngleBlock:
         if lowest is None:
             lowest, trusted = _whole_body(channels, v, sensor), block.trusted[placement]
         elif (absent := np.isnan(lowest[0])).any():
-            lowest = [np.where(absent, mine, low) for mine, low in zip(_whole_body(channels, v, sensor), lowest, strict=True)]
+            lowest = [
+                np.where(absent, mine, low) for mine, low in zip(_whole_body(channels, v, sensor), lowest, strict=True)
+            ]
             trusted = np.where(absent, block.trusted[placement], trusted)
     flexion = wrapped_deg(inclination[Placement.UPPER_LUMBAR] - inclination[Placement.SACRUM])
     lateral, tilt, rate, vertical, force = lowest or [np.full(n, np.nan)] * 5

@@ -56,9 +56,9 @@ class Timebase:
     def push(self, block: ImuBlock) -> tuple[Run, ...]:
         """Whole runs of the block's samples; filled samples come with the real one that ends their gap."""
         has_gyro = block.gyr_radps is not None
-        values = np.hstack([block.acc_mps2, block.gyr_radps]) if block.gyr_radps is not None else block.acc_mps2
         # A sum is finite only if all its terms are: cheaper than a test per value.
-        ok = np.isfinite(np.einsum("ij->i", values) + block.time_s)
+        total = block.time_s + _row_sum(block.acc_mps2)
+        ok = np.isfinite(total if block.gyr_radps is None else total + _row_sum(block.gyr_radps))
         if not ok.any():
             return ()
         state = self.state
@@ -68,6 +68,9 @@ class Timebase:
         index[ok] = np.rint((block.time_s[ok] - state.origin_s) * self.rate_hz).astype(np.int64)
         newest = np.maximum.accumulate(np.concatenate([[state.last_index], index]))[:-1]
         keep = index > newest
+        if keep.all() and state.last_index >= 0 and index[-1] - state.last_index == len(index):
+            return (self._unbroken(block, index),)
+        values = np.hstack([block.acc_mps2, block.gyr_radps]) if block.gyr_radps is not None else block.acc_mps2
         time_s, arrived_s = block.time_s, block.arrived_s
         if not keep.all():
             state.dropped_n += int(np.count_nonzero(ok & ~keep))
@@ -84,6 +87,13 @@ class Timebase:
     def flush(self) -> tuple[Run, ...]:
         """Nothing is held back."""
         return ()
+
+    def _unbroken(self, block: ImuBlock, index: Int) -> Run:
+        """The common case: every sample follows the one before; the block's arrays go on as they are."""
+        rows = [block.acc_mps2[-1:]] if block.gyr_radps is None else [block.acc_mps2[-1:], block.gyr_radps[-1:]]
+        self.state.last_index, self.state.last = int(index[-1]), np.hstack(rows)
+        measured = np.ones(len(index), dtype=np.bool_)
+        return Run(int(index[0]), False, block.acc_mps2, block.gyr_radps, measured, block.arrived_s)
 
     def _refuse_broken_clock(self, step: Int, time_s: Float) -> None:
         worst = int(np.argmax(step))
@@ -113,7 +123,7 @@ class Timebase:
             part = values[a:b]
             runs.append(
                 Run(
-                    first_index=self._index_of_row(a, index, rows, ends),
+                    first_index=_index_of_row(a, index, ends),
                     restart=a in head_rows,
                     acc_mps2=np.ascontiguousarray(part[:, :3]),
                     gyr_radps=np.ascontiguousarray(part[:, 3:]) if has_gyro else None,
@@ -122,12 +132,6 @@ class Timebase:
                 )
             )
         return tuple(runs)
-
-    @staticmethod
-    def _index_of_row(row: int, index: Int, rows: Int, ends: Int) -> int:
-        """Sensor index of an output row: sample k owns the rows that end at ends[k], and its own index is the last of them."""
-        k = int(np.searchsorted(ends, row, side="right"))
-        return int(index[k] - (ends[k] - 1 - row))
 
     def _filled(self, values: Float, last: Float, step: Int, rows: Int, ends: Int) -> tuple[Float, Bool]:
         """Values with the missing rows put in before the sample that ends each gap."""
@@ -142,6 +146,17 @@ class Timebase:
         held = step[owner] - 1 > self.params.interpolate_max_s * self.rate_hz + 0.5
         out[filled[held], 3:] = 0.0  # hold the orientation: no rotation; the force goes on linearly
         return out, measured
+
+
+def _row_sum(values: Float) -> Float:
+    """(n, 3) -> (n,)."""
+    return np.asarray(values[:, 0] + values[:, 1] + values[:, 2])
+
+
+def _index_of_row(row: int, index: Int, ends: Int) -> int:
+    """Sensor index of an output row: sample k owns the rows that end at ends[k], and its own index is the last of them."""
+    k = int(np.searchsorted(ends, row, side="right"))
+    return int(index[k] - (ends[k] - 1 - row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,36 +211,42 @@ class Grid:
     def push(self, run: OrientedRun, *, origin_s: float) -> TickRun | None:
         """Ticks between the last sample of the run so far and its newest; None where no tick falls there."""
         state = self.state
-        first = run.first_index
-        channels, trusted, arrived_s = run.channels, run.trusted, run.arrived_s
-        lone_head = run.restart or state.last_index < 0
-        if not lone_head:
+        goes_on = not run.restart and state.last_index >= 0
+        first = state.last_index if goes_on else run.first_index
+        last = run.first_index + len(run.channels) - 1
+        tick_a = int(np.ceil((origin_s + first / self.rate_hz) * GRID_HZ - 1e-6))
+        tick_b = int(np.floor((origin_s + last / self.rate_hz) * GRID_HZ + 1e-6))
+        if goes_on and self._position(np.array([tick_a]), origin_s)[0] <= first:
+            tick_a += 1  # that tick went out with the sample before
+        ticks = None
+        if tick_b >= tick_a:
+            at = self._position(np.arange(tick_a, tick_b + 1), origin_s)
+            ticks = self._read(run, at, tick_a, goes_on=goes_on)
+        state.last_index, state.channels = last, run.channels[-1:].copy()
+        state.trusted, state.arrived_s = run.trusted[-1:].copy(), run.arrived_s[-1:].copy()
+        return ticks
+
+    def _read(self, run: OrientedRun, at: Float, first_tick: int, *, goes_on: bool) -> TickRun:
+        """The run, led by the last sample of the one before where it goes on, at fractional sample indices `at`."""
+        begin = at[0] - run.first_index
+        if (
+            begin >= 0 and at[-1] - at[0] == len(at) - 1 and begin == np.floor(begin)
+        ):  # the sensor runs on the grid itself
+            rows = slice(int(begin), int(begin) + len(at))
+            return TickRun(first_tick, run.channels[rows], run.trusted[rows], run.arrived_s[rows])
+        channels, trusted, arrived_s, first = run.channels, run.trusted, run.arrived_s, run.first_index
+        if goes_on:
+            state = self.state
             first = state.last_index
             channels = np.vstack([state.channels, channels])
             trusted = np.concatenate([state.trusted, trusted])
             arrived_s = np.concatenate([state.arrived_s, arrived_s])
-        last = first + len(channels) - 1
-        state.last_index, state.channels = last, channels[-1:].copy()
-        state.trusted, state.arrived_s = trusted[-1:].copy(), arrived_s[-1:].copy()
-        position = self._position
-        tick_a = int(np.ceil((origin_s + first / self.rate_hz) * GRID_HZ - 1e-6))
-        tick_b = int(np.floor((origin_s + last / self.rate_hz) * GRID_HZ + 1e-6))
-        if not lone_head and position(np.array([tick_a]), origin_s)[0] <= first:
-            tick_a += 1  # that tick went out with the sample before
-        if tick_b < tick_a:
-            return None
-        at = position(np.arange(tick_a, tick_b + 1), origin_s) - first
-        low = np.clip(np.floor(at).astype(np.int64), 0, len(channels) - 1)
-        high = np.minimum(low + 1, len(channels) - 1)
-        share = at - low
+        low = np.clip(np.floor(at - first).astype(np.int64), 0, len(channels) - 1)
+        share = at - first - low
         exact = share == 0.0
-        if exact.all() and low[-1] - low[0] == len(low) - 1:  # the sensor runs on the grid itself
-            rows = slice(int(low[0]), int(low[-1]) + 1)
-            return TickRun(tick_a, channels[rows], trusted[rows], arrived_s[rows])
+        high = np.where(exact, low, np.minimum(low + 1, len(channels) - 1))
         values = channels[low] + (channels[high] - channels[low]) * share[:, None]
-        high = np.where(exact, low, high)
-        values[exact] = channels[low[exact]]
-        return TickRun(tick_a, values, trusted[low] & trusted[high], arrived_s[high])
+        return TickRun(first_tick, values, trusted[low] & trusted[high], arrived_s[high])
 
     def _position(self, tick: Int, origin_s: float) -> Float:
         """Index of the sample at a tick, fractional; within 1e-6 of a sample it is that sample."""

@@ -1,0 +1,400 @@
+"""The report's figures: for each a pure function that makes its data and one that draws it.
+
+Colours are Okabe and Ito's (safe for colour-blind readers); position, marker shape and hatching say the same again, so
+that a grey print can be read. Unknown is grey and hatched. A day is drawn from at most MAX_STEPS steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import ParamSpec
+
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from analysis.daily import HourBends, SittingBout
+from analysis.inputs import Clock, DayAlert, DayEvent, Session, runs
+from posture.types import CONTEXT_NAMES, Basis, Bool, Context, EpochBlock, EventKind, Float, Int, Verdict
+
+P = ParamSpec("P")
+MAX_STEPS = 1440  # a step is a minute of a whole day, about one pixel of the drawn width
+GAP_SHOWN_S = 10  # a step of the meter trace with at least this much gap, or half of it, is drawn as gap
+END_RANGE_PCT = 80.0  # of own range; end range (domain.md section 3)
+MAX_BOUTS = 16  # sitting bouts drawn, the longest; the table holds all
+
+INK, GRID, UNKNOWN_MARK = "#1b1f24", "#d3d7dc", "#7d8187"
+FILL = {
+    "walking": "#009e73",
+    "standing": "#0072b2",
+    "not_flexed": "#56b4e9",
+    "flexed": "#d55e00",
+    "end_range": "#6b2d00",
+    "unjudged": "#c3c6ca",
+    "lying": "#cc79a7",
+    "floor": "#e69f00",
+    "transition": "#8a6fbf",
+    "unknown": "#c4c6cb",
+    "non_wear": "#e4e6e9",
+    "gap": "#f4f4f6",
+}
+"""One colour for each role; the page gives each a second value for dark screens (`--fig-ROLE`)."""
+LABEL = {
+    "not_flexed": "sitting, not flexed",
+    "flexed": "sitting, flexed",
+    "end_range": "sitting, near end of range",
+    "unjudged": "sitting, not judged",
+    "unknown": "unknown",
+    "non_wear": "not worn",
+    "gap": "no data (gap)",
+}
+HATCH = {"unjudged": "////", "unknown": "////", "gap": "xxxx", "end_range": "...."}
+SITTING_ROLES = ("not_flexed", "flexed", "end_range", "unjudged")
+ROLES = (*(n for n in CONTEXT_NAMES if n != "sitting"), *SITTING_ROLES)
+VERDICT_STYLE = {
+    Verdict.ROUNDED: ("o", FILL["flexed"], True),
+    Verdict.MIXED: ("D", FILL["floor"], True),
+    Verdict.NEUTRAL: ("s", FILL["standing"], False),
+    Verdict.UNKNOWN: ("x", UNKNOWN_MARK, False),
+}
+"""Marker, colour, filled."""
+VARIABLES = {INK: "ink", GRID: "grid", UNKNOWN_MARK: "unknown_mark"} | {colour: role for role, colour in FILL.items()}
+"""Colour -> name of the style-sheet variable that may replace it in the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ribbon:
+    """F1. spans : role -> (k, 2) s, half-open, in steps of step_s by what filled most of each. Marks are in s."""
+
+    step_s: int
+    first_s: float
+    last_s: float
+    spans: dict[str, Float]
+    alerts_s: tuple[float, ...]
+    bends_s: dict[Verdict, tuple[float, ...]]
+    floor_s: dict[str, tuple[float, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class BoutBar:
+    """F3. One sitting bout; segments : (from, to, role) in min from its start, role in `not_flexed`, `flexed`,
+    `unjudged` or `gap` (a bridged hole).
+    """
+
+    bout: SittingBout
+    segments: tuple[tuple[float, float, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTrace:
+    """F4. creep : highest of each step, 0-1, NaN in gaps (the line breaks). gaps : (k, 2) s. alerts : (s, level)."""
+
+    step_s: int
+    time_s: Float
+    creep: Float
+    gaps: Float
+    unknown: Float
+    alerts: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BendPoints:
+    """F5, two sensors. points : verdict -> (k, 2) deg, trunk lean and lumbar flexion at the peak."""
+
+    points: dict[Verdict, Float]
+    left_out: int
+    rounded_deg: float
+
+
+def majority(codes: Int, *, step: int, kinds: int) -> Int:
+    """What fills most of each `step` consecutive entries (the last may be shorter); ties go to the lower code."""
+    bins = -(-len(codes) // step)
+    flat = np.bincount(np.arange(len(codes)) // step * kinds + codes, minlength=bins * kinds)
+    return np.asarray(flat.reshape(bins, kinds).argmax(axis=1), dtype=np.int64)
+
+
+def roles(epochs: EpochBlock) -> Int:
+    """Each second as an index into ROLES: its context and, while sitting, how that was judged."""
+    place = np.array([ROLES.index(n) if n != "sitting" else ROLES.index("unjudged") for n in CONTEXT_NAMES])
+    code = place[epochs.context]
+    sits = epochs.context == Context.SITTING
+    code[sits & (epochs.flexed == 0)] = ROLES.index("not_flexed")
+    flexed = sits & (epochs.flexed == 1)
+    code[flexed] = ROLES.index("flexed")
+    code[flexed & (epochs.flexion_pct_rom >= END_RANGE_PCT)] = ROLES.index("end_range")
+    return np.asarray(code, dtype=np.int64)
+
+
+def ribbon_data(epochs: EpochBlock, events: Sequence[DayEvent], alerts: Sequence[DayAlert]) -> Ribbon:
+    """Data of F1 (at least one epoch). Events inside exercise sets are not marked."""
+    step = -(-len(epochs) // MAX_STEPS)
+    first_s = float(epochs.start_s[0])
+    start, end, code = runs(majority(roles(epochs), step=step, kinds=len(ROLES)))
+    edges_s = first_s + np.column_stack([start * step, np.minimum(end * step, len(epochs))]).astype(float)
+    daily = [e for e in events if e.set_id is None]
+    bends = [e for e in daily if e.kind == EventKind.BEND]
+    floor = [e for e in daily if e.kind == EventKind.FLOOR_TRANSITION]
+    ways = sorted({e.word("direction") for e in floor})
+    return Ribbon(
+        step_s=step,
+        first_s=first_s,
+        last_s=first_s + len(epochs),
+        spans={ROLES[k]: edges_s[code == k] for k in np.unique(code)},
+        alerts_s=tuple(a.raised_s for a in alerts),
+        bends_s={v: tuple(e.start_s for e in bends if e.verdict == v) for v in Verdict},
+        floor_s={w: tuple(e.start_s for e in floor if e.word("direction") == w) for w in ways},
+    )
+
+
+def bout_data(epochs: EpochBlock, bouts: Sequence[SittingBout]) -> tuple[BoutBar, ...]:
+    """Data of F3: the MAX_BOUTS longest, in the order of the day, each in at most 240 steps."""
+    longest = sorted(sorted(bouts, key=lambda b: -b.sitting_min)[:MAX_BOUTS], key=lambda b: b.start_s)
+    names = ("not_flexed", "flexed", "unjudged", "gap")
+    judged = np.where(epochs.flexed < 0, 2, epochs.flexed)
+    code = np.where(epochs.context == Context.SITTING, judged, 3).astype(np.int64)
+    bars = []
+    for bout in longest:
+        low, high = (round(t - float(epochs.start_s[0])) for t in (bout.start_s, bout.end_s))
+        step = -(-(high - low) // 240)
+        start, end, kind = runs(majority(code[low:high], step=step, kinds=4))
+        edge = np.minimum(np.column_stack([start, end]) * step, high - low) / 60
+        bars.append(BoutBar(bout, tuple((float(a), float(b), names[k]) for (a, b), k in zip(edge, kind, strict=True))))
+    return tuple(bars)
+
+
+def meter_data(epochs: EpochBlock, alerts: Sequence[DayAlert]) -> MeterTrace:
+    """Data of F4 (at least one epoch). Steps with no number, or mostly without data, are NaN."""
+    step = -(-len(epochs) // MAX_STEPS)
+    bins = -(-len(epochs) // step)
+    pad = bins * step - len(epochs)
+    gap = np.pad(epochs.context == Context.GAP, (0, pad)).reshape(bins, step).sum(axis=1)
+    lost = gap >= min(GAP_SHOWN_S, step / 2)
+    creep = np.pad(np.where(np.isfinite(epochs.creep), epochs.creep, -1.0), (0, pad), constant_values=-1.0)
+    top = creep.reshape(bins, step).max(axis=1)
+    top = np.where(lost | (top < 0), np.nan, top)
+    unknown = majority(np.asarray(epochs.context, dtype=np.int64), step=step, kinds=len(Context)) == Context.UNKNOWN
+    first_s = float(epochs.start_s[0])
+
+    def spans(mask: Bool) -> Float:
+        start, end, code = runs(mask)
+        return np.asarray(first_s + np.column_stack([start, end])[code == 1] * float(step))
+
+    sitting = [a for a in alerts if a.kind == "flexed_sitting"]
+    at = [min(max(int((a.raised_s - first_s) // step), 0), bins - 1) for a in sitting]
+    level = [0.0 if np.isnan(top[k]) else float(top[k]) for k in at]
+    marks = tuple((a.raised_s, y) for a, y in zip(sitting, level, strict=True))
+    time_s = np.asarray(first_s + np.arange(bins) * step, dtype=float)
+    return MeterTrace(step, time_s, top, spans(lost), spans(unknown & ~lost), marks)
+
+
+def bend_points(epochs: EpochBlock, events: Sequence[DayEvent], session: Session) -> BendPoints:
+    """Data of F5 for two sensors. Lumbar: the event's `flexion_peak_deg`, else the highest median of its seconds."""
+    pairs: dict[Verdict, list[tuple[float, float]]] = {v: [] for v in Verdict}
+    left_out = 0
+    for event in events:
+        if event.kind != EventKind.BEND or event.set_id is not None:
+            continue
+        trunk, lumbar = event.peak_deg, event.number("flexion_peak_deg")
+        if lumbar is None and len(epochs):
+            low, high = (int(t - epochs.start_s[0]) for t in (event.start_s, event.end_s))
+            seen = epochs.flexion_deg[max(0, low) : high + 1]
+            lumbar = float(np.nanmax(seen)) if np.isfinite(seen).any() else None
+        if trunk is None or lumbar is None or event.basis is Basis.ONE:
+            left_out += 1
+        else:
+            pairs[event.verdict].append((trunk, lumbar))
+    points = {v: np.array(p, dtype=float).reshape(-1, 2) for v, p in pairs.items()}
+    rom_deg = session.calibration.rom_deg
+    if rom_deg is not None and session.calibration.rom_source == "measured":
+        return BendPoints(points, left_out, session.setting("bends.rounded_share", 0.48) * rom_deg)
+    return BendPoints(points, left_out, session.setting("bends.rounded_uncalibrated_deg", 22.0))
+
+
+def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Draw under the report's own settings, whatever the user's matplotlib is set to."""
+    ink = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
+    thin = {"axes.linewidth": 0.7, "hatch.linewidth": 0.5, "axes.spines.top": False, "axes.spines.right": False}
+    settings = ink | thin | {"font.size": 9.0, "legend.frameon": False, "legend.fontsize": 8.5}
+
+    @wraps(draw)
+    def inner(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with style.context(["default", settings]):
+            return draw(*args, **kwargs)
+
+    return inner
+
+
+@_styled
+def draw_ribbon(data: Ribbon, clock: Clock, *, leans: str) -> Figure:
+    """F1: one lane for each context, the sitting lane by how it was judged; then lanes of marks."""
+    upper = _lanes(data)
+    marked = {f"{leans}, {'not judged' if v == 'unknown' else v}": (v, t) for v, t in data.bends_s.items() if t}
+    lanes = [*upper, "alerts", *marked, *(["floor or bed"] if any(data.floor_s.values()) else [])]
+    figure = Figure(figsize=(10, 0.9 + 0.27 * len(lanes)), layout="constrained")
+    axes = figure.add_subplot()
+    level = {lane: len(lanes) - 1 - k for k, lane in enumerate(lanes)}
+    for role, spans in data.spans.items():
+        lane = "sitting" if role in SITTING_ROLES else role if role in level else "unknown or no data"
+        _bars(axes, spans, level[lane], role)
+    axes.plot(data.alerts_s, [level["alerts"]] * len(data.alerts_s), "v", color=INK, markersize=6)
+    for lane, (verdict, times) in marked.items():
+        _marks(axes, times, [level[lane]] * len(times), verdict, size=4.5)
+    for way, times in data.floor_s.items():
+        sign = {"down": "$\\downarrow$", "up": "$\\uparrow$"}.get(way, "x")
+        axes.plot(times, [level["floor or bed"]] * len(times), color=INK, markersize=7, marker=sign, linestyle="none")
+    axes.axhline(len(lanes) - len(upper) - 0.5, color=INK, linewidth=0.5)
+    axes.set_yticks(list(level.values()), [lane.capitalize() for lane in lanes])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(-0.6, len(lanes) - 0.4)
+    _time_axis(axes, clock, data.first_s, data.last_s)
+    shown = [r for r in (*SITTING_ROLES, "unknown", "non_wear", "gap") if r in data.spans]
+    if shown:
+        figure.legend(handles=[_patch(role) for role in shown], loc="outside lower center", ncol=4)
+    return figure
+
+
+@_styled
+def draw_bouts(bars: Sequence[BoutBar], clock: Clock) -> Figure:
+    """F3: one bar for each bout from sitting down, in the order of the day."""
+    figure = Figure(figsize=(10, 1.1 + 0.26 * len(bars)), layout="constrained")
+    axes = figure.add_subplot()
+    longest_min = max(b.segments[-1][1] for b in bars)
+    for row, bar in enumerate(bars):
+        for role in ("not_flexed", "flexed", "unjudged", "gap"):
+            spans = np.array([s[:2] for s in bar.segments if s[2] == role]).reshape(-1, 2)
+            _bars(axes, spans, row, role)
+        judged_min = bar.bout.sitting_min - bar.bout.unjudged_min
+        share = f"flexed {bar.bout.flexed_min:.0f} of {judged_min:.0f} judged" if judged_min > 0 else "not judged"
+        note = f"{bar.bout.sitting_min:.0f} min, {share}"
+        axes.text(bar.segments[-1][1] + 0.01 * longest_min, row, note, va="center", fontsize=8.5)
+    if longest_min > 20:
+        axes.axvline(20, color=INK, linewidth=0.8, linestyle=":")
+    axes.set_yticks(range(len(bars)), [clock.text(b.bout.start_s, seconds=False) for b in bars])
+    axes.set_ylim(len(bars) - 0.4, -0.6)
+    axes.set_xlim(0, longest_min * 1.32)
+    axes.set_xlabel("minutes from sitting down")
+    axes.set_ylabel("begun at" if clock.known else "begun at (h:mm)")
+    shown = [r for r in ("not_flexed", "flexed", "unjudged", "gap") if any(r in s for b in bars for s in b.segments)]
+    figure.legend(handles=[_patch(r) for r in shown], loc="outside lower center", ncol=4)
+    return figure
+
+
+@_styled
+def draw_meter(data: MeterTrace, clock: Clock, *, high_level: float) -> Figure:
+    """F4: the meter, broken and hatched where there is no data, with the level of the alert and the alerts raised."""
+    figure = Figure(figsize=(10, 2.5), layout="constrained")
+    axes = figure.add_subplot()
+    for spans, role in ((data.gaps, "gap"), (data.unknown, "unknown")):
+        _bars(axes, spans, 0.525, role, half=0.525)
+    axes.plot(data.time_s, data.creep, color=FILL["standing"], linewidth=1.4)
+    axes.axhline(high_level, color=INK, linewidth=0.8, linestyle="--")
+    for at_s, level in data.alerts:
+        axes.plot([at_s], [min(1.0, level + 0.06)], "v", color=INK, markersize=7)
+    axes.set_ylim(0, 1.05)
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    axes.set_ylabel("time-in-flexion meter")
+    _time_axis(axes, clock, float(data.time_s[0]), float(data.time_s[-1]) + data.step_s)
+    handles: list[Patch | Line2D] = [
+        Line2D([], [], color=FILL["standing"], label="meter"),
+        Line2D([], [], color=INK, linestyle="--", linewidth=0.8, label=f"an alert may come from {high_level:.2f}"),
+    ]
+    if data.alerts:
+        handles.append(Line2D([], [], color=INK, marker="v", linestyle="none", label="sitting alert"))
+    handles += [_patch(role) for spans, role in ((data.gaps, "gap"), (data.unknown, "unknown")) if len(spans)]
+    figure.legend(handles=handles, loc="outside lower center", ncol=5)
+    return figure
+
+
+@_styled
+def draw_bend_points(data: BendPoints) -> Figure:
+    """F5, two sensors: lean of the trunk against flexion of the lumbar spine at the peak."""
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for verdict, points in data.points.items():
+        _marks(axes, points[:, 0], points[:, 1], verdict, size=6)
+    axes.axhline(data.rounded_deg, color=INK, linewidth=0.8, linestyle="--")
+    axes.text(1.0, data.rounded_deg, f"rounded from {data.rounded_deg:.0f}° ", transform=axes.get_yaxis_transform(),
+              ha="right", va="bottom", fontsize=8.5)  # fmt: skip
+    axes.set_xlabel("trunk lean at the peak, degrees")
+    axes.set_ylabel("lumbar flexion at the peak, degrees")
+    axes.grid(color=GRID, linewidth=0.5)
+    axes.set_axisbelow(True)
+    handles = [_handle(v, count=len(p)) for v, p in data.points.items() if len(p)]
+    figure.legend(handles=handles, loc="outside lower center", ncol=4)
+    return figure
+
+
+@_styled
+def draw_bend_hours(hours: Sequence[HourBends]) -> Figure:
+    """F5, one sensor: forward leans by hour, the long or deep ones apart; `*` marks hours worn for under 30 min."""
+    figure = Figure(figsize=(10, 2.6), layout="constrained")
+    axes = figure.add_subplot()
+    at = np.arange(len(hours))
+    marked = np.array([h.deep_or_sustained for h in hours])
+    other = np.array([h.total for h in hours]) - marked
+    axes.bar(at, marked, 0.75, color=FILL["floor"], edgecolor=INK, linewidth=0.5, label="long or deep forward lean")
+    axes.bar(at, other, 0.75, bottom=marked, color=FILL["unknown"], edgecolor=INK, linewidth=0.5, label="other lean")
+    every = -(-len(hours) // 12)
+    axes.set_xticks(at[::every], [h.label + ("*" if h.worn_min < 30 else "") for h in hours][::every])
+    axes.set_ylim(0, max(1, *(h.total for h in hours)) * 1.1)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_ylabel("forward leans in the hour")
+    axes.set_xlabel("hour from (* worn for less than 30 min of it)")
+    figure.legend(loc="outside lower center", ncol=2)
+    return figure
+
+
+def _lanes(data: Ribbon) -> list[str]:
+    """Context lanes of F1 from the top: the three of every day, and what else occurs."""
+    lanes = ["walking", "standing", "sitting", *(r for r in ("lying", "floor", "transition") if r in data.spans)]
+    return [*lanes, "unknown or no data"] if {"unknown", "non_wear", "gap"} & set(data.spans) else lanes
+
+
+def _bars(axes: Axes, spans: Float, level: float, role: str, *, half: float = 0.4) -> None:
+    """Rectangles of one role as a single path, so that thousands of them stay small."""
+    if not len(spans):
+        return
+    corners = spans[:, [0, 1, 1, 0, 0]]
+    heights = np.broadcast_to(level + half * np.array([-1, -1, 1, 1, -1]), corners.shape)
+    kinds = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(spans)
+    shape = Path(np.column_stack([corners.ravel(), heights.ravel()]), kinds)
+    # An outline keeps a short one visible; the trace stays darker than it.
+    width, edge = (0.6, UNKNOWN_MARK) if role in ("gap", "unknown", "non_wear") else (0.0, INK)
+    axes.add_patch(PathPatch(shape, linewidth=width, facecolor=FILL[role], edgecolor=edge, hatch=HATCH.get(role)))
+
+
+def _marks(axes: Axes, x: ArrayLike, y: ArrayLike, verdict: Verdict, *, size: float) -> None:
+    marker, colour, filled = VERDICT_STYLE[verdict]
+    face = colour if filled else "none"
+    axes.plot(x, y, marker, markersize=size, markeredgecolor=colour, markerfacecolor=face, markeredgewidth=1.2)
+
+
+def _handle(verdict: Verdict, *, count: int | None = None) -> Line2D:
+    marker, colour, filled = VERDICT_STYLE[verdict]
+    label = "lean, not judged" if verdict is Verdict.UNKNOWN else f"bend, {verdict.value}"
+    label += "" if count is None else f" ({count})"
+    face = colour if filled else "none"
+    return Line2D([], [], linestyle="none", marker=marker, color=colour, markerfacecolor=face, label=label)
+
+
+def _patch(role: str) -> Patch:
+    return Patch(facecolor=FILL[role], edgecolor=INK, linewidth=0.5, hatch=HATCH.get(role), label=LABEL[role])
+
+
+def _time_axis(axes: Axes, clock: Clock, first_s: float, last_s: float) -> None:
+    """Ticks on whole steps of the clock, about ten of them."""
+    wanted_s = (last_s - first_s) / 10
+    steps_s = (1, 5, 10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 14400)
+    ticks = clock.steps(first_s, last_s, next((s for s in steps_s if s >= wanted_s), 21600))
+    fine = last_s - first_s < 600
+    axes.set_xticks(ticks, [clock.text(t, seconds=fine) for t in ticks])
+    axes.set_xlim(first_s, last_s)
+    axes.set_xlabel(clock.axis)

@@ -1,0 +1,377 @@
+"""What the day's summary and the report read: the folder that `posture replay` writes.
+
+Nothing here is heavier than numpy and pydantic until a file is opened: `posture replay` imports it for summary.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
+
+from posture.types import (
+    CONTEXT_NAMES,
+    Basis,
+    Bool,
+    EpochBlock,
+    InputError,
+    Int,
+    Int8,
+    JsonValue,
+    Placement,
+    Verdict,
+)
+
+FORMAT = 1
+"""The version of session.json that this code reads."""
+DAY_BEGINS_H = 4
+EPOCH_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(EpochBlock))
+"""Columns of epochs.parquet, by the names of `EpochBlock`."""
+CODE_COLUMNS = ("context", "flexed")
+T = TypeVar("T")
+NOT_MEDICAL = (
+    "Not a medical device. For general wellness and personal record only; it does not diagnose, treat, cure or prevent "
+    "any condition and does not replace a clinician. Angles are estimates. Stop if an exercise increases pain."
+)
+RED_FLAGS = (
+    "saddle numbness, bladder or bowel trouble, weakness in both legs, fever, major trauma, history of cancer, "
+    "weight loss"
+)
+NOTICE = f"{NOT_MEDICAL} Red flags: {RED_FLAGS}."
+"""What every report says, in the words of domain.md section 5."""
+
+
+class DayEvent(BaseModel):
+    """One entry of events.json; whatever else the entry holds is its evidence (`model_extra`).
+
+    start_s, end_s : s from the start of the recording, half-open. peak_deg : deg, the kind's own angle.
+    Kinds that a later version adds are kept under their own name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    kind: str
+    start_s: float
+    end_s: float
+    peak_s: float | None = None
+    peak_deg: float | None = None
+    verdict: Verdict = Verdict.UNKNOWN
+    basis: Basis | None = None
+    confidence: float | None = None
+    set_id: int | str | None = None
+
+    @field_validator("peak_s", "peak_deg", "confidence")
+    @classmethod
+    def _nan_is_none(cls, value: float | None) -> float | None:
+        return None if value is None or np.isnan(value) else value
+
+    @field_validator("verdict", mode="before")
+    @classmethod
+    def _null_is_unknown(cls, value: object) -> object:
+        return Verdict.UNKNOWN if value is None else value
+
+    @property
+    def duration_s(self) -> float:
+        """S."""
+        return self.end_s - self.start_s
+
+    @property
+    def evidence(self) -> Mapping[str, JsonValue]:
+        """The entry's other keys, names with units."""
+        return self.model_extra or {}
+
+    def number(self, name: str) -> float | None:
+        """Evidence called `name` as a finite number, else None."""
+        value = self.evidence.get(name)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            return None
+        return float(value)
+
+    def word(self, name: str) -> str:
+        """Evidence called `name` as a word, `unknown` where there is none."""
+        return str(self.evidence.get(name) or "unknown")
+
+    def is_deep(self, session: Session) -> bool:
+        """Whether a bend is deep: what the event says (`deep`), else its peak against the threshold of the wear."""
+        said = self.evidence.get("deep")
+        if isinstance(said, bool):
+            return said
+        trunk = Placement.UPPER_LUMBAR in session.sensors
+        least_deg = (
+            session.setting("bends.deep_trunk_deg", 60.0) if trunk else session.setting("bends.deep_sacrum_deg", 35.0)
+        )
+        return self.peak_deg is not None and self.peak_deg >= least_deg
+
+    def is_sustained(self, session: Session) -> bool:
+        """Whether a bend is sustained: what the event says (`sustained`), else its length."""
+        said = self.evidence.get("sustained")
+        return said if isinstance(said, bool) else self.duration_s >= session.setting("bends.sustained_s", 10.0)
+
+
+class DayAlert(BaseModel):
+    """One entry of alerts.json: what it judges (`about_s`), when it was raised, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    about_s: float
+    raised_s: float
+    kind: str
+    preset: str = ""
+    reason: str = ""
+
+
+class CalibrationInfo(BaseModel):
+    """The calibration that was in force. rom_deg : deg, lumbar range of motion, `measured` or a `population` value."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    source: str
+    grade: str
+    reasons: tuple[str, ...] = ()
+    rom_deg: float | None = None
+    rom_source: str | None = None
+    flexed_sitting: bool
+
+
+class Session(BaseModel):
+    """session.json: where the recording comes from and what was in force.
+
+    start_utc : the moment of second 0, None without a clock. zone : IANA name; a clock without a zone is read as UTC.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: int
+    code_version: str
+    source: str
+    start_utc: AwareDatetime | None
+    zone: str | None
+    sensors: tuple[Placement, ...]
+    gyroscope: dict[str, bool] = {}
+    preset: str = ""
+    calibration: CalibrationInfo
+    judges: str
+    notes: tuple[str, ...] = ()
+    config: dict[str, dict[str, Any]] = {}
+
+    @field_validator("zone")
+    @classmethod
+    def _zone_exists(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                ZoneInfo(value)
+            except (OSError, ValueError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError
+                raise ValueError(f"{value!r} is not an IANA time zone") from error
+        return value
+
+    def setting(self, key: str, default: float) -> float:
+        """A number of the configuration in force, `section.name`; the design's default where the file carries none."""
+        section, name = key.split(".")
+        value = (self.config.get(section) or {}).get(name)
+        return float(value) if isinstance(value, int | float) else default
+
+    @property
+    def clock(self) -> Clock:
+        """How seconds of this recording read on the wall."""
+        return Clock(self.start_utc, ZoneInfo(self.zone or "UTC"))
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Turns seconds of the recording into local time, or into time from the start where there is no clock."""
+
+    start_utc: datetime | None
+    zone: ZoneInfo
+
+    @property
+    def known(self) -> bool:
+        """True where the recording carries a start in UTC."""
+        return self.start_utc is not None
+
+    @property
+    def axis(self) -> str:
+        """What a time axis is called."""
+        return f"local time ({self.zone.key})" if self.known else "time from the start (h:mm)"
+
+    def at(self, second_s: float) -> datetime | None:
+        """Local time of a second; None without a clock."""
+        if self.start_utc is None:
+            return None
+        return (self.start_utc + timedelta(seconds=float(second_s))).astimezone(self.zone)
+
+    def text(self, second_s: float, *, seconds: bool = True) -> str:
+        """`09:12:05`, later days marked `+1 d`; without a clock `0:12:05` from the start."""
+        local = self.at(second_s)
+        if local is None:
+            minutes, rest = divmod(int(second_s), 60)
+            return f"{minutes // 60}:{minutes % 60:02d}" + (f":{rest:02d}" if seconds else "")
+        first = self.at(0.0)
+        days = (local.date() - first.date()).days if first else 0
+        return f"{local:%H:%M:%S}"[: 8 if seconds else 5] + (f" +{days} d" if days else "")
+
+    def steps(self, first_s: float, last_s: float, step_s: int) -> list[float]:
+        """Seconds in [first_s, last_s] on whole steps of the local day, or of the recording without a clock."""
+        local = self.at(first_s)
+        into_s = first_s
+        if local is not None:
+            into_s = local.hour * 3600 + local.minute * 60 + local.second + local.microsecond / 1e6
+        start_s = first_s + (-into_s) % step_s
+        return [start_s + k * step_s for k in range(int(max(0.0, last_s - start_s) // step_s) + 1) if start_s <= last_s]
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """What a recording covers: [first_s, last_s) and, with a clock, local times (ISO 8601) and its day."""
+
+    clock_known: bool
+    zone: str | None
+    first_s: float
+    last_s: float
+    start_local: str | None
+    end_local: str | None
+    day: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportInput:
+    """A replay folder in memory."""
+
+    epochs: EpochBlock
+    events: tuple[DayEvent, ...]
+    alerts: tuple[DayAlert, ...]
+    session: Session
+
+    @classmethod
+    def from_records(
+        cls,
+        epochs: EpochBlock,
+        *,
+        events: Iterable[Mapping[str, JsonValue]],
+        alerts: Iterable[Mapping[str, JsonValue]],
+        session: Mapping[str, JsonValue],
+    ) -> ReportInput:
+        """From what a replay holds in memory: whole-session epochs and the dictionaries that go into its JSON files."""
+        check_epochs(epochs)
+        return cls(
+            epochs,
+            _checked(TypeAdapter(tuple[DayEvent, ...]), list(events), "events"),
+            _checked(TypeAdapter(tuple[DayAlert, ...]), list(alerts), "alerts"),
+            _session(session, "session"),
+        )
+
+
+def period_of(epochs: EpochBlock, clock: Clock) -> Period:
+    """The period of these epochs. A day begins at 04:00 (architecture.md): 02:00 belongs to the evening before."""
+    first_s = float(epochs.start_s[0]) if len(epochs) else 0.0
+    last_s = float(epochs.start_s[-1]) + 1.0 if len(epochs) else 0.0
+    start, end = clock.at(first_s), clock.at(last_s)
+    if start is None or end is None:
+        return Period(False, None, first_s, last_s, None, None, None)
+    day = start.date() - timedelta(days=start.hour < DAY_BEGINS_H)
+    at = [moment.isoformat(timespec="seconds") for moment in (start, end)]
+    return Period(True, clock.zone.key, first_s, last_s, at[0], at[1], day.isoformat())
+
+
+def runs(codes: Int | Int8 | Bool) -> tuple[Int, Int, Int]:
+    """Runs of equal codes: first index, index behind the last, and code; each (k,), half-open."""
+    if not len(codes):
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int64)
+    edges = np.flatnonzero(np.diff(codes.astype(np.int64))) + 1
+    start = np.concatenate([[0], edges])
+    return start, np.append(edges, len(codes)), codes[start].astype(np.int64)
+
+
+def check_epochs(epochs: EpochBlock) -> None:
+    """Raise InputError unless the arrays are equally long and there is one row per second."""
+    if {len(getattr(epochs, name)) for name in EPOCH_COLUMNS} != {len(epochs)}:
+        raise InputError("the epochs' columns differ in length: write the folder again with `posture replay`")
+    if np.any(np.diff(epochs.start_s) != 1.0):
+        raise InputError(
+            "the epochs are not one row per second (gaps are rows too): write the folder again with `posture replay`"
+        )
+
+
+def read_epochs(path: Path) -> EpochBlock:
+    """epochs.parquet as arrays. `context` is text in the file; `flexed` true, false or null becomes 1, 0, -1."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            absent = [name for name in EPOCH_COLUMNS if name not in file.schema_arrow.names]
+            if absent:
+                raise InputError(
+                    f"{path} lacks the column {absent[0]}: write the folder again with this version's `posture replay`"
+                )
+            table = file.read(columns=list(EPOCH_COLUMNS))
+        floats = {name: table[name].cast(pa.float64()).to_numpy() for name in EPOCH_COLUMNS if name not in CODE_COLUMNS}
+        words = table["context"].cast(pa.string()).combine_chunks().dictionary_encode()
+        flexed = pc.fill_null(table["flexed"].cast(pa.int8()), -1)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"{path} cannot be read as epochs ({_first_line(error)}): run `posture replay` again"
+        ) from error
+    known = {name: code for code, name in enumerate(CONTEXT_NAMES)}
+    codes = [known.get(word, -1) for word in words.dictionary.to_pylist()]
+    if words.null_count or -1 in codes:
+        raise InputError(f"{path} holds a context that this version does not know: use the version that wrote it")
+    context = np.array(codes, dtype=np.int8)[words.indices.to_numpy()]
+    epochs = EpochBlock(**floats, context=context, flexed=flexed.to_numpy().astype(np.int8))
+    check_epochs(epochs)
+    return epochs
+
+
+def load(folder: Path) -> ReportInput:
+    """The four files of a replay folder; InputError in one sentence where one is missing, damaged or too new."""
+    paths = {name: folder / name for name in ("session.json", "epochs.parquet", "events.json", "alerts.json")}
+    for path in paths.values():
+        if not path.is_file():
+            raise InputError(f"{path} is missing: give a folder that `posture replay RECORDING --out DIR` has finished")
+    session = _session(_read_json(paths["session.json"]), str(paths["session.json"]))
+    return ReportInput(
+        read_epochs(paths["epochs.parquet"]),
+        _read_list(paths["events.json"], TypeAdapter(tuple[DayEvent, ...])),
+        _read_list(paths["alerts.json"], TypeAdapter(tuple[DayAlert, ...])),
+        session,
+    )
+
+
+def _session(content: object, where: str) -> Session:
+    found = content.get("format") if isinstance(content, Mapping) else None
+    if found != FORMAT:
+        raise InputError(
+            f"{where} has format {found!r}, this version reads {FORMAT}: write the folder again with `posture replay`"
+        )
+    return _checked(TypeAdapter(Session), content, where)
+
+
+def _read_json(path: Path) -> object:
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is not whole JSON ({_first_line(error)}): run `posture replay` again") from error
+
+
+def _read_list(path: Path, adapter: TypeAdapter[tuple[T, ...]]) -> tuple[T, ...]:
+    return _checked(adapter, _read_json(path), str(path))
+
+
+def _checked(adapter: TypeAdapter[T], content: object, where: str) -> T:
+    try:
+        return adapter.validate_python(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise InputError(f"{where}: {key}: {first['msg']}; write the folder again with `posture replay`") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,85 @@
+"""The words of the product: placements, contexts, verdicts, kinds, presets, errors. No heavy import, so `--help` is quick."""
+
+from __future__ import annotations
+
+from enum import IntEnum, StrEnum
+
+
+class PostureError(Exception):
+    """An input or a request that cannot be used; the message is one sentence that says what to do next.
+
+    Bad *samples* are data (invalid, NaN) and never raise.
+    """
+
+
+class InputError(PostureError):
+    """A file, a column or a value that the user gave is wrong."""
+
+
+class Placement(StrEnum):
+    """Where a sensor sits: over the sacrum (belt line, L5-S1) or over the upper lumbar spine (T12-L1)."""
+
+    SACRUM = "sacrum"
+    UPPER_LUMBAR = "upper_lumbar"
+
+
+class Basis(StrEnum):
+    """How many sensors a verdict rests on."""
+
+    ONE = "one"
+    TWO = "two"
+
+
+class Verdict(StrEnum):
+    """How the lumbar spine was held; `unknown` is a value of its own and never stands for good."""
+
+    ROUNDED = "rounded"
+    NEUTRAL = "neutral"
+    MIXED = "mixed"
+    UNKNOWN = "unknown"
+
+
+class Context(IntEnum):
+    """What the wearer was doing in an epoch; the int is the code in arrays, `name.lower()` the word in files."""
+
+    STANDING = 0
+    WALKING = 1
+    SITTING = 2
+    LYING = 3
+    FLOOR = 4
+    TRANSITION = 5
+    NON_WEAR = 6
+    GAP = 7
+    UNKNOWN = 8
+
+
+CONTEXT_NAMES: tuple[str, ...] = tuple(c.name.lower() for c in Context)
+
+
+class EventKind(StrEnum):
+    """Kinds of event this version can emit."""
+
+    BEND = "bend"
+    SIT_TO_STAND = "sit_to_stand"
+    STAND_TO_SIT = "stand_to_sit"
+    LIE_TO_SIT = "lie_to_sit"
+    SIT_TO_LIE = "sit_to_lie"
+    FLOOR_TRANSITION = "floor_transition"
+    FLEXED_SITTING = "flexed_sitting"
+    GAP = "gap"
+
+
+class AlertKind(StrEnum):
+    """What an alert is about."""
+
+    FLEXED_SITTING = "flexed_sitting"
+    BEND = "bend"
+    FLOOR_TRANSITION = "floor_transition"
+
+
+class Preset(StrEnum):
+    """How much the monitor says: all three detections gently, sitting only, or every verdict."""
+
+    BALANCED = "balanced"
+    QUIET = "quiet"
+    COACH = "coach"
