@@ -79,6 +79,9 @@ class Leans:
         if state.first_tick is None:
             state.first_tick = block.first_tick
         lean = block.upper_lumbar_inclination_deg if self.trunk else block.sacrum_inclination_deg
+        if not state.ticks.shape[1] and not (lean > self.off_deg).any():  # nobody leans: nothing to keep
+            state.first_tick += len(lean)
+            return ()
         rows = np.stack([lean, block.sacrum_inclination_deg, block.flexion_deg, block.trusted.astype(np.float64)])
         state.ticks = np.concatenate([state.ticks, rows], axis=1) if state.ticks.shape[1] else rows
         return self._closed(at_end=False)
