@@ -1,0 +1,458 @@
+"""Every stage, and the pipeline that composes them, keeps the streaming contract of tests/contract.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from contract import Case, check_stage, cuts_of, first_difference, run
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from streams import (
+    BOTH,
+    CONFIG,
+    RATE_HZ,
+    angle_rows,
+    batch,
+    calibration,
+    context_rows,
+    damaged,
+    rows_of,
+    stream,
+    window,
+)
+
+from posture.alerts import AlertPolicy, Epoch
+from posture.detect.bends import Bends, Leans
+from posture.detect.chair import Chair
+from posture.detect.context import ContextBlock, ContextModel
+from posture.detect.epochs import EpochFeatures, Epochs
+from posture.detect.floor import Floor
+from posture.detect.gaps import Gaps
+from posture.detect.movement import Movements
+from posture.detect.sitting import Sitting
+from posture.pipeline import Output, Pipeline, SensorSpec
+from posture.signal.fusion import Fusion
+from posture.signal.join import Join
+from posture.signal.timebase import Grid, OrientedRun, Run, TickRun, Timebase
+from posture.types import EpochBlock, ImuBatch, ImuBlock, Placement
+
+STORY = (1690.0, 1830.0)
+"""s of the excerpt: walking, 13 bends, down to the floor, up again, a sit-down."""
+SACRUM = Placement.SACRUM
+
+
+def samples_of(runs: list[Any], *names: str) -> dict[str, Any]:
+    """Runs as one array per name, whatever pieces they came in; a restart is kept by its index."""
+    if not runs:
+        return {}
+    out: dict[str, Any] = {
+        n: np.concatenate([getattr(r, n) for r in runs if getattr(r, n) is not None] or [np.empty(0)]) for n in names
+    }
+    out["index"] = np.concatenate([r.first_index + np.arange(len(r.arrived_s)) for r in runs])
+    out["restarts"] = [r.first_index for r in runs if r.restart]
+    return out
+
+
+def ticks_of(outputs: list[list[TickRun]]) -> dict[str, Any]:
+    runs = [t for part in outputs for t in part]
+    return {
+        "tick": np.concatenate([t.first_tick + np.arange(len(t.trusted)) for t in runs]),
+        **{n: np.concatenate([getattr(t, n) for t in runs]) for n in ("channels", "trusted", "arrived_s")},
+    }
+
+
+def flat(outputs: list[Any]) -> list[Any]:
+    return [x for part in outputs for x in part]
+
+
+def timebase_case(*, gyro: bool) -> Case:
+    block = damaged(window(*STORY)[0], seed=3)
+    if not gyro:
+        block = replace(block, gyr_radps=None)
+    return Case(
+        make=lambda state: Timebase(RATE_HZ, CONFIG.timebase, state),
+        size=len(block.time_s),
+        piece=lambda a, b: rows_of(block, a, b),
+        push=lambda stage, piece: stage.push(piece),
+        flush=lambda stage: stage.flush(),
+        whole=lambda outs: samples_of(flat(outs), "acc_mps2", "gyr_radps", "measured", "arrived_s"),
+    )
+
+
+def cut_run(run_: Run, a: int, b: int) -> Run:
+    gyr = None if run_.gyr_radps is None else run_.gyr_radps[a:b].copy()
+    return Run(
+        run_.first_index + a,
+        run_.restart and a == 0,
+        run_.acc_mps2[a:b].copy(),
+        gyr,
+        run_.measured[a:b].copy(),
+        run_.arrived_s[a:b].copy(),
+    )
+
+
+def pieces_of(runs: list[Any], a: int, b: int, cut: Callable[[Any, int, int], Any]) -> tuple[Any, ...]:
+    """Samples a to b counted over all runs; a run with nothing in [a, b) is left out, so no restart is lost or doubled."""
+    out, at = [], 0
+    for run_ in runs:
+        n = len(run_.arrived_s)
+        low, high = max(a - at, 0), min(b - at, n)
+        if low < high:
+            out.append(cut(run_, low, high))
+        at += n
+    return tuple(out)
+
+
+@cache
+def damaged_runs(*, gyro: bool) -> list[Run]:
+    block = damaged(window(*STORY)[0], seed=4)
+    return list(Timebase(RATE_HZ, CONFIG.timebase).push(block if gyro else replace(block, gyr_radps=None)))
+
+
+def fusion_case(*, gyro: bool) -> Case:
+    runs = damaged_runs(gyro=gyro)
+    return Case(
+        make=lambda state: Fusion(RATE_HZ, CONFIG.fusion, CONFIG.timebase, has_gyro=gyro, state=state),
+        size=sum(len(r.measured) for r in runs),
+        piece=lambda a, b: pieces_of(runs, a, b, cut_run),
+        push=lambda stage, piece: stage.push(piece),
+        flush=lambda stage: stage.flush(),
+        whole=lambda outs: samples_of(flat(outs), "channels", "trusted", "arrived_s"),
+    )
+
+
+def cut_oriented(run_: OrientedRun, a: int, b: int) -> OrientedRun:
+    return OrientedRun(
+        run_.first_index + a,
+        run_.restart and a == 0,
+        run_.channels[a:b].copy(),
+        run_.trusted[a:b].copy(),
+        run_.arrived_s[a:b].copy(),
+    )
+
+
+def grid_case(rate_hz: float) -> Case:
+    runs = list(Fusion(RATE_HZ, CONFIG.fusion, CONFIG.timebase, has_gyro=True).push(tuple(damaged_runs(gyro=True))))
+    return Case(
+        make=lambda state: Grid(rate_hz, state),
+        size=sum(len(r.trusted) for r in runs),
+        piece=lambda a, b: pieces_of(runs, a, b, cut_oriented),
+        push=lambda stage, piece: [t for r in piece if (t := stage.push(r, origin_s=0.007)) is not None],
+        flush=lambda stage: [],
+        whole=ticks_of,
+    )
+
+
+def late(block: ImuBlock, delay_s: float, packet_n: int, hole_s: tuple[float, float] | None = None) -> ImuBlock:
+    """The block as a radio brings it: packets of n samples, a delay, and a hole whose samples all come after it."""
+    due = block.time_s[
+        np.minimum(np.arange(len(block.time_s)) // packet_n * packet_n + packet_n - 1, len(block.time_s) - 1)
+    ]
+    arrived = due + delay_s
+    if hole_s is not None:
+        arrived = np.where((arrived >= hole_s[0]) & (arrived < hole_s[1]), hole_s[1], arrived)
+    return replace(block, arrived_s=arrived)
+
+
+@cache
+def radio() -> tuple[ImuBlock, ImuBlock]:
+    sacrum, upper = window(*STORY)
+    return late(sacrum, 0.05, 5), late(upper, 0.11, 19, hole_s=(1750.0, 1754.0))
+
+
+def arrivals(blocks: tuple[ImuBlock, ...], a: int, b: int, step_s: float = 0.1) -> ImuBatch:
+    """What arrived in steps a to b of the arrival axis."""
+    start = min(float(x.arrived_s[0]) for x in blocks) - step_s
+    low, high = start + a * step_s, start + b * step_s
+    parts = [(x, np.searchsorted(x.arrived_s, (low, high), side="right")) for x in blocks]
+    return ImuBatch(tuple(rows_of(x, int(k[0]), int(k[1])) for x, k in parts), high)
+
+
+def join_case() -> Case:
+    runs = {}
+    for block in radio():
+        base, grid = Timebase(RATE_HZ, CONFIG.timebase), Grid(RATE_HZ)
+        oriented = Fusion(RATE_HZ, CONFIG.fusion, CONFIG.timebase, has_gyro=True).push(base.push(block))
+        runs[block.placement] = [
+            t for r in oriented if (t := grid.push(r, origin_s=base.state.origin_s or 0.0)) is not None
+        ]
+
+    def cut(run_: TickRun, low: int, high: int) -> TickRun:
+        return TickRun(
+            run_.first_tick + low,
+            run_.channels[low:high].copy(),
+            run_.trusted[low:high].copy(),
+            run_.arrived_s[low:high].copy(),
+        )
+
+    def piece(a: int, b: int) -> tuple[dict[Placement, list[TickRun]], float]:
+        low, high = STORY[0] + 0.1 * a, STORY[0] + 0.1 * b
+        parts = {
+            p: [cut(r, *np.searchsorted(r.arrived_s, (low, high), side="right")) for r in found]
+            for p, found in runs.items()
+        }
+        return {p: [r for r in found if len(r.trusted)] for p, found in parts.items()}, high
+
+    def whole(outs: list[Any]) -> dict[str, Any]:
+        blocks = flat(outs)
+        out: dict[str, Any] = {
+            "tick": np.concatenate([b.first_tick + np.arange(len(b.trusted[SACRUM])) for b in blocks])
+        }
+        for p in BOTH:
+            out[f"{p} channels"] = np.concatenate([b.channels[p] for b in blocks])
+            out[f"{p} trusted"] = np.concatenate([b.trusted[p] for b in blocks])
+        return out
+
+    return Case(
+        make=lambda state: Join(BOTH, CONFIG.join, state),
+        size=1500,
+        piece=piece,
+        push=lambda stage, p: list(stage.push(p[0], p[1])),
+        flush=lambda stage: list(stage.flush()),
+        whole=whole,
+    )
+
+
+def ticks_case(make: Callable[[Any], Any], whole: Callable[[list[Any]], Any]) -> Case:
+    angle = stream(*STORY).angle
+    return Case(
+        make=make,
+        size=len(angle),
+        piece=lambda a, b: angle_rows(angle, a, b),
+        push=lambda stage, piece: stage.push(piece),
+        flush=lambda stage: stage.flush(),
+        whole=whole,
+    )
+
+
+def context_whole(outs: list[ContextBlock]) -> dict[str, Any]:
+    return {n: np.concatenate([getattr(o, n) for o in outs]) for n in ("start_s", "context", "confidence", "seated")}
+
+
+def context_case() -> Case:
+    s = stream(*STORY)
+    reach_s = CONFIG.movement.reach_s + CONFIG.movement.step_s
+
+    def piece(a: int, b: int) -> tuple[EpochFeatures, tuple[Any, ...]]:
+        first = int(s.features.start_s[0])
+        due = tuple(m for m in s.movements if a <= int(m.peak_s + reach_s) - first < b)
+        return EpochFeatures(*(getattr(s.features, n)[a:b].copy() for n in EpochFeatures.__dataclass_fields__)), due
+
+    return Case(
+        make=lambda state: ContextModel(CONFIG.context, CONFIG.movement, calibration(), state),
+        size=len(s.features),
+        piece=piece,
+        push=lambda stage, p: stage.push(*p),
+        flush=lambda stage: stage.flush(),
+        whole=context_whole,
+    )
+
+
+def seconds_case(
+    make: Callable[[Any], Any], push: Callable[[Any, Any, float], Any], whole: Callable[[list[Any]], Any]
+) -> Case:
+    """For stages that take decided seconds; `push` gets the stage, the seconds and the moment up to which data came in."""
+    block = stream(*STORY).context
+    return Case(
+        make=make,
+        size=len(block.start_s),
+        piece=lambda a, b: (context_rows(block, a, b), float(block.start_s[0]) + a, float(block.start_s[0]) + b),
+        push=push,
+        flush=lambda stage: stage.flush(),
+        whole=whole,
+    )
+
+
+def due(items: list[Any], at: Callable[[Any], float], piece: tuple[Any, float, float]) -> tuple[Any, ...]:
+    lag = CONFIG.context.lag_s
+    return tuple(
+        i
+        for i in items
+        if piece[1] <= int(at(i)) - lag < piece[2] or (int(at(i)) - lag < STORY[0] and piece[1] == STORY[0])
+    )
+
+
+def sitting_whole(outs: list[Any]) -> dict[str, Any]:
+    blocks = [o[0] for o in outs if isinstance(o, tuple)]
+    said = flat([o[1] if isinstance(o, tuple) else o for o in outs])
+    return {"epochs": EpochBlock.joined(blocks), "said": said}
+
+
+def policy_case() -> Case:
+    s = stream(*STORY)
+    epochs, _ = Sitting(CONFIG.sitting, calibration()).push(s.context)
+    columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
+    items: list[Any] = [Epoch(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
+    items += [said.event for said in Bends(CONFIG.bends, calibration()).push(s.context, tuple(s.leans))]
+    items.sort(key=lambda i: i.end_s if hasattr(i, "end_s") else i.start_s)
+    return Case(
+        make=lambda state: AlertPolicy(CONFIG.alerts, lag_s=5, judges_sitting=True, state=state),
+        size=len(items),
+        piece=lambda a, b: items[a:b],
+        push=lambda stage, piece: [a for i in piece if (a := stage.push(i)) is not None],
+        flush=lambda stage: [],
+        whole=flat,
+    )
+
+
+CASES: dict[str, Callable[[], Case]] = {
+    "timebase": lambda: timebase_case(gyro=True),
+    "timebase, accelerometer only": lambda: timebase_case(gyro=False),
+    "fusion": lambda: fusion_case(gyro=True),
+    "fusion, accelerometer only": lambda: fusion_case(gyro=False),
+    "grid, sensor off the grid": lambda: grid_case(50.0),
+    "grid, 95.238 Hz": lambda: grid_case(95.238),
+    "grid, 20 Hz": lambda: grid_case(20.0),
+    "join": join_case,
+    "epochs": lambda: ticks_case(Epochs, EpochFeatures.joined),
+    "movements": lambda: ticks_case(lambda s: Movements(CONFIG.movement, s), flat),
+    "leans": lambda: ticks_case(lambda s: Leans(CONFIG.bends, calibration(), s), flat),
+    "context": context_case,
+    "floor": lambda: seconds_case(
+        lambda s: Floor(CONFIG.floor, calibration(), s),
+        lambda stage, p: stage.push(p[0]),
+        lambda outs: [
+            np.concatenate([o[0] for o in outs if isinstance(o, tuple)]),
+            flat([o[1] if isinstance(o, tuple) else o for o in outs]),
+        ],
+    ),
+    "chair": lambda: seconds_case(
+        lambda s: Chair(CONFIG, calibration(), s),
+        lambda stage, p: stage.push(p[0], due(stream(*STORY).movements, lambda m: m.peak_s + 3.2, p)),
+        flat,
+    ),
+    "bends": lambda: seconds_case(
+        lambda s: Bends(CONFIG.bends, calibration(), s),
+        lambda stage, p: stage.push(p[0], due(stream(*STORY).leans, lambda x: x.end_s + CONFIG.bends.merge_s, p)),
+        flat,
+    ),
+    "sitting": lambda: seconds_case(
+        lambda s: Sitting(CONFIG.sitting, calibration(), s), lambda stage, p: stage.push(p[0]), sitting_whole
+    ),
+    "gaps": lambda: seconds_case(lambda s: Gaps(calibration().basis, s), lambda stage, p: stage.push(p[0]), flat),
+    "alerts": policy_case,
+}
+made = cache(lambda name: CASES[name]())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_any_split_and_a_pickle_anywhere_give_the_same_output(name: str) -> None:
+    case = made(name)
+
+    @settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        cuts = data.draw(cuts_of(case.size))
+        check_stage(case, cuts, pickle_at=data.draw(st.one_of(st.none(), st.integers(0, len(cuts)))))
+
+    check()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_cut_after_every_single_item_gives_the_same_output(name: str) -> None:
+    case = made(name)
+    every = range(1, min(case.size, 700))
+    check_stage(case, list(every), pickle_at=len(every) // 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("movements", 20), ("leans", 10), ("chair", 1), ("bends", 10), ("floor", 2), ("alerts", 1)]
+)
+def test_the_input_makes_the_stage_say_something(name: str, least: int) -> None:
+    """Without this an empty output would pass every comparison above."""
+    case = made(name)
+    whole = run(case, [])
+    assert len(whole[1] if name == "floor" else whole) >= least
+
+
+def pipeline_case(
+    blocks: tuple[ImuBlock, ...],
+    piece: Callable[[int, int], ImuBatch],
+    size: int,
+    *,
+    sensors: tuple[Placement, ...] = BOTH,
+) -> Case:
+    specs = {p: SensorSpec(RATE_HZ, blocks[0].gyr_radps is not None) for p in sensors}
+
+    def whole(outs: list[Output]) -> dict[str, Any]:
+        return {
+            "epochs": EpochBlock.joined([e for o in outs for e in o.epochs]),
+            "events": flat([o.events for o in outs]),
+            "alerts": flat([o.alerts for o in outs]),
+        }
+
+    return Case(
+        make=lambda state: Pipeline(specs, calibration(sensors), CONFIG, state=state),
+        size=size,
+        piece=piece,
+        push=lambda stage, p: stage.push(p),
+        flush=lambda stage: stage.flush(),
+        whole=whole,
+    )
+
+
+def rows_case(
+    from_s: float, to_s: float, *, sensors: tuple[Placement, ...] = BOTH, gyro: bool = True, hurt: bool = False
+) -> Case:
+    blocks = window(from_s, to_s, sensors)
+    if hurt:
+        blocks = tuple(damaged(b, seed=9) for b in blocks)  # one seed: the sensors share the file's rows
+    if not gyro:
+        blocks = tuple(replace(b, gyr_radps=None) for b in blocks)
+    return pipeline_case(blocks, lambda a, b: batch(blocks, a, b), len(blocks[0].time_s), sensors=sensors)
+
+
+def radio_case() -> Case:
+    return pipeline_case(radio(), lambda a, b: arrivals(radio(), a, b), 1500)
+
+
+PIPELINES: dict[str, Callable[[], Case]] = {
+    "two sensors": lambda: rows_case(1500.0, 1900.0),
+    "two sensors, damaged": lambda: rows_case(1690.0, 1900.0, hurt=True),
+    "sacrum": lambda: rows_case(1690.0, 1830.0, sensors=(SACRUM,)),
+    "upper lumbar": lambda: rows_case(1690.0, 1830.0, sensors=(Placement.UPPER_LUMBAR,)),
+    "accelerometers only": lambda: rows_case(1690.0, 1830.0, gyro=False),
+    "over a radio": radio_case,
+}
+made_pipeline = cache(lambda name: PIPELINES[name]())
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_the_pipeline_gives_the_same_for_any_split_and_after_a_pickle(name: str) -> None:
+    case = made_pipeline(name)
+
+    @settings(max_examples=8, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(data=st.data())
+    def check(data: st.DataObject) -> None:
+        cuts = data.draw(cuts_of(case.size, most=20))
+        check_stage(case, cuts, pickle_at=data.draw(st.one_of(st.none(), st.integers(0, len(cuts)))))
+
+    check()
+
+
+def test_the_whole_excerpt_in_live_sized_pieces_raises_the_same_alerts() -> None:
+    """Pieces of 5 samples, as a radio brings them, against the recording in one piece: alerts, events and epochs."""
+    case = rows_case(0.0, 2750.0)
+    whole = run(case, [])
+    assert {str(a.kind) for a in whole["alerts"]} >= {"flexed_sitting", "bend", "floor_transition"}
+    live = run(case, list(range(5, case.size, 5)))
+    assert first_difference(whole, live) is None
+
+
+def test_a_broken_stage_is_caught() -> None:
+    """The check itself: a stage that forgets its open second at a cut must fail it."""
+
+    class Forgetful(Epochs):
+        def push(self, block: Any) -> EpochFeatures:
+            out = super().push(block)
+            self.state.open = self.state.open[:, :0]
+            return out
+
+    broken = replace(made("epochs"), make=Forgetful)
+    with pytest.raises(AssertionError):
+        check_stage(broken, [25])
