@@ -6,6 +6,7 @@ written to. A stage is described by a `Case`: how to make it, cut its input, pus
 
 from __future__ import annotations
 
+import itertools
 import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -37,7 +38,8 @@ def cuts_of(size: int, most: int = 12) -> st.SearchStrategy[list[int]]:
     """Where to cut: anywhere, with pieces of size 0 and 1 made likely."""
     spot = st.integers(0, size)
     near = spot.flatmap(lambda k: st.lists(st.integers(max(0, k - 1), min(size, k + 1)), min_size=1, max_size=4))
-    return st.lists(st.one_of(spot.map(lambda k: [k]), near), max_size=most).map(lambda groups: sorted(sum(groups, [])))
+    groups = st.lists(st.one_of(spot.map(lambda k: [k]), near), max_size=most)
+    return groups.map(lambda found: sorted(k for group in found for k in group))
 
 
 def check_stage(case: Case, cuts: Sequence[int], *, pickle_at: int | None = None) -> None:
@@ -54,7 +56,7 @@ def run(case: Case, cuts: Sequence[int], *, pickle_at: int | None = None) -> Any
     stage = case.make(None)
     edges = [0, *cuts, case.size]
     outputs = []
-    for k, (a, b) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (a, b) in enumerate(itertools.pairwise(edges)):
         piece = case.piece(a, b)
         arrays = list(arrays_in(piece))
         kept = [x.copy() for x in arrays]

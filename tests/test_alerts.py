@@ -1,0 +1,266 @@
+"""The alert policy: the truth table of the design in minutes on `about_s`, and every reason that holds an alert back."""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+
+import pytest
+from seconds import Day, wear
+
+from posture.alerts import AlertPolicy, Epoch, cue_reason
+from posture.config import Config, parse_config
+from posture.types import AlertKind, Basis, Context, EventKind, Placement, PostureEvent, Preset, Verdict
+
+TALL, FLEXED, FULL = 15.0, 75.0, 88.0
+BOTH_WEARS = pytest.mark.parametrize("two", [True, False], ids=["two sensors", "slump index"])
+
+
+def shifting(slump_s: float, tall_s: float, minutes: float, *, two: bool) -> Day:
+    day = Day(two)
+    while len(day.rows) < 60 * minutes:
+        day.sit(slump_s / 60, FULL).sit(tall_s / 60, TALL)
+    return day
+
+
+@BOTH_WEARS
+def test_an_hour_of_tall_sitting_raises_nothing(two: bool) -> None:
+    assert Day(two).sit(60, TALL).minutes() == []
+
+
+@BOTH_WEARS
+def test_two_hours_of_slump_raise_after_15_35_and_75_minutes(two: bool) -> None:
+    assert Day(two).sit(120, FULL).minutes() == pytest.approx([15.1, 35.1, 75.1], abs=0.1)
+
+
+@BOTH_WEARS
+def test_ten_seconds_upright_every_90_seconds_put_it_off_to_20_40_and_80_minutes(two: bool) -> None:
+    assert shifting(90, 10, 90, two=two).minutes() == pytest.approx([20.6, 40.6, 80.6], abs=0.1)
+
+
+@BOTH_WEARS
+def test_two_minutes_standing_every_ten_minutes_of_slump_raise_nothing(two: bool) -> None:
+    day = Day(two)
+    for _ in range(8):
+        day.sit(10, FULL).stand(2)
+    assert day.minutes() == []
+
+
+@BOTH_WEARS
+def test_twenty_minutes_of_slump_between_breaks_raise_once_per_bout(two: bool) -> None:
+    day = Day(two)
+    for _ in range(4):
+        day.sit(20, FULL).stand(2)
+    said = day.minutes()
+    assert [int(m // 22) for m in said] == [0, 1, 2, 3]
+
+
+@BOTH_WEARS
+def test_five_minutes_of_slump_and_five_half_upright_raise_nothing(two: bool) -> None:
+    day = Day(two)
+    for _ in range(12):
+        day.sit(5, FULL).sit(5, 45)
+    assert day.minutes() == []
+
+
+def test_walking_a_short_sit_and_stairs_raise_nothing() -> None:
+    assert Day().add(20, Context.WALKING, FULL).sit(2, FULL).add(20, Context.WALKING, FULL).minutes() == []
+
+
+def test_an_hour_of_reclining_raises_nothing_with_one_sensor() -> None:
+    """Far behind full slump the chair's back carries the wearer: flexion is then not known, and unknown does not nudge."""
+    epochs, alerts = Day(two=False).sit(60, 150.0).run()
+    assert alerts == []
+    assert set(epochs.flexed.tolist()) == {-1}
+
+
+def test_three_minutes_without_data_bring_no_burst_and_hold_the_meter() -> None:
+    day = Day().sit(12, FULL).add(3, Context.GAP).sit(30, FULL)
+    epochs, alerts = day.run()
+    assert epochs.creep[12 * 60 + 100] == epochs.creep[12 * 60 - 1]
+    assert [a.about_s / 60 for a in alerts] == pytest.approx([18.1, 38.1], abs=0.1)
+
+
+def test_more_than_ten_minutes_without_data_recover_as_sitting_out_of_flexion() -> None:
+    epochs, _ = Day().sit(20, FULL).add(20, Context.GAP).run()
+    held, after = epochs.creep[20 * 60 + 590], epochs.creep[-1]
+    assert held == epochs.creep[20 * 60 - 1]
+    assert after == pytest.approx(held * 2.718281828 ** (-10 / 9.4), rel=0.01)
+
+
+def test_a_sensor_that_is_not_worn_raises_nothing() -> None:
+    assert Day().add(60, Context.NON_WEAR, FULL).minutes() == []
+
+
+def test_lying_raises_nothing() -> None:
+    assert Day().add(60, Context.LYING, FULL).minutes() == []
+
+
+@pytest.mark.parametrize("confidence", [0.69, 0.3])
+def test_doubtful_sitting_raises_nothing(confidence: float) -> None:
+    assert Day().add(60, Context.SITTING, FULL, confidence).minutes() == []
+
+
+def test_a_wear_that_cannot_judge_sitting_raises_nothing() -> None:
+    from dataclasses import replace
+
+    day = Day().sit(60, FULL)
+    epochs, alerts = day.run(calibration=replace(wear(), judges_sitting=False))
+    assert alerts == []
+    assert set(epochs.flexed.tolist()) == {-1}
+
+
+def test_there_are_at_most_eight_a_day() -> None:
+    day = Day()
+    for _ in range(12):
+        day.sit(25, FULL).stand(2.5)
+    assert len(day.minutes()) == 8
+
+
+def test_two_minutes_upright_clear_the_backoff() -> None:
+    """After a break the next alert comes 10 min in, not 40 min after the one before."""
+    said = Day().sit(36, FULL).stand(2).sit(12, FULL).minutes()
+    assert said == pytest.approx([15.1, 35.1, 48.0], abs=0.1)
+
+
+def test_a_shorter_break_does_not_clear_it() -> None:
+    said = Day().sit(36, FULL).stand(1.5).sit(30, FULL).minutes()
+    assert said == pytest.approx([15.1, 35.1], abs=0.1)
+
+
+def test_sitting_alerts_are_raised_within_six_seconds() -> None:
+    _, alerts = Day().sit(60, FULL).run()
+    assert alerts
+    assert all(0 < a.raised_s - a.about_s <= 6 for a in alerts)
+
+
+def test_the_policy_state_survives_a_restart() -> None:
+    params = Config().alerts
+    items = [Epoch(float(s), int(Context.SITTING), 0.95, 0.9, 1) for s in range(5000)]
+    whole = [a for i in items if (a := AlertPolicy.push(policy, i))] if (policy := fresh(params)) else []
+    policy = fresh(params)
+    said = []
+    for k, item in enumerate(items):
+        if k % 700 == 0:
+            policy = AlertPolicy(params, lag_s=5, judges_sitting=True, state=pickle.loads(pickle.dumps(policy.state)))
+        said += [a] if (a := policy.push(item)) else []
+    assert said == whole
+    assert len(said) == 3
+
+
+def fresh(params: object = None) -> AlertPolicy:
+    return AlertPolicy(params or Config().alerts, lag_s=5, judges_sitting=True)  # type: ignore[arg-type]
+
+
+def bend(
+    start_s: float, *, verdict: Verdict = Verdict.ROUNDED, basis: Basis = Basis.TWO, **change: object
+) -> PostureEvent:
+    evidence = {k: change.pop(k) for k in ("deep", "sustained") if k in change}
+    given = {"confidence": 0.9, "set_id": None, "kind": EventKind.BEND} | change
+    return PostureEvent(
+        start_s=start_s,
+        end_s=start_s + 3,
+        peak_s=start_s + 1,
+        peak_deg=70,
+        verdict=verdict,
+        basis=basis,
+        evidence=evidence,
+        **given,
+    )  # type: ignore[arg-type]
+
+
+def test_rounded_bends_are_cued_at_most_every_ten_minutes_and_six_a_day() -> None:
+    policy = fresh()
+    said = [a for k in range(200) if (a := policy.push(bend(120.0 * k))) is not None]
+    assert [a.about_s for a in said] == [0, 600, 1200, 1800, 2400, 3000]
+
+
+def test_a_cue_comes_within_seven_seconds_of_the_end() -> None:
+    event = bend(10.7)
+    alert = fresh().push(event, epoch_s=float(int(event.end_s)))
+    assert alert is not None
+    assert 0 < alert.raised_s - event.end_s <= 7
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NEUTRAL, Verdict.MIXED, Verdict.UNKNOWN])
+def test_only_rounded_bends_are_cued_with_two_sensors(verdict: Verdict) -> None:
+    assert fresh().push(bend(0.0, verdict=verdict, deep=True)) is None
+
+
+def test_one_sensor_cues_deep_or_sustained_leans_and_never_says_rounded() -> None:
+    one = {"verdict": Verdict.UNKNOWN, "basis": Basis.ONE}
+    for kind in ("deep", "sustained"):
+        alert = fresh().push(bend(0.0, **one, **{kind: True}))  # type: ignore[arg-type]
+        assert alert is not None
+        assert "long or deep forward lean" in alert.reason
+        assert "rounded" not in alert.reason
+    assert fresh().push(bend(0.0, **one)) is None  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("why", "change"),
+    [("doubtful", {"confidence": 0.69}), ("part of a set", {"set_id": 3}), ("calibration routine", {"set_id": 0})],
+)
+def test_a_bend_is_not_cued_when(why: str, change: dict[str, object]) -> None:
+    assert fresh().push(bend(0.0, **change)) is None, why  # type: ignore[arg-type]
+
+
+def test_a_bend_while_walking_is_not_cued() -> None:
+    policy = fresh()
+    for s in range(30):
+        policy.push(Epoch(float(s), int(Context.WALKING), 0.95, 0.0, -1))
+    assert policy.push(bend(27.0)) is None
+
+
+def test_a_bend_right_after_a_chair_transition_is_not_cued() -> None:
+    policy = fresh()
+    policy.push(bend(10.0, kind=EventKind.SIT_TO_STAND))  # ends at 13
+    assert policy.push(bend(15.0)) is None
+    assert policy.push(bend(16.5)) is not None
+
+
+def test_sitting_alerts_wait_ten_seconds_after_a_chair_transition() -> None:
+    policy = fresh()
+    policy.push(bend(997.0, kind=EventKind.STAND_TO_SIT))  # ends at 1000
+    said = [policy.push(Epoch(float(s), int(Context.SITTING), 0.95, 0.9, 1)) for s in range(800, 1100)]
+    assert min(a.about_s for a in said if a) == 1010
+
+
+@pytest.mark.parametrize("verdict", [Verdict.ROUNDED, Verdict.NEUTRAL, Verdict.UNKNOWN])
+def test_floor_transitions_are_cued_when_rounded(verdict: Verdict) -> None:
+    alert = fresh().push(bend(0.0, kind=EventKind.FLOOR_TRANSITION, verdict=verdict))
+    assert (alert is not None) == (verdict is Verdict.ROUNDED)
+    assert alert is None or alert.kind is AlertKind.FLOOR_TRANSITION
+
+
+def test_quiet_cues_no_bend_and_still_alerts_on_sitting() -> None:
+    quiet = Config().with_preset(Preset.QUIET)
+    assert fresh(quiet.alerts).push(bend(0.0)) is None
+    assert len(Day().sit(20, FULL).run(quiet)[1]) == 1
+
+
+def test_coach_cues_every_rounded_bend_for_half_an_hour() -> None:
+    policy = fresh(Config().with_preset(Preset.COACH).alerts)
+    policy.push(Epoch(0.0, int(Context.STANDING), 0.9, 0.0, -1))
+    said = [a.about_s for k in range(120) if (a := policy.push(bend(30.0 * k))) is not None]
+    assert said[:50] == [30.0 * k for k in range(50)]
+    assert all(b - a >= 600 for a, b in itertools.pairwise(said) if a >= 1800)
+
+
+def test_the_spacing_is_a_setting() -> None:
+    config = parse_config({"alerts": {"spacing_min": 30, "spacing_max_min": 30}}, source="test")
+    said = [a.about_s / 60 for a in Day().sit(80, FULL).run(config)[1]]
+    assert said == pytest.approx([15.1, 45.1, 75.1], abs=0.1)
+
+
+def test_no_reason_uses_a_word_that_the_product_does_not_say() -> None:
+    floor = {"kind": EventKind.FLOOR_TRANSITION}
+    reasons = [cue_reason(bend(0.0)), cue_reason(bend(0.0, **floor)), Day().sit(20, FULL).run()[1][0].reason]  # type: ignore[arg-type]
+    for text in reasons:
+        assert text
+        assert not any(w in text.lower() for w in ("bad posture", "damage", "dangerous", "correct spine", "injury"))
+
+
+def test_the_wears_of_these_tests_are_what_they_say() -> None:
+    assert wear().basis is Basis.TWO
+    assert wear(Placement.SACRUM).basis is Basis.ONE
