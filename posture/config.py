@@ -113,6 +113,9 @@ class ContextConfig(_Section):
     gait_cut: Positive = Field(
         0.35, description="share of the wearer's own walking bounce where still turns into walking; " + _TUNED
     )
+    walking_trunk_max_deg: Positive = Field(
+        35.0, description="deg; a trunk leaning further than this rarely walks: repeated bends bounce like steps; " + _TUNED
+    )
     seated_pelvis_max_deg: Positive = Field(
         30.0, description="deg; a pelvis tilted further forward is rarely seated; " + _TUNED
     )
@@ -153,7 +156,7 @@ class MovementConfig(_Section):
     chair_height_m: Positive = Field(0.36, description="m; height change of a chair; sd chair_height_sd_m; " + _TUNED)
     chair_height_sd_m: Positive = Field(0.10, description="m; " + _TUNED)
     posture_weight: Positive = Field(
-        0.7, description="share of the posture's evidence after a lean that counts, next to its height; " + _TUNED
+        0.5, description="share of the posture's evidence after a lean that counts, next to its height; " + _TUNED
     )
     chair_prior: Share = Field(0.15, description="share of leans that are chair transitions; " + _TUNED)
 

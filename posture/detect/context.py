@@ -50,9 +50,10 @@ class ContextBlock:
 
 @dataclass(slots=True)
 class ContextState:
-    """Belief after the last forward step, and the seconds that wait for their lag."""
+    """Belief after the last forward step, whether that second had no data, and the seconds that wait for their lag."""
 
     belief: Float = field(default_factory=lambda: np.array([0.4, 0.2, 0.38, 0.01, 0.01]))
+    absent: bool = True
     waiting: list[EpochFeatures] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
 
@@ -115,6 +116,7 @@ class ContextModel:
         label = _LABEL[best].copy()
         label[confidence < 0.5] = Context.UNKNOWN
         absent = rows.present_fraction[:ready] < 0.5
+        state.absent = bool(absent[-1])
         label[absent] = Context.GAP
         confidence = np.where(absent, 1.0, confidence)
         before_s = float(rows.start_s[ready - 1]) + 1.0
@@ -156,13 +158,19 @@ class ContextModel:
         walking = self._gait(rows)
         log[:, WALK] += walking
         log[:, [LIE, LOW]] -= 0.25 * np.maximum(walking, 0.0)[:, None]
-        log[:, SIT] -= 0.5 * np.maximum(walking, 0.0)
+        log[:, SIT] -= 0.35 * np.maximum(walking, 0.0)
+        trunk = np.where(np.isnan(rows.upper_lumbar_inclination_deg), lean, rows.upper_lumbar_inclination_deg)
+        log[:, WALK] -= 3.0 * np.clip((trunk - p.walking_trunk_max_deg) / 10.0, 0.0, 1.0)
         pelvis = np.where(np.isnan(rows.sacrum_inclination_deg), 0.0, rows.sacrum_inclination_deg)
         log[:, SIT] -= np.clip((pelvis - p.seated_pelvis_max_deg) / 10.0, 0.0, 1.0)
-        log[:, SIT] += p.tilt_weight * seated_log_ratio(
+        absent = rows.present_fraction < 0.5
+        # The first look at a posture is worth more than the seconds that repeat it.
+        first_look = ~absent & np.concatenate([[self.state.absent], absent[:-1]])
+        weight = np.where(first_look, self.movement.posture_weight, p.tilt_weight)
+        log[:, SIT] += weight * seated_log_ratio(
             rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg, self.calibration, p
         )
-        log[rows.present_fraction < 0.5] = 0.0
+        log[absent] = 0.0
         return np.exp(log)
 
     def _lean(self, rows: EpochFeatures) -> Float:

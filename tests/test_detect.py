@@ -1,0 +1,268 @@
+"""Detectors on a planar body of known motion: what was done is what is said, and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from body import FLOOR, SEAT, STAND, Body
+from seconds import wear
+
+from posture.config import Config
+from posture.detect.bends import Lean, bend_verdict
+from posture.types import Basis, Placement, Verdict
+
+SACRUM, UPPER = wear(Placement.SACRUM), wear(Placement.UPPER_LUMBAR)
+BOTH = wear()
+CHAIRS = ("sit_to_stand", "stand_to_sit")
+
+
+def standing() -> Body:
+    return Body().hold(12)
+
+
+# -- bends ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "sacrum", "flexion", "verdict"),
+    [
+        ("hip hinge", 42, 8, Verdict.NEUTRAL),
+        ("rounded lean at the sink", 18, 32, Verdict.ROUNDED),
+        ("full stoop", 59, 48, Verdict.ROUNDED),
+        ("between the two", 20, 22, Verdict.MIXED),
+    ],
+)
+def test_a_bend_is_found_with_its_depth_and_verdict(name: str, sacrum: float, flexion: float, verdict: Verdict) -> None:
+    body = standing()
+    start_s = body.now_s
+    (bend,) = body.bend(sacrum, flexion).hold(15).run(BOTH).of("bend")
+    assert bend.verdict is verdict, name
+    assert bend.peak_deg == pytest.approx(sacrum + flexion, abs=2.0)
+    assert bend.evidence["flexion_peak_deg"] == pytest.approx(flexion, abs=2.0)
+    assert start_s <= bend.start_s < bend.peak_s < bend.end_s <= start_s + 4.0
+    assert bend.basis is Basis.TWO
+
+
+@pytest.mark.parametrize("calibration", [SACRUM, UPPER], ids=["sacrum", "upper lumbar"])
+def test_one_sensor_finds_a_rounded_bend_and_does_not_judge_it(calibration: object) -> None:
+    (bend,) = standing().bend(40, 40).hold(15).run(calibration).of("bend")  # type: ignore[arg-type]
+    assert bend.verdict is Verdict.UNKNOWN
+    assert bend.basis is Basis.ONE
+    assert "flexion_peak_deg" not in bend.evidence
+    assert bend.evidence["deep"] is True
+
+
+def test_a_lean_of_less_than_30_deg_is_no_bend() -> None:
+    assert standing().bend(15, 10).hold(15).run(BOTH).of("bend") == []
+
+
+def test_a_lean_that_lasts_ten_seconds_is_sustained() -> None:
+    bends = standing().bend(20, 25, hold_s=11).bend(20, 25, hold_s=3).hold(15).run(BOTH).of("bend")
+    assert [b.evidence["sustained"] for b in bends] == [True, False]
+
+
+def test_a_short_pause_that_does_not_come_upright_joins_two_bends() -> None:
+    body = standing().to(45, 10).to(8, 3, move_s=0.8, hold_s=0.2).to(45, 10, move_s=0.8).to(0, 0, hold_s=20)
+    assert len(body.run(BOTH).of("bend")) == 1
+
+
+def test_coming_upright_between_makes_two_bends() -> None:
+    body = standing().to(45, 10).to(0, 0, move_s=0.8, hold_s=0.4).to(45, 10, move_s=0.8).to(0, 0, hold_s=20)
+    assert len(body.run(BOTH).of("bend")) == 2
+
+
+def test_leaning_forward_while_seated_is_no_bend() -> None:
+    body = standing().sit_down().to(20, 35, hold_s=4).to(-12, 20, hold_s=15)
+    assert body.run(BOTH).of("bend") == []
+
+
+def test_sitting_down_and_rising_are_no_bends() -> None:
+    assert standing().sit_down(lean=45, hold_s=20).stand_up(lean=45, hold_s=20).run(BOTH).of("bend") == []
+
+
+def test_the_closer_to_the_cut_the_less_sure_the_verdict() -> None:
+    params = Config().bends
+    lean = lambda flexion: Lean(0.0, 3.0, 1.0, 70.0, 1.0, flexion, 0.5, 1.0)  # noqa: E731
+    sure = [bend_verdict(lean(f), params, rom_deg=50.0)[1] for f in (24.5, 27.0, 30.0, 40.0)]
+    assert sure == sorted(sure)
+    assert sure[0] < 0.6
+    assert sure[-1] > 0.99
+
+
+def test_without_a_measured_range_a_fixed_difference_decides() -> None:
+    params = Config().bends
+    lean = lambda flexion: Lean(0.0, 3.0, 1.0, 70.0, 1.0, flexion, 0.7, 1.0)  # noqa: E731
+    assert bend_verdict(lean(23.0), params, rom_deg=None)[0] is Verdict.ROUNDED
+    assert bend_verdict(lean(10.0), params, rom_deg=None)[0] is Verdict.NEUTRAL
+
+
+# -- chairs and context --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("calibration", [BOTH, SACRUM, UPPER], ids=["two", "sacrum", "upper lumbar"])
+def test_sitting_down_and_standing_up_are_found_with_any_wear(calibration: object) -> None:
+    body = standing()
+    down_s = body.now_s
+    body.sit_down(hold_s=30)
+    up_s = body.now_s
+    said = body.stand_up(hold_s=30).run(calibration)  # type: ignore[arg-type]
+    down, up = said.of(*CHAIRS)
+    assert (down.kind, up.kind) == ("stand_to_sit", "sit_to_stand")
+    assert abs(down.peak_s - (down_s + 0.9)) < 0.7
+    assert abs(up.peak_s - (up_s + 0.9)) < 0.7
+    assert said.context(2, down_s - 1) == {"standing"}
+    assert said.context(down_s + 3, up_s - 1) == {"sitting"}
+    assert said.context(up_s + 3, body.now_s - 1) == {"standing"}
+
+
+def test_sitting_nearly_as_upright_as_standing_is_seen_by_the_height() -> None:
+    """Seated straighter than in the calibrated tall pose, nearer to standing: the tilt fails, the transition does not."""
+    said = standing().sit_down(sacrum=-3.0, flexion=4.0, hold_s=60).run(BOTH)
+    assert said.context(16, 70) == {"sitting"}
+
+
+def test_squats_are_no_chairs() -> None:
+    body = standing()
+    for _ in range(8):
+        body.to(30, 10, 0.55, move_s=1.1, hold_s=0.2).to(0, 0, STAND, move_s=1.1, hold_s=1.0)
+    assert body.hold(20).run(BOTH).of(*CHAIRS) == []
+
+
+@pytest.mark.parametrize(("flexion", "verdict"), [(20, Verdict.NEUTRAL), (35, Verdict.MIXED), (42, Verdict.ROUNDED)])
+def test_a_rise_is_judged_by_its_share_of_the_range(flexion: float, verdict: Verdict) -> None:
+    said = standing().sit_down(hold_s=20).stand_up(flexion=flexion, hold_s=20).run(BOTH)
+    assert [e.verdict for e in said.of("sit_to_stand")] == [verdict]
+
+
+def test_slumping_before_a_neutral_rise_does_not_make_it_rounded() -> None:
+    body = (
+        standing().sit_down().to(-26, 44, hold_s=20).to(0, 15, move_s=1.0, hold_s=0.6).stand_up(flexion=15, hold_s=20)
+    )
+    assert [e.verdict for e in body.run(BOTH).of("sit_to_stand")] == [Verdict.NEUTRAL]
+
+
+def test_one_sensor_does_not_judge_a_rise() -> None:
+    said = standing().sit_down(hold_s=20).stand_up(flexion=45, hold_s=20).run(SACRUM)
+    assert [e.verdict for e in said.of("sit_to_stand")] == [Verdict.UNKNOWN]
+
+
+def test_walking_is_walking_and_standing_is_not() -> None:
+    said = standing().walk(30).hold(30).run(BOTH)
+    assert said.context(14, 40) == {"walking"}
+    assert said.context(45, 70) == {"standing"}
+
+
+# -- floor ---------------------------------------------------------------------------------------------------------------
+
+
+def half_kneel(body: Body, *, rest_s: float = 20.0) -> Body:
+    body.to(12, 6, 0.55, move_s=1.3).to(5, 3, 0.45, move_s=1.0, hold_s=0.8).to(45, 6, 0.40)
+    body.to(-40, 8, 0.15, move_s=1.5, hold_s=0).to(-88, 0, FLOOR, hold_s=rest_s)
+    body.to(-50, 8, 0.15, hold_s=0).to(40, 6, 0.40, move_s=1.6).to(5, 3, 0.45, move_s=1.0, hold_s=1.5)
+    return body.to(0, 0, STAND, move_s=1.4, hold_s=20)
+
+
+def sit_up_rounded(body: Body, *, rest_s: float = 20.0) -> Body:
+    body.to(40, 45, 0.45).to(-25, 44, FLOOR, move_s=0.9).to(-88, 2, FLOOR, move_s=1.6, hold_s=rest_s)
+    body.to(-25, 46, FLOOR, move_s=1.4, hold_s=0.1).to(40, 46, 0.45, move_s=1.2, hold_s=0)
+    return body.to(0, 0, STAND, move_s=1.4, hold_s=20)
+
+
+def test_down_and_up_by_half_kneel_is_neutral() -> None:
+    said = half_kneel(standing().hold(5)).run(BOTH)
+    down, up = said.of("floor_transition")
+    assert [e.evidence["direction"] for e in (down, up)] == ["down", "up"]
+    assert [e.verdict for e in (down, up)] == [Verdict.NEUTRAL] * 2
+    assert {e.evidence["surface"] for e in (down, up)} == {"floor_or_bed"}
+    assert "lying" in said.context(down.end_s, up.start_s)
+
+
+def test_a_straight_sit_up_is_rounded() -> None:
+    said = sit_up_rounded(standing().hold(5)).run(BOTH)
+    assert [(e.evidence["direction"], e.verdict) for e in said.of("floor_transition")] == [
+        ("down", Verdict.ROUNDED),
+        ("up", Verdict.ROUNDED),
+    ]
+    assert said.of(*CHAIRS) == []
+
+
+def test_one_sensor_counts_floor_transitions_and_does_not_judge_them() -> None:
+    said = sit_up_rounded(standing().hold(5)).run(SACRUM)
+    assert [e.verdict for e in said.of("floor_transition")] == [Verdict.UNKNOWN] * 2
+
+
+def test_lying_down_from_sitting_is_no_floor_transition() -> None:
+    body = standing().sit_down(hold_s=15).to(-88, 5, SEAT, move_s=2.5, hold_s=30)
+    said = body.run(BOTH)
+    assert said.of("floor_transition") == []
+    assert len(said.of("sit_to_lie")) == 1
+
+
+# -- sitting in flexion --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("calibration", "measure"), [(BOTH, "flexion_pct_rom"), (SACRUM, "slump_index_pct")], ids=["two", "sacrum"]
+)
+def test_a_slump_is_one_bout_with_its_times(calibration: object, measure: str) -> None:
+    body = standing().sit_down(TALL_SACRUM, 10.0, hold_s=60)
+    from_s = body.now_s
+    body.to(-26, 40, move_s=2, hold_s=300)
+    to_s = body.now_s
+    said = body.to(TALL_SACRUM, 10.0, move_s=2, hold_s=60).run(calibration)  # type: ignore[arg-type]
+    (bout,) = said.of("flexed_sitting")
+    assert bout.start_s == pytest.approx(from_s + 1, abs=2)
+    assert bout.end_s == pytest.approx(to_s + 1, abs=2)
+    assert bout.evidence["measure"] == measure
+    flexed = said.epochs.flexed[int(from_s) + 3 : int(to_s) - 1]
+    assert set(flexed.tolist()) == {1}
+    assert set(said.epochs.flexed[20 : int(from_s) - 1].tolist()) == {0}
+
+
+TALL_SACRUM = -8.0
+
+
+def test_standing_is_neither_flexed_nor_not() -> None:
+    """`flexed` is a word about sitting: elsewhere it is null."""
+    assert set(standing().hold(60).run(BOTH).epochs.flexed.tolist()) == {-1}
+
+
+def test_the_upper_lumbar_alone_is_not_asked_when_it_cannot_tell() -> None:
+    from dataclasses import replace
+
+    said = standing().sit_down(-26, 44, hold_s=120).run(replace(UPPER, judges_sitting=False))
+    assert set(said.epochs.flexed.tolist()) == {-1}
+    assert np.isnan(said.epochs.slump_index_pct).all()
+
+
+# -- bad input -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_link_is_a_gap_and_not_a_posture() -> None:
+    said = standing().hold(20).lose(30).hold(30).run(BOTH)
+    (gap,) = said.of("gap")
+    assert gap.start_s == pytest.approx(32, abs=1.1)
+    assert gap.end_s == pytest.approx(62, abs=1.1)
+    assert said.context(34, 60) == {"gap"}
+    assert np.isnan(said.epochs.flexion_deg[34:60]).all()
+    assert len(said.epochs) == 92
+
+
+def test_sitting_is_still_sitting_after_a_gap_of_half_a_minute() -> None:
+    said = standing().sit_down(-20, 35, hold_s=60).lose(30).hold(60).run(BOTH)
+    assert said.context(110, 160) == {"sitting"}
+
+
+@pytest.mark.parametrize("dead", list(Placement))
+def test_when_one_sensor_dies_the_other_goes_on_and_nothing_is_made_up(dead: Placement) -> None:
+    said = standing().hold(120).run(BOTH, dead=dead)
+    half = len(said.epochs) // 2
+    assert np.isnan(said.epochs.flexion_deg[half + 2 :]).all()
+    assert said.context(half + 3, len(said.epochs) - 1) == {"standing"}
+
+
+def test_a_sensor_flat_on_the_table_raises_nothing() -> None:
+    body = Body(at=(88.0, 0.0, SEAT)).hold(40 * 60)
+    said = body.run(BOTH)
+    assert said.alerts == []
+    assert "sitting" not in said.context(60, 2300)
