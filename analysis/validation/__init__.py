@@ -1,0 +1,1 @@
+"""Replays of labelled recordings, scored against their labels, and the accuracy page of the docs."""

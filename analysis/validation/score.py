@@ -1,0 +1,278 @@
+"""What a replay said against what the labels say, on one labelled day.
+
+A labelled day is a sample file with `STEM.truth.parquet` (time_s, context, angles), `STEM.events.json` and `STEM.poses.json`
+(poses, `calibration_end_s`, `rom_deg`). Scoring starts after the calibration routine. Events are matched one to one by overlap.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.inputs import read_epochs
+from posture.types import Bool, Context, EpochBlock, Float, Int, Int8, Verdict
+
+Event = Mapping[str, Any]
+LABELS = {"standing": Context.STANDING, "walking": Context.WALKING, "sitting": Context.SITTING, "lying": Context.LYING}
+PURE_SHARE = 0.9
+"""Share of a second that one label must fill to be scored."""
+LEAST_SECONDS = 20
+"""s of a label that a day must have for its recall to count."""
+EDGE_PCT = 3.0
+"""% of range; flexed sitting this close to the 60 % cut is not scored: the truth itself is not that sure."""
+NOT_BENDS = ("jump", "sit")
+EXCUSED_DEG = 25.0
+"""deg; a said bend on a labelled lean of at least this much is not false."""
+OVERLAP_MIN, MIDPOINT_S, STRETCH, STRETCH_S = 0.2, 1.5, 3.0, 4.0
+"""Two spans match from this share of overlap, or this near in the middle; not if the said one is stretched far over the true."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Truth per second, each (m,), seconds 0, 1, ...; NaN and code -1 where the truth has nothing to say."""
+
+    context: Int8
+    pure: Bool
+    sacrum_deg: Float
+    upper_deg: Float
+    flexion_deg: Float
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """One day. Angles deg RMSE, shares 0-1, rates per hour; NaN where the day has nothing to score."""
+
+    hours: float
+    flexion_rmse_deg: float
+    sacrum_rmse_deg: float
+    upper_rmse_deg: float
+    context_balanced: float
+    flexed_f1: float
+    flexed_min: float
+    bend_recall: float
+    bend_n: int
+    bend_false_per_h: float
+    rounded_f1: float
+    right_when_said: float
+    verdict_unknown: float
+    floor_recall: float
+    floor_n: int
+    floor_verdict: float
+    floor_false_per_h: float
+    sit_to_stand: float
+    stand_to_sit: float
+    chair_false_per_h: float
+
+
+def score_day(folder: Path, stem: Path) -> Score:
+    """Score what `posture replay --out folder` said of the labelled day `stem`."""
+    meta = json.loads(stem.with_name(stem.name + ".poses.json").read_text())
+    truth = json.loads(stem.with_name(stem.name + ".events.json").read_text())
+    said = json.loads((folder / "events.json").read_text())
+    labels = read_labels(stem.with_name(stem.name + ".truth.parquet"))
+    start_s = float(meta["calibration_end_s"])
+    epochs = read_epochs(folder / "epochs.parquet")
+    rows = _common_rows(epochs, len(labels.pure), start_s)
+    hours = len(rows) / 3600.0
+    said = [e for e in said if e["start_s"] >= start_s]
+    flexion, sacrum, upper = _angles(epochs, labels, rows)
+    flexed_f1, flexed_min = _flexed(epochs, labels, rows, float(meta["rom_deg"]))
+    bend_recall, bend_n, bend_false, rounded_f1, right, unknown = _bends(truth, said, hours)
+    floor_recall, floor_n, floor_verdict, floor_false = _floor(truth, said, hours)
+    rise, sit, chair_false = _chairs(truth, said, hours)
+    return Score(
+        hours=hours,
+        flexion_rmse_deg=flexion,
+        sacrum_rmse_deg=sacrum,
+        upper_rmse_deg=upper,
+        context_balanced=_context(epochs, labels, rows),
+        flexed_f1=flexed_f1,
+        flexed_min=flexed_min,
+        bend_recall=bend_recall,
+        bend_n=bend_n,
+        bend_false_per_h=bend_false,
+        rounded_f1=rounded_f1,
+        right_when_said=right,
+        verdict_unknown=unknown,
+        floor_recall=floor_recall,
+        floor_n=floor_n,
+        floor_verdict=floor_verdict,
+        floor_false_per_h=floor_false,
+        sit_to_stand=rise,
+        stand_to_sit=sit,
+        chair_false_per_h=chair_false,
+    )
+
+
+def read_labels(path: Path) -> Labels:
+    """Truth at the sensor's rate -> one row per second: the main label, whether it fills the second, and the median angles."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path)
+    second = np.floor(np.asarray(table["time_s"]) + 1e-6).astype(np.int64)
+    encoded = table["context"].cast("string").combine_chunks().dictionary_encode()
+    names, index = encoded.dictionary.to_pylist(), np.asarray(encoded.indices)
+    m = int(second.max()) + 1
+    counts = np.zeros((m, len(names)))
+    np.add.at(counts, (second, index), 1)
+    main = counts.argmax(axis=1)
+    of_name = np.array([LABELS.get(n, -1) for n in names])
+    edges = np.flatnonzero(np.diff(second, prepend=-1, append=m))
+    medians = []
+    for column in ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg"):
+        values = np.asarray(table[column], dtype=np.float64)
+        medians.append(np.array([np.median(values[a:b]) for a, b in pairwise(edges)]))
+    pure = counts.max(axis=1) > PURE_SHARE * counts.sum(axis=1)
+    return Labels(of_name[main].astype(np.int8), pure, *medians)
+
+
+def _common_rows(epochs: EpochBlock, m: int, start_s: float) -> Int:
+    second = epochs.start_s.astype(np.int64)
+    return second[(second >= start_s) & (second < m)]
+
+
+def _at(values: NDArray[Any], epochs: EpochBlock, rows: Int) -> NDArray[Any]:
+    return np.asarray(values[rows - int(epochs.start_s[0])])
+
+
+def _angles(epochs: EpochBlock, labels: Labels, rows: Int) -> tuple[float, float, float]:
+    """RMSE of flexion, sacrum and upper lumbar over upright and seated seconds with data."""
+    scored = np.isin(labels.context[rows], (Context.STANDING, Context.WALKING, Context.SITTING))
+    scored &= _at(epochs.valid_fraction, epochs, rows) >= 0.5
+    out = []
+    for said, true in (
+        (epochs.flexion_deg, labels.flexion_deg),
+        (epochs.sacrum_inclination_deg, labels.sacrum_deg),
+        (epochs.upper_lumbar_inclination_deg, labels.upper_deg),
+    ):
+        error = (_at(said, epochs, rows) - true[rows])[scored]
+        error = error[~np.isnan(error)]
+        out.append(float(np.sqrt((error**2).mean())) if len(error) else float("nan"))
+    return out[0], out[1], out[2]
+
+
+def _context(epochs: EpochBlock, labels: Labels, rows: Int) -> float:
+    """Mean recall over the four contexts; a second that is said to be anything else is wrong."""
+    scored = labels.pure[rows] & (_at(epochs.valid_fraction, epochs, rows) >= 0.5)
+    said = _at(epochs.context, epochs, rows)
+    recalls = []
+    for code in LABELS.values():
+        mine = scored & (labels.context[rows] == code)
+        if mine.sum() >= LEAST_SECONDS:
+            recalls.append(float((said[mine] == code).mean()))
+    return float(np.mean(recalls)) if recalls else float("nan")
+
+
+def _flexed(epochs: EpochBlock, labels: Labels, rows: Int, rom_deg: float) -> tuple[float, float]:
+    """F1 of flexed sitting and its true minutes; `flexed` null counts as not said."""
+    pct = 100.0 * labels.flexion_deg[rows] / rom_deg
+    seated = labels.context[rows] == Context.SITTING
+    scored = (_at(epochs.valid_fraction, epochs, rows) >= 0.5) & ~(seated & (np.abs(pct - 60.0) < EDGE_PCT))
+    true = seated & (pct >= 60.0) & scored
+    said = (_at(epochs.flexed, epochs, rows) == 1) & (_at(epochs.context, epochs, rows) == Context.SITTING) & scored
+    return f1(int((true & said).sum()), int((~true & said).sum()), int((true & ~said).sum())), float(true.sum() / 60.0)
+
+
+def f1(hit: int, false: int, missed: int) -> float:
+    """F1; NaN where there is neither truth nor claim."""
+    total = 2 * hit + false + missed
+    return 2 * hit / total if total else float("nan")
+
+
+def span(event: Event) -> tuple[float, float]:
+    """Start and end of a labelled (t0, t1) or a said (start_s, end_s) event, s."""
+    return (event["t0"], event["t1"]) if "t0" in event else (event["start_s"], event["end_s"])
+
+
+def overlap(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """Intersection over union."""
+    return max(0.0, min(a[1], b[1]) - max(a[0], b[0])) / max(1e-9, max(a[1], b[1]) - min(a[0], b[0]))
+
+
+def _stretched(said: tuple[float, float], true: tuple[float, float]) -> bool:
+    return said[1] - said[0] > STRETCH * (true[1] - true[0]) + STRETCH_S
+
+
+def match(
+    truth: Sequence[Event], said: Sequence[Event], fits: Callable[[Event, Event], bool] | None = None
+) -> dict[int, int]:
+    """One-to-one pairs (index in truth -> index in said), the best overlap first."""
+    near = []
+    for i, t in enumerate(truth):
+        for k, s in enumerate(said):
+            a, b = span(t), span(s)
+            if _stretched(b, a) or (fits is not None and not fits(t, s)):
+                continue
+            share = overlap(a, b)
+            if share >= OVERLAP_MIN or abs(sum(a) - sum(b)) / 2 <= MIDPOINT_S:
+                near.append((share, i, k))
+    pairs: dict[int, int] = {}
+    taken: set[int] = set()
+    for _, i, k in sorted(near, reverse=True):
+        if i not in pairs and k not in taken:
+            pairs[i] = k
+            taken.add(k)
+    return pairs
+
+
+def _excused(said: Event, events: Sequence[Event]) -> bool:
+    b = span(said)
+    return any(overlap(span(e), b) > 0 and not _stretched(b, span(e)) for e in events)
+
+
+def _share(part: float, whole: float) -> float:
+    return part / whole if whole else float("nan")
+
+
+def _bends(
+    truth: Sequence[Event], said: Sequence[Event], hours: float
+) -> tuple[float, int, float, float, float, float]:
+    """Recall, number, false per hour, F1 of rounded, right when rounded or neutral is said, share of unknown."""
+    labelled = [e for e in truth if e["type"] == "bend"]
+    want = [
+        e
+        for e in labelled
+        if e["cls"] in ("rounded", "neutral") and e["shape"] not in NOT_BENDS and e["trunk_peak_deg"] >= 30
+    ]
+    got = [e for e in said if e["kind"] == "bend"]
+    pairs = match(want, got)
+    others = [e for e in truth if e["type"] in ("floor_down", "floor_up", "dead_bug", "curl_ball", "exercise")]
+    others += [e for e in labelled if e["shape"] != "sit" and e["trunk_peak_deg"] >= EXCUSED_DEG]
+    false = [e for k, e in enumerate(got) if k not in pairs.values() and not _excused(e, others)]
+    judged = [(want[i]["cls"] == "rounded", got[k]["verdict"]) for i, k in pairs.items()]
+    rounded_n = sum(e["cls"] == "rounded" for e in want)
+    hit = sum(true and verdict == Verdict.ROUNDED for true, verdict in judged)
+    wrong = sum(not true and verdict == Verdict.ROUNDED for true, verdict in judged)
+    firm = [(t, v) for t, v in judged if v in (Verdict.ROUNDED, Verdict.NEUTRAL)]
+    right = _share(sum(t == (v == Verdict.ROUNDED) for t, v in firm), len(firm))
+    unknown = _share(sum(v == Verdict.UNKNOWN for _, v in judged), len(judged))
+    return _share(len(pairs), len(want)), len(want), len(false) / hours, f1(hit, wrong, rounded_n - hit), right, unknown
+
+
+def _floor(truth: Sequence[Event], said: Sequence[Event], hours: float) -> tuple[float, int, float, float]:
+    """Recall, number, share of right verdicts among those found, false per hour."""
+    want = [e for e in truth if e["type"] in ("floor_down", "floor_up")]
+    got = [e for e in said if e["kind"] == "floor_transition"]
+    pairs = match(want, got, lambda t, s: s["direction"] == t["type"].removeprefix("floor_"))
+    mat = want + [e for e in truth if e["type"] in ("dead_bug", "curl_ball")]
+    false = [e for k, e in enumerate(got) if k not in pairs.values() and not _excused(e, mat)]
+    right = sum(got[k]["verdict"] == want[i]["cls"] for i, k in pairs.items())
+    return _share(len(pairs), len(want)), len(want), _share(right, len(pairs)), len(false) / hours
+
+
+def _chairs(truth: Sequence[Event], said: Sequence[Event], hours: float) -> tuple[float, float, float]:
+    """Recall of rises and of sit-downs, and false ones of either per hour."""
+    recall, false = [], 0
+    for kind in ("sit_to_stand", "stand_to_sit"):
+        want, got = [e for e in truth if e["type"] == kind], [e for e in said if e["kind"] == kind]
+        pairs = match(want, got)
+        recall.append(_share(len(pairs), len(want)))
+        false += len(got) - len(pairs)
+    return recall[0], recall[1], false / hours
