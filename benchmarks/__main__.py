@@ -1,0 +1,125 @@
+"""`python -m benchmarks`: a day of two sensors through the product, against the orientation filter alone on the same samples.
+
+Absolute times differ from machine to machine and from hour to hour; the ratio is measured pair by pair in one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+REPOSITORY = Path(__file__).parents[1]
+EXCERPT = REPOSITORY / "recordings" / "day_excerpt.parquet"
+POSES = EXCERPT.with_name("day_excerpt.poses.json")
+TARGET_S, TARGET_MB, TARGET_RATIO = 6.0, 450.0, 4.0
+
+
+def day_file(folder: Path, hours: float) -> Path:
+    """A recording of `hours` at 50 Hz: the shipped excerpt over and over, without lost rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(EXCERPT)
+    names = [n for n in table.column_names if n != "time_s"]
+    second = np.asarray(table["time_s"])
+    grid = np.arange(0.0, second[-1], 0.02)
+    columns = {n: np.interp(grid, second, np.asarray(table[n], dtype=np.float64)).astype(np.float32) for n in names}
+    path = folder / "day.parquet"
+    total, done = round(hours * 180_000), 0
+    schema = pa.schema([("time_s", pa.float64()), *((n, pa.float32()) for n in names)])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while done < total:
+            n = min(len(grid), total - done)
+            rows = {"time_s": (done + np.arange(n)) / 50.0, **{k: v[:n] for k, v in columns.items()}}
+            writer.write_table(pa.table(rows, schema=schema))
+            done += n
+    return path
+
+
+def replay(path: Path, out: Path) -> tuple[float, float]:
+    """Wall seconds and peak resident MB of `posture replay` in a process of its own."""
+    command = [sys.executable, "-m", "posture.app.cli", "replay", str(path), "--poses", str(POSES), "--out", str(out)]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"the replay failed with exit code {process.returncode}")
+    return time.perf_counter() - started, _mb(used)
+
+
+def filter_alone(path: Path) -> float:
+    """Seconds inside vqf for both sensors, batches of the size that the replay uses; reading is not counted."""
+    from vqf import VQF
+
+    from posture.recording import open_recording
+
+    recording = open_recording(path)
+    filters = {p: VQF(0.02, biasClip=15.0) for p in recording.info.selected}
+    spent = 0.0
+    for batch in recording.batches():
+        for block in batch.blocks:
+            started = time.perf_counter()
+            filters[block.placement].updateBatch(block.gyr_radps, block.acc_mps2)
+            spent += time.perf_counter() - started
+    return spent
+
+
+def _mb(used: resource.struct_rusage) -> float:
+    return used.ru_maxrss / (1024.0 if sys.platform != "darwin" else 1024.0**2)
+
+
+def inclination_rmse_deg() -> float:
+    """The default filter against optical truth on the shipped BROAD trial, over the samples in motion."""
+    from posture.config import FusionConfig
+    from posture.signal.fusion import VqfFilter
+
+    trial = np.load(REPOSITORY / "recordings" / "broad_11.npz")
+    up, _ = VqfFilter(float(trial["fs"]), FusionConfig()).update(
+        trial["acc"].astype(np.float64), trial["gyr"].astype(np.float64)
+    )
+    w, x, y, z = trial["quat"].astype(np.float64).T
+    true = np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=1)
+    scored = trial["movement"].astype(bool) & ~np.isnan(w)
+    angle = np.degrees(np.arccos(np.clip((up * true).sum(axis=1)[scored], -1, 1)))
+    return float(np.sqrt((angle**2).mean()))
+
+
+def main() -> int:
+    """Print the figures beside their targets; exit 1 where one is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--runs", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        path = day_file(folder, given.hours)
+        replay(path, folder / "warm")
+        pairs = [(*replay(path, folder / "out"), filter_alone(path)) for _ in range(given.runs)]
+    seconds, memory = statistics.median(p[0] for p in pairs), max(p[1] for p in pairs)
+    ratio = statistics.median(p[0] / p[2] for p in pairs)
+    alone = statistics.median(p[2] for p in pairs)
+    print(f"replay of {given.hours:g} h, 50 Hz, two sensors, all outputs except angles; median of {given.runs} runs")
+    rows = [
+        ("wall time", seconds, "s", TARGET_S * given.hours / 24.0),
+        ("peak memory", memory, "MB", TARGET_MB),
+        ("against vqf alone", ratio, "x", TARGET_RATIO),
+    ]
+    for label, value, unit, target in rows:
+        print(f"  {label:20s} {value:8.2f} {unit:3s} target <= {target:g} {'' if value <= target else 'MISSED'}")
+    print(f"  {'vqf alone':20s} {alone:8.2f} s")
+    print(f"inclination RMSE on broad_11 (recorded, optical truth): {inclination_rmse_deg():.2f} deg")
+    return int(any(value > target for _, value, _, target in rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
