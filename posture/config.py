@@ -114,7 +114,8 @@ class ContextConfig(_Section):
         0.35, description="share of the wearer's own walking bounce where still turns into walking; " + _TUNED
     )
     walking_trunk_max_deg: Positive = Field(
-        35.0, description="deg; a trunk leaning further than this rarely walks: repeated bends bounce like steps; " + _TUNED
+        35.0,
+        description="deg; a trunk leaning further than this rarely walks: repeated bends bounce like steps; " + _TUNED,
     )
     seated_pelvis_max_deg: Positive = Field(
         30.0, description="deg; a pelvis tilted further forward is rarely seated; " + _TUNED
@@ -192,9 +193,6 @@ class SittingConfig(_Section):
     recline_behind_slump_deg: Positive = Field(
         8.0, description="deg; sacrum this far behind full slump is leaning back: flexion not judged with one sensor"
     )
-    recline_upper_deg: float = Field(
-        -10.0, description="deg; upper lumbar behind this with flexion under flexed_off_pct is leaning back: not flexed"
-    )
 
 
 class BendsConfig(_Section):
@@ -234,7 +232,6 @@ class BendsConfig(_Section):
     rounded_uncalibrated_deg: Positive = Field(
         22.0, description="deg; instead of the share where the range was not measured (0.95/0.96)"
     )
-    hysteresis_deg: NonNegative = Field(5.0, description="deg; design default")
     rounded_min_s: Positive = Field(0.3, description="s over the rounded level; design default")
     error_sd_deg: Positive = Field(
         4.0, description="deg; error of the peak difference that the confidence assumes; " + _TUNED
@@ -258,6 +255,9 @@ class FloorConfig(_Section):
     """Getting down to and up from the floor or a bed."""
 
     lying_min_s: Positive = Field(1.2, description="s of lying before a direction may be said; design default")
+    lying_settled_s: Positive = Field(
+        10.0, description="s of lying that make lying down from a seat an event; design default"
+    )
     longest_s: Positive = Field(20.0, description="s; longest transition; design default")
     shortest_s: Positive = Field(2.0, description="s; shortest transition; design default")
     rounded_pct: Positive = Field(
@@ -295,7 +295,6 @@ class AlertsConfig(_Section):
     coach_min: Positive = Field(
         30.0, description="min from the start of the session in which `coach` says every verdict; then as balanced"
     )
-    lying_for_floor_s: Positive = Field(10.0, description="s; lying shorter than this raises nothing")
 
 
 class Config(_Section):
@@ -372,3 +371,40 @@ def _meant(key: str) -> str:
     known = [*known_keys(), *Config.model_fields]
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     return f"; did you mean `{near[0]}`?" if near else f"; sections are {', '.join(Config.model_fields)}"
+
+
+def thresholds_page() -> str:
+    """docs/thresholds.md: every setting with its default, unit and source. Printed by `python -m posture.config`."""
+    lines = [
+        "# Thresholds and settings",
+        "",
+        "Every number that decides something, as it is in force without a configuration file. To change one, write it into",
+        "`posture.toml` under its section (`posture about` says where), for example:",
+        "",
+        "```toml",
+        "[sitting]",
+        "flexed_on_pct = 55",
+        "```",
+        "",
+        '"Provisional" means chosen by us, on the data named; "design default" is the starting value of the design; "ours" is',
+        "a choice that nothing was measured for. This page is made by `python -m posture.config`.",
+    ]
+    for section, item in Config.model_fields.items():
+        part = type(item.default)
+        lines += [
+            "",
+            f"## [{section}]",
+            "",
+            (part.__doc__ or "").splitlines()[0],
+            "",
+            "| key | default | unit, meaning, source |",
+            "|---|---|---|",
+        ]
+        for name, setting in part.model_fields.items():
+            default = getattr(setting.default, "value", setting.default)
+            lines.append(f"| `{name}` | {default} | {setting.description} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    print(thresholds_page(), end="")  # noqa: T201

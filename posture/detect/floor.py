@@ -33,12 +33,15 @@ class Second(NamedTuple):
 
 @dataclass(slots=True)
 class FloorState:
-    """The last seconds (at most `longest_s` + 2), how long lying has lasted, whether the wearer is down, and since when rising."""
+    """The last seconds (at most `longest_s` + 2), how long lying has lasted, whether the wearer is down, since when
+    rising, and a `sit_to_lie` that waits for lying to last.
+    """
 
     recent: list[Second] = field(default_factory=list)
     lying_s: float = 0.0
     down: bool = False
     rising_from_s: float | None = None
+    waiting: list[Said] = field(default_factory=list)
 
 
 class Floor:
@@ -89,7 +92,13 @@ class Floor:
             if state.lying_s == np.ceil(p.lying_min_s) and not state.down:
                 said = self._down(second)
                 state.down = True
+                state.waiting = [s for s in said if s.event.kind is EventKind.SIT_TO_LIE]
+                said = [s for s in said if s.event.kind is not EventKind.SIT_TO_LIE]
+            if state.lying_s >= p.lying_settled_s:
+                said += [Said(second.start_s, s.event) for s in state.waiting]
+                state.waiting = []
             return said
+        state.waiting = []
         if state.down and state.rising_from_s is None:
             state.rising_from_s = second.start_s
         state.lying_s = 0.0
