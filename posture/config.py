@@ -274,6 +274,22 @@ class FloorConfig(_Section):
     upright_deg: Positive = Field(25.0, description="deg; tilt of a second that is upright; " + _TUNED)
 
 
+class TrustConfig(_Section):
+    """What a lesser wear does to confidence and verdicts."""
+
+    self_calibrated: Share = Field(
+        0.8,
+        description="factor on every confidence where upright was taken from the recording; provisional, ours: not measured yet",
+    )
+    accelerometer_only: Share = Field(
+        0.8,
+        description="factor on every confidence where a sensor has no gyroscope; provisional, ours: not measured yet",
+    )
+    verdict_rate_min_hz: Positive = Field(
+        20.0, description="Hz; sensors slower than this count leans without a verdict; design default"
+    )
+
+
 class AlertsConfig(_Section):
     """When a detection may become a nudge."""
 
@@ -310,6 +326,7 @@ class Config(_Section):
     bends: BendsConfig = BendsConfig()
     chair: ChairConfig = ChairConfig()
     floor: FloorConfig = FloorConfig()
+    trust: TrustConfig = TrustConfig()
     alerts: AlertsConfig = AlertsConfig()
 
     def with_preset(self, preset: Preset | None) -> Config:

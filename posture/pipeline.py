@@ -25,7 +25,7 @@ from posture.signal.fusion import Fusion, FusionState
 from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
-from posture.types import Alert, AngleBlock, EpochBlock, EventKind, ImuBatch, ImuBlock, Placement, PostureEvent
+from posture.types import Alert, AngleBlock, EpochBlock, EventKind, ImuBatch, ImuBlock, Placement, PostureEvent, Verdict
 
 CALIBRATION_SET = 0
 """`set_id` of what was done in a calibration routine."""
@@ -120,6 +120,10 @@ class Pipeline:
     ) -> None:
         calibration = calibration.for_sensors(tuple(sensors))
         self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
+        trust = config.trust
+        self._slow = any(spec.rate_hz < trust.verdict_rate_min_hz for spec in sensors.values())
+        self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
+        self._trust *= 1.0 if all(spec.has_gyro for spec in sensors.values()) else trust.accelerometer_only
         s = state
         self._chains = {p: _SensorChain(spec, config, s.sensors[p] if s else None) for p, spec in sensors.items()}
         self._join = Join(tuple(sensors), config.join, s.join if s else None)
@@ -167,11 +171,11 @@ class Pipeline:
         out = self._through(self._join.flush())
         leans = self._leans.flush()
         context = self._context.push(self._epochs.flush(), ())
-        self._seconds(context, (), leans, out)
+        self._seconds(context, (), leans, out, alert=False)
         last = self._context.flush()
         self._seconds(last, (), (), out, alert=False)
         for stage in (self._bends, self._sitting, self._gaps):
-            out.events += [said.event for said in stage.flush()]
+            out.events += [self._qualified(said.event) for said in stage.flush()]
         return out
 
     def _through(self, blocks: Iterator[JoinedBlock]) -> Output:
@@ -202,7 +206,8 @@ class Pipeline:
         said += self._bends.push(block, leans)
         epochs, bouts = self._sitting.push(block)
         said += bouts + self._gaps.push(block)
-        said = [Said(s.epoch_s, self._declared(s.event)) for s in said]
+        epochs = replace(epochs, context_confidence=epochs.context_confidence * self._trust)
+        said = [Said(s.epoch_s, self._qualified(s.event)) for s in said]
         said.sort(key=_known)
         if len(epochs):
             out.epochs.append(epochs)
@@ -210,11 +215,18 @@ class Pipeline:
         if alert:
             out.alerts += self._raised(epochs, said)
 
-    def _declared(self, event: PostureEvent) -> PostureEvent:
-        routine = self.routine
-        if routine is None or event.kind is EventKind.GAP or not routine[0] <= event.start_s < routine[1]:
+    def _qualified(self, event: PostureEvent) -> PostureEvent:
+        """The event with what this wear and the calibration routine make of it."""
+        if event.kind is EventKind.GAP:
             return event
-        return replace(event, set_id=CALIBRATION_SET)
+        routine = self.routine
+        in_routine = routine is not None and routine[0] <= event.start_s < routine[1]
+        return replace(
+            event,
+            set_id=CALIBRATION_SET if in_routine else event.set_id,
+            verdict=Verdict.UNKNOWN if self._slow and event.kind is not EventKind.FLEXED_SITTING else event.verdict,
+            confidence=round(event.confidence * self._trust, 3),
+        )
 
     def _raised(self, epochs: EpochBlock, said: list[Said]) -> list[Alert]:
         """Events and seconds to the policy in the order in which they became known."""

@@ -1,0 +1,94 @@
+"""What the composition itself decides: confidence and verdicts of lesser wears, the calibration routine, the end of a session."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from body import RATE_HZ, Body
+from seconds import wear
+
+from posture.config import Config
+from posture.pipeline import CALIBRATION_SET, Output, Pipeline, SensorSpec
+from posture.signal.calibration import Calibration
+from posture.types import EpochBlock, ImuBatch, InputError, Placement, PostureEvent, Verdict
+
+BOTH = wear()
+
+
+def rounded_bends() -> Body:
+    return Body().hold(12).bend(40, 40).bend(40, 40).hold(15)
+
+
+def said_by(
+    body: Body,
+    calibration: Calibration,
+    *,
+    every: int = 1,
+    gyro: bool = True,
+    routine: tuple[float, float] | None = None,
+) -> tuple[EpochBlock, list[PostureEvent], list[Output]]:
+    blocks = tuple(
+        replace(
+            b,
+            time_s=b.time_s[::every],
+            acc_mps2=b.acc_mps2[::every],
+            gyr_radps=b.gyr_radps[::every] if gyro and b.gyr_radps is not None else None,
+            arrived_s=b.arrived_s[::every],
+        )
+        for b in body.samples(tuple(calibration.sensors))
+    )
+    specs = {b.placement: SensorSpec(RATE_HZ / every, gyro) for b in blocks}
+    pipeline = Pipeline(specs, calibration, Config(), routine=routine)
+    outs = [pipeline.push(ImuBatch(blocks, body.now_s)), pipeline.flush()]
+    return EpochBlock.joined([e for o in outs for e in o.epochs]), [e for o in outs for e in o.events], outs
+
+
+def test_slow_sensors_count_bends_without_a_verdict() -> None:
+    fast = [e.verdict for e in said_by(rounded_bends(), BOTH)[1] if e.kind == "bend"]
+    slow = [e.verdict for e in said_by(rounded_bends(), BOTH, every=5)[1] if e.kind == "bend"]
+    assert fast == [Verdict.ROUNDED] * 2
+    assert slow == [Verdict.UNKNOWN] * 2
+
+
+@pytest.mark.parametrize("lesser", ["self-calibrated", "accelerometer only"])
+def test_a_lesser_wear_is_less_sure_of_everything(lesser: str) -> None:
+    whole, _, _ = said_by(rounded_bends(), BOTH)
+    if lesser == "self-calibrated":
+        part, events, _ = said_by(rounded_bends(), replace(BOTH, source="self"))
+    else:
+        part, events, _ = said_by(rounded_bends(), BOTH, gyro=False)
+    assert whole.context_confidence.max() > 0.9
+    assert part.context_confidence.max() <= 0.8
+    assert max(e.confidence for e in events) <= 0.8
+
+
+def test_movements_of_the_routine_are_a_declared_set_and_raise_nothing() -> None:
+    _, events, outs = said_by(rounded_bends(), BOTH, routine=(0.0, 16.0))
+    bends = [e for e in events if e.kind == "bend"]
+    assert [e.set_id for e in bends] == [CALIBRATION_SET, None]
+    assert [a.about_s for o in outs for a in o.alerts] == [bends[1].start_s]
+
+
+def test_the_end_of_a_session_raises_no_alert() -> None:
+    body = Body().hold(12).to(40, 40).to(0, 0, hold_s=1.0)
+    _, events, outs = said_by(body, BOTH)
+    assert [e.verdict for e in events if e.kind == "bend"] == [Verdict.ROUNDED]
+    assert [o.alerts for o in outs] == [[], []]
+
+
+def test_a_calibration_of_another_placement_is_refused() -> None:
+    with pytest.raises(InputError, match="not with upper_lumbar"):
+        Pipeline({Placement.UPPER_LUMBAR: SensorSpec(50.0)}, wear(Placement.SACRUM), Config())
+
+
+def test_a_session_without_a_sample_says_nothing() -> None:
+    pipeline = Pipeline({Placement.SACRUM: SensorSpec(50.0)}, wear(Placement.SACRUM), Config())
+    outs = [pipeline.push(ImuBatch((), 5.0)), pipeline.flush()]
+    assert all(o == Output() for o in outs)
+
+
+def test_a_session_of_three_seconds_has_three_epochs() -> None:
+    epochs, _, _ = said_by(Body().hold(3), BOTH)
+    np.testing.assert_array_equal(epochs.start_s, [0.0, 1.0, 2.0])
