@@ -151,6 +151,12 @@ class MovementConfig(_Section):
     unquiet_m: Positive = Field(
         0.3, description="m; lever from the angular rate at an end to its unknown vertical velocity; ours"
     )
+    height_tilt_max_deg: Positive = Field(
+        50.0, description="deg; no height is taken where an end is tilted more; design default from strapdown tests"
+    )
+    end_lean_max_deg: Positive = Field(
+        35.0, description="deg; a lean that begins or ends bent further is no chair; " + _TUNED
+    )
     height_sd_m: Positive = Field(
         0.09, description="m; error of the strapdown height change (0.085 measured on recorded motion)"
     )
@@ -233,6 +239,9 @@ class BendsConfig(_Section):
         22.0, description="deg; instead of the share where the range was not measured (0.95/0.96)"
     )
     rounded_min_s: Positive = Field(0.3, description="s over the rounded level; design default")
+    trusted_share: Share = Field(
+        0.8, description="share of a bend on measured samples under which its confidence falls to this share; ours"
+    )
     error_sd_deg: Positive = Field(
         4.0, description="deg; error of the peak difference that the confidence assumes; " + _TUNED
     )
@@ -266,6 +275,9 @@ class FloorConfig(_Section):
     half_kneel_pct: Positive = Field(50.0, description="% of own range: less can be a half-kneel; design default")
     roll_min_deg: Positive = Field(
         50.0, description="deg; rolled this far before pitching up is a log-roll; design default"
+    )
+    error_deg: Positive = Field(
+        4.0, description="deg; distance from the rounded cut at which a verdict grows sure; " + _TUNED
     )
     quiet_dps: Positive = Field(6.0, description="deg/s; mean rate of a second that stands still; " + _TUNED)
     paused_dps: Positive = Field(

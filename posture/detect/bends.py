@@ -225,7 +225,7 @@ class Bends:
             peak_deg=round(lean.peak_deg, 1),
             verdict=verdict,
             basis=c.basis,
-            confidence=round(here * sure * (1.0 if lean.trusted > 0.8 else 0.8), 3),
+            confidence=round(here * sure * (1.0 if lean.trusted > p.trusted_share else p.trusted_share), 3),
             evidence=evidence,
         )
 

@@ -23,6 +23,7 @@ _LABEL = np.array(
 )
 
 _ONES = np.ones(5)
+_WALKS_AWAY = 0.2  # share of rises that go straight into walking; ours
 
 # Chances per second of a change that needs no chair. Provisional: chosen on labelled days 21-28, order of magnitude only.
 _BASE = np.array(
@@ -35,6 +36,24 @@ _BASE = np.array(
         [0.05, 0.02, 0.01, 0.10, 0.0],  # low
     ]
 )
+
+
+# What a cue adds to or takes from the log likelihood of a state, natural log per second; each is reached over the ramp named.
+# Provisional: chosen on labelled days 21-28 so that a cue outweighs the chances above within the seconds that it should take.
+_LIES = 5.0  # tilt beyond lying, over 3 deg: decides at once
+_LYING_RAMP_DEG = 3.0
+_LOW_HELD, _LOW_UPRIGHT, _LOW_LYING = (
+    0.7,
+    -1.5,
+    -2.0,
+)  # a tilt between upright and lying is a bend first, a low posture later
+_RAMP_DEG = 10.0  # over which every other tilt cue comes in
+_LEANT_BACK = -3.0  # nobody stands or walks leant back by low_tilt_deg
+_WALKS_TILTED = -2.0  # or walks on a pelvis tilted by low_tilt_deg
+_WALKS_BENT = -3.0  # or bent by walking_trunk_max_deg
+_SITS_TILTED = -1.0  # or sits on a pelvis tilted forward by seated_pelvis_max_deg
+_GAIT_SLOPE, _GAIT_MOST = 2.5, 4.0  # per e-fold of the bounce over the cut, and at most
+_BOUNCES_SEATED, _BOUNCES_LOW = -0.35, -0.25  # share of the gait cue that speaks against sitting; lying and low
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,45 +163,38 @@ class ContextModel:
     def _likelihood(self, rows: EpochFeatures) -> Float:
         """(m, 5) likelihood of each second's features, up to a factor."""
         p = self.params
-        tilt = np.where(np.isnan(rows.tilt_deg), 0.0, rows.tilt_deg)
-        log = np.zeros((len(rows), 5))
-        lying = np.clip((tilt - p.lying_tilt_deg) / 3.0, -1.0, 1.0)  # certain 3 deg to either side of the cut
-        log[:, LIE] += 5.0 * lying
-        log[:, [STAND, WALK, SIT]] -= 5.0 * np.maximum(lying, 0.0)[:, None]
-        low = np.clip((tilt - p.low_tilt_deg) / 10.0, 0.0, 1.0)
-        log[:, LOW] += np.where(lying > 0, -2.0, 0.7 * low - 1.5 * (1 - low))
-        lean = self._lean(rows)
-        behind = np.clip((-lean - p.low_tilt_deg) / 10.0, 0.0, 1.0)
-        log[:, STAND] -= 3.0 * behind
-        log[:, WALK] -= 3.0 * behind + 2.0 * low
-        walking = self._gait(rows)
-        log[:, WALK] += walking
-        log[:, [LIE, LOW]] -= 0.25 * np.maximum(walking, 0.0)[:, None]
-        log[:, SIT] -= 0.35 * np.maximum(walking, 0.0)
-        trunk = np.where(np.isnan(rows.upper_lumbar_inclination_deg), lean, rows.upper_lumbar_inclination_deg)
-        log[:, WALK] -= 3.0 * np.clip((trunk - p.walking_trunk_max_deg) / 10.0, 0.0, 1.0)
-        pelvis = np.where(np.isnan(rows.sacrum_inclination_deg), 0.0, rows.sacrum_inclination_deg)
-        log[:, SIT] -= np.clip((pelvis - p.seated_pelvis_max_deg) / 10.0, 0.0, 1.0)
+        sacrum, upper = rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg
+        tilt, lowest = _known(rows.tilt_deg), _known(np.where(np.isnan(sacrum), upper, sacrum))
+        trunk = np.where(np.isnan(upper), lowest, upper)
+        lying = np.clip((tilt - p.lying_tilt_deg) / _LYING_RAMP_DEG, -1.0, 1.0)
+        low, behind = _ramp(tilt, p.low_tilt_deg), _ramp(-lowest, p.low_tilt_deg)
+        gait = self._gait(rows)
+        bounce = np.maximum(gait, 0.0)
         absent = rows.present_fraction < 0.5
         # The first look at a posture is worth more than the seconds that repeat it.
         first_look = ~absent & np.concatenate([[self.state.absent], absent[:-1]])
-        weight = np.where(first_look, self.movement.posture_weight, p.tilt_weight)
-        log[:, SIT] += weight * seated_log_ratio(
-            rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg, self.calibration, p
+        look = np.where(first_look, self.movement.posture_weight, p.tilt_weight)
+
+        log = np.zeros((len(rows), 5))
+        upright = -_LIES * np.maximum(lying, 0.0)
+        log[:, STAND] = upright + _LEANT_BACK * behind
+        log[:, WALK] = upright + _LEANT_BACK * behind + _WALKS_TILTED * low
+        log[:, WALK] += gait + _WALKS_BENT * _ramp(trunk, p.walking_trunk_max_deg)
+        log[:, SIT] = upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
+        log[:, SIT] += look * seated_log_ratio(sacrum, upper, self.calibration, p)
+        log[:, LIE] = _LIES * lying + _BOUNCES_LOW * bounce
+        log[:, LOW] = (
+            np.where(lying > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
         )
         log[absent] = 0.0
         return np.exp(log)
 
-    def _lean(self, rows: EpochFeatures) -> Float:
-        lean = np.where(
-            np.isnan(rows.sacrum_inclination_deg), rows.upper_lumbar_inclination_deg, rows.sacrum_inclination_deg
-        )
-        return np.where(np.isnan(lean), 0.0, lean)
-
     def _gait(self, rows: EpochFeatures) -> Float:
+        """Log likelihood ratio of walking against not, (m,), from the bounce in the wearer's own measure."""
         own = [s.gait_mps2 for s in self.calibration.sensors.values() if not np.isnan(s.gait_mps2)]
         level = own[0] if own else self.params.gait_default_mps2
-        return np.clip(2.5 * np.log(np.maximum(rows.gait_mps2, 1e-3) / (self.params.gait_cut * level)), -4.0, 4.0)
+        over = np.log(np.maximum(rows.gait_mps2, 1e-3) / (self.params.gait_cut * level))
+        return np.clip(_GAIT_SLOPE * over, -_GAIT_MOST, _GAIT_MOST)
 
     def _changes(self, rows: EpochFeatures) -> Float:
         """(m, 5, 5) transition matrices: the base, opened by chair movements in their second and by gaps."""
@@ -199,10 +211,20 @@ class ContextModel:
             np.fill_diagonal(opened, 0.0)
             opened[STAND, SIT] = max(opened[STAND, SIT], down)
             opened[WALK, SIT] = max(opened[WALK, SIT], down)
-            opened[SIT, STAND] = max(opened[SIT, STAND], 0.8 * up)
-            opened[SIT, WALK] = max(opened[SIT, WALK], 0.2 * up)
+            opened[SIT, STAND] = max(opened[SIT, STAND], (1.0 - _WALKS_AWAY) * up)
+            opened[SIT, WALK] = max(opened[SIT, WALK], _WALKS_AWAY * up)
             change[e] = _with_stay(opened)
         return change
+
+
+def _known(angle_deg: Float) -> Float:
+    """NaN as upright: an angle that is not known speaks for nothing here."""
+    return np.where(np.isnan(angle_deg), 0.0, angle_deg)
+
+
+def _ramp(angle_deg: Float, from_deg: float) -> Float:
+    """0 up to `from_deg`, 1 from `_RAMP_DEG` beyond it."""
+    return np.clip((angle_deg - from_deg) / _RAMP_DEG, 0.0, 1.0)
 
 
 def _with_stay(change: Float) -> Float:
@@ -247,6 +269,12 @@ _NEITHER = 1.25e-3
 """1/deg; density of postures that are neither quiet standing nor calibrated sitting: 5 % over 40 deg. Provisional, ours."""
 
 
+# Densities per metre, and a chance, provisional: chosen on labelled days 21-28.
+_WILD_TAIL = 0.05  # of heights that went wrong, for a lean that changed nothing
+_CHAIR_TAIL = 0.001  # of chairs far higher or lower than chairs are
+_NO_EVIDENCE = 0.01  # chance of a chair transition for a lean whose height cannot be taken
+
+
 def chair_chances(
     movement: Movement, params: MovementConfig, context: ContextConfig, calibration: Calibration
 ) -> tuple[float, float]:
@@ -256,8 +284,8 @@ def chair_chances(
     height is normal with a heavy tail for leans that change nothing: one wild integral cannot decide alone.
     """
     height = movement.height_m
-    if np.isnan(height) or abs(movement.lean_after_deg) > 35.0 or abs(movement.lean_before_deg) > 35.0:
-        return 0.01, 0.01
+    if np.isnan(height) or max(abs(movement.lean_before_deg), abs(movement.lean_after_deg)) > params.end_lean_max_deg:
+        return _NO_EVIDENCE, _NO_EVIDENCE
     seconds = movement.end_s - movement.start_s
     drift = (
         0.5
@@ -271,12 +299,12 @@ def chair_chances(
         return float(np.exp(-0.5 * ((height - mean) / sd) ** 2) / sd + tail)
 
     chair = float(np.hypot(error, params.chair_height_sd_m))
-    level = density(0.0, error, 0.05)
+    level = density(0.0, error, _WILD_TAIL)
     after = seated_log_ratio(
         np.array([movement.sacrum_after_deg]), np.array([movement.upper_after_deg]), calibration, context
     )[0]
     seated = float(np.exp(params.posture_weight * after))
-    sit = density(-params.chair_height_m, chair, 0.001) / level * seated
-    rise = density(params.chair_height_m, chair, 0.001) / level / seated
+    sit = density(-params.chair_height_m, chair, _CHAIR_TAIL) / level * seated
+    rise = density(params.chair_height_m, chair, _CHAIR_TAIL) / level / seated
     odds = params.chair_prior / (1.0 - params.chair_prior)
     return odds * sit / (1.0 + odds * sit), odds * rise / (1.0 + odds * rise)

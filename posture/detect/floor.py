@@ -190,8 +190,8 @@ class Floor:
         return "unknown", Verdict.MIXED
 
     def _sure(self, pct: float) -> float:
-        """Chance that the verdict is on the right side of its cut, for an angle error of 4 deg."""
+        """Chance that the verdict is on the right side of its cut, the nearer the less."""
         if not np.isfinite(pct):
             return 1.0
         distance_deg = abs(pct - self.params.rounded_pct) / 100.0 * self.calibration.rom_deg
-        return float(1.0 - 0.5 * np.exp(-distance_deg / 4.0))
+        return float(1.0 - 0.5 * np.exp(-distance_deg / self.params.error_deg))

@@ -126,7 +126,7 @@ class Movements:
         n = self.step_n
         vertical = self.state.ticks[_VERTICAL, a * n : (b + 1) * n]
         height, drop = _height_m(vertical)
-        upright = max(means[_TILT, a], means[_TILT, b]) < 50.0
+        upright = max(means[_TILT, a], means[_TILT, b]) < self.params.height_tilt_max_deg
         # Around the peak only: slumped sitting before a rise is not how the rise was done.
         flexion = self.state.ticks[_FLEXION, max(a, k - self.inner * 2) * n : (min(b, k + self.inner * 2) + 1) * n]
         return Movement(
