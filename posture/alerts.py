@@ -18,13 +18,17 @@ _HOLDS = (Context.GAP, Context.UNKNOWN, Context.TRANSITION, Context.NON_WEAR)
 
 
 class Epoch(NamedTuple):
-    """What the policy needs of one decided second. flexed: 1, 0, -1 unknown."""
+    """What the policy needs of one decided second.
+
+    flexed : 1, 0, -1 unknown. motionless : nothing moved for a minute, so that this may turn out to be non-wear.
+    """
 
     start_s: float
     context: int
     confidence: float
     creep: float
     flexed: int
+    motionless: bool = False
 
 
 @dataclass(slots=True)
@@ -119,6 +123,7 @@ class AlertPolicy:
             and epoch.context == Context.SITTING
             and epoch.confidence >= p.confidence_min
             and epoch.flexed != -1
+            and not epoch.motionless
             and state.sitting_s >= p.sitting_min_s
             and state.since_break_s >= p.after_break_s
             and epoch.start_s - state.last_sitting_s >= 60.0 * self._spacing_min()

@@ -286,6 +286,17 @@ class FloorConfig(_Section):
     upright_deg: Positive = Field(25.0, description="deg; tilt of a second that is upright; " + _TUNED)
 
 
+class WearConfig(_Section):
+    """When the sensor is not on a body."""
+
+    window_s: Positive = Field(60.0, description="s; over this long nothing may move; ours: four breaths at the least")
+    spread_max_deg: Positive = Field(
+        0.2,
+        description="deg; largest spread of one-second tilts on a table (0.15 with a noisy part); breathing moves a back by 0.5; ours",
+    )
+    non_wear_min_s: Positive = Field(600.0, description="s without any movement that are non-wear; design default")
+
+
 class TrustConfig(_Section):
     """What a lesser wear does to confidence and verdicts."""
 
@@ -338,6 +349,7 @@ class Config(_Section):
     bends: BendsConfig = BendsConfig()
     chair: ChairConfig = ChairConfig()
     floor: FloorConfig = FloorConfig()
+    wear: WearConfig = WearConfig()
     trust: TrustConfig = TrustConfig()
     alerts: AlertsConfig = AlertsConfig()
 

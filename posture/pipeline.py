@@ -20,12 +20,24 @@ from posture.detect.gaps import Gaps, GapsState
 from posture.detect.movement import Movement, Movements, MovementsState
 from posture.detect.said import Said
 from posture.detect.sitting import Sitting, SittingState
+from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
 from posture.signal.fusion import Fusion, FusionState
 from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
-from posture.types import Alert, AngleBlock, EpochBlock, EventKind, ImuBatch, ImuBlock, Placement, PostureEvent, Verdict
+from posture.types import (
+    Alert,
+    AngleBlock,
+    Bool,
+    EpochBlock,
+    EventKind,
+    ImuBatch,
+    ImuBlock,
+    Placement,
+    PostureEvent,
+    Verdict,
+)
 
 CALIBRATION_SET = 0
 """`set_id` of what was done in a calibration routine."""
@@ -73,6 +85,7 @@ class PipelineState:
     bends: BendsState
     sitting: SittingState
     gaps: GapsState
+    wear: WearState
     alerts: AlertState
 
 
@@ -136,6 +149,7 @@ class Pipeline:
         self._bends = Bends(config.bends, calibration, s.bends if s else None)
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
+        self._wear = Wear(config.wear, calibration.basis, s.wear if s else None)
         self._alerts = AlertPolicy(
             config.alerts,
             lag_s=config.context.lag_s,
@@ -158,6 +172,7 @@ class Pipeline:
             bends=self._bends.state,
             sitting=self._sitting.state,
             gaps=self._gaps.state,
+            wear=self._wear.state,
             alerts=self._alerts.state,
         )
 
@@ -174,7 +189,7 @@ class Pipeline:
         self._seconds(context, (), leans, out, alert=False)
         last = self._context.flush()
         self._seconds(last, (), (), out, alert=False)
-        for stage in (self._bends, self._sitting, self._gaps):
+        for stage in (self._bends, self._sitting, self._gaps, self._wear):
             out.events += [self._qualified(said.event) for said in stage.flush()]
         return out
 
@@ -205,7 +220,8 @@ class Pipeline:
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)
         epochs, bouts = self._sitting.push(block)
-        said += bouts + self._gaps.push(block)
+        motionless, not_worn = self._wear.push(block)
+        said += bouts + self._gaps.push(block) + not_worn
         epochs = replace(epochs, context_confidence=epochs.context_confidence * self._trust)
         said = [Said(s.epoch_s, self._qualified(s.event)) for s in said]
         said.sort(key=_known)
@@ -213,11 +229,11 @@ class Pipeline:
             out.epochs.append(epochs)
         out.events += [s.event for s in said]
         if alert:
-            out.alerts += self._raised(epochs, said)
+            out.alerts += self._raised(epochs, motionless, said)
 
     def _qualified(self, event: PostureEvent) -> PostureEvent:
         """The event with what this wear and the calibration routine make of it."""
-        if event.kind is EventKind.GAP:
+        if event.kind in (EventKind.GAP, EventKind.NON_WEAR):
             return event
         routine = self.routine
         in_routine = routine is not None and routine[0] <= event.start_s < routine[1]
@@ -228,12 +244,12 @@ class Pipeline:
             confidence=round(event.confidence * self._trust, 3),
         )
 
-    def _raised(self, epochs: EpochBlock, said: list[Said]) -> list[Alert]:
+    def _raised(self, epochs: EpochBlock, motionless: Bool, said: list[Said]) -> list[Alert]:
         """Events and seconds to the policy in the order in which they became known."""
         alerts = []
         waiting = iter(said)
         event = next(waiting, None)
-        columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
+        columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed, motionless)
         for row in zip(*(c.tolist() for c in columns), strict=True):
             while event is not None and event.epoch_s <= row[0]:
                 alerts.append(self._alerts.push(event.event, epoch_s=event.epoch_s))

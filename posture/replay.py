@@ -20,6 +20,7 @@ import numpy as np
 
 from posture import __version__
 from posture.config import Config
+from posture.detect.finalise import finalised
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.recording import Recording, open_recording, parse_clock, read_poses
 from posture.signal import calibration as cal
@@ -306,9 +307,10 @@ class Records:
 
 
 def records(prepared: Prepared, result: Result) -> Records:
-    """Result -> what is written: events in order of start, one epoch row a second."""
+    """Result -> what is written: non-wear laid over it, events in order of start, one epoch row a second."""
     info = prepared.recording.info
-    events = sorted(result.events, key=lambda e: (e.start_s, e.end_s, e.kind))
+    epochs, final = finalised(EpochBlock.joined(result.epochs), result.events)
+    events = sorted(final, key=lambda e: (e.start_s, e.end_s, e.kind))
     session: dict[str, JsonValue] = {
         "format": SESSION_FORMAT,
         "code_version": __version__,
@@ -327,7 +329,7 @@ def records(prepared: Prepared, result: Result) -> Records:
         "config": prepared.config.as_json(),
     }
     return Records(
-        EpochBlock.joined(result.epochs),
+        epochs,
         [event_record(e) for e in events],
         [alert_record(a) for a in result.alerts],
         session,

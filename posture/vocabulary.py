@@ -66,6 +66,7 @@ class EventKind(StrEnum):
     SIT_TO_LIE = "sit_to_lie"
     FLOOR_TRANSITION = "floor_transition"
     FLEXED_SITTING = "flexed_sitting"
+    NON_WEAR = "non_wear"
     GAP = "gap"
 
 

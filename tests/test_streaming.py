@@ -12,6 +12,7 @@ import pytest
 from contract import Case, check_stage, cuts_of, first_difference, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from seconds import Day
 from streams import (
     BOTH,
     CONFIG,
@@ -35,6 +36,7 @@ from posture.detect.floor import Floor
 from posture.detect.gaps import Gaps
 from posture.detect.movement import Movements
 from posture.detect.sitting import Sitting
+from posture.detect.wear import Wear
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.signal.fusion import Fusion
 from posture.signal.join import Join
@@ -300,6 +302,25 @@ def policy_case() -> Case:
     )
 
 
+def wear_case() -> Case:
+    """Half an hour of which ten minutes nothing moves."""
+    block = Day().sit(30, 70).block()
+    tilt = 10.0 + 0.2 * np.sin(np.arange(1800.0))
+    tilt[500:1200] = 10.0
+    block = replace(block, features=replace(block.features, tilt_deg=tilt))
+    return Case(
+        make=lambda state: Wear(CONFIG.wear, calibration().basis, state),
+        size=1800,
+        piece=lambda a, b: context_rows(block, a, b),
+        push=lambda stage, piece: stage.push(piece),
+        flush=lambda stage: stage.flush(),
+        whole=lambda outs: [
+            np.concatenate([o[0] for o in outs if isinstance(o, tuple)]),
+            flat([o[1] if isinstance(o, tuple) else o for o in outs]),
+        ],
+    )
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "timebase": lambda: timebase_case(gyro=True),
     "timebase, accelerometer only": lambda: timebase_case(gyro=False),
@@ -335,6 +356,7 @@ CASES: dict[str, Callable[[], Case]] = {
         lambda s: Sitting(CONFIG.sitting, calibration(), s), lambda stage, p: stage.push(p[0]), sitting_whole
     ),
     "gaps": lambda: seconds_case(lambda s: Gaps(calibration().basis, s), lambda stage, p: stage.push(p[0]), flat),
+    "wear": wear_case,
     "alerts": policy_case,
 }
 made = cache(lambda name: CASES[name]())
@@ -361,13 +383,14 @@ def test_a_cut_after_every_single_item_gives_the_same_output(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("movements", 20), ("leans", 10), ("chair", 1), ("bends", 10), ("floor", 2), ("alerts", 1)]
+    ("name", "least"),
+    [("movements", 20), ("leans", 10), ("chair", 1), ("bends", 10), ("floor", 2), ("wear", 1), ("alerts", 1)],
 )
 def test_the_input_makes_the_stage_say_something(name: str, least: int) -> None:
     """Without this an empty output would pass every comparison above."""
     case = made(name)
     whole = run(case, [])
-    assert len(whole[1] if name == "floor" else whole) >= least
+    assert len(whole[1] if name in ("floor", "wear") else whole) >= least
 
 
 def pipeline_case(
