@@ -46,7 +46,9 @@ class FusionConfig(_Section):
     """Orientation filter."""
 
     filter: str = Field(
-        "auto", pattern="^(auto|vqf|tilt)$", description="auto = vqf with a gyroscope, low-passed tilt without one"
+        "auto",
+        pattern="^(auto|vqf|tilt)$",
+        description="auto = vqf with a gyroscope, low-passed tilt without one; vqf is the most accurate on BROAD",
     )
     tau_acc_s: Positive = Field(
         3.0, description="s; accelerometer time constant, the filter paper's default (Laidig and Seel 2023)"
@@ -100,7 +102,7 @@ class ContextConfig(_Section):
     """Standing, walking, sitting, lying from tilt, gait and chair transitions; one-second steps."""
 
     lag_s: Annotated[int, Field(ge=1, le=30)] = Field(
-        5, description="s; an epoch is said once, this long after it ended"
+        5, description="s; an epoch is said once, this long after it ended; design default"
     )
     lying_tilt_deg: Positive = Field(
         65.0,
@@ -171,14 +173,15 @@ class MovementConfig(_Section):
 class SittingConfig(_Section):
     """Flexed sitting and the time-in-flexion meter."""
 
-    flexed_on_pct: Positive = Field(60.0, description="% of own range; office workers sit at 43-79 %")
+    flexed_on_pct: Positive = Field(60.0, description="% of own range; office workers sit at 43-79 %; design default")
     flexed_off_pct: Positive = Field(
-        50.0, description="% of own range; a bout ends under this for longer than bout_end_s"
+        50.0, description="% of own range; a bout ends under this for longer than bout_end_s; design default"
     )
     slump_on_pct: Positive = Field(
-        62.0, description="slump index; 62 is 60 % of range where tall sits near 15 % and full slump near 88 %"
+        62.0,
+        description="slump index; 62 is 60 % of range where tall sits near 15 % and full slump near 88 %; design default",
     )
-    slump_off_pct: Positive = Field(52.0, description="slump index; end of a bout")
+    slump_off_pct: Positive = Field(52.0, description="slump index; end of a bout; design default")
     bout_end_s: Positive = Field(10.0, description="s; how long under the off level ends a bout; design default")
     bout_min_s: Positive = Field(
         60.0, description="s; a shorter stay in flexion is in the epochs, not an event of its own; ours"
@@ -188,7 +191,8 @@ class SittingConfig(_Section):
         description="s; the meter holds through this much gap, then recovers as if sitting out of flexion; design default",
     )
     ramp_pct: Positive = Field(
-        20.0, description="% ; the meter's drive falls linearly from 1 at the start level to 0 this far under it"
+        20.0,
+        description="% ; the meter's drive falls linearly from 1 at the start level to 0 this far under it; design default",
     )
     load_tau_min: Positive = Field(
         9.4, description="min; creep of lumbar tissue under flexion, loading; design default from the creep literature"
@@ -197,7 +201,8 @@ class SittingConfig(_Section):
         2.9, description="min; recovery standing, walking or lying; design default from the creep literature"
     )
     recline_behind_slump_deg: Positive = Field(
-        8.0, description="deg; sacrum this far behind full slump is leaning back: flexion not judged with one sensor"
+        8.0,
+        description="deg; sacrum this far behind full slump is leaning back: flexion not judged with one sensor; design default",
     )
 
 
@@ -256,8 +261,10 @@ class ChairConfig(_Section):
     confidence_min: Share = Field(
         0.6, description="least confidence of both postures around a chair transition; " + _TUNED
     )
-    rounded_pct: Positive = Field(75.0, description="% of own range; a normal rise needs 56-66 %")
-    neutral_pct: Positive = Field(66.0, description="% of own range; up to here a rise is as people do it")
+    rounded_pct: Positive = Field(75.0, description="% of own range; a normal rise needs 56-66 %; design default")
+    neutral_pct: Positive = Field(
+        66.0, description="% of own range; up to here a rise is as people do it; design default"
+    )
 
 
 class FloorConfig(_Section):
@@ -292,7 +299,7 @@ class WearConfig(_Section):
     window_s: Positive = Field(60.0, description="s; over this long nothing may move; ours: four breaths at the least")
     spread_max_deg: Positive = Field(
         0.2,
-        description="deg; largest spread of one-second tilts on a table (0.15 with a noisy part); breathing moves a back by 0.5; ours",
+        description="deg; spread of one-second tilts on a table (0.15 with a noisy part); breathing moves a back by 0.5; ours",
     )
     non_wear_min_s: Positive = Field(600.0, description="s without any movement that are non-wear; design default")
 
@@ -316,23 +323,32 @@ class TrustConfig(_Section):
 class AlertsConfig(_Section):
     """When a detection may become a nudge."""
 
-    preset: Preset = Field(Preset.BALANCED, description="balanced | quiet | coach")
-    creep_min: Share = Field(0.80, description="meter level: 15.1 min of solid flexed sitting")
-    sitting_min_s: Positive = Field(180.0, description="s of confident sitting before a sitting alert")
-    upright_break_s: Positive = Field(120.0, description="s standing or walking that count as a break")
-    after_break_s: Positive = Field(600.0, description="s of grace after a break")
-    spacing_min: Positive = Field(20.0, description="min between sitting alerts; doubles while unanswered")
-    spacing_max_min: Positive = Field(80.0, description="min; the doubling stops here")
-    sitting_per_day: Annotated[int, Field(ge=0)] = Field(8, description="sitting alerts a day, after week one")
-    lean_spacing_s: Positive = Field(600.0, description="s between cues of one kind on bends and floor transitions")
-    lean_per_day: Annotated[int, Field(ge=0)] = Field(
-        6, description="cues a day of one kind on bends and floor transitions"
+    preset: Preset = Field(Preset.BALANCED, description="balanced | quiet | coach; design default")
+    creep_min: Share = Field(0.80, description="meter level: 15.1 min of solid flexed sitting; design default")
+    sitting_min_s: Positive = Field(180.0, description="s of confident sitting before a sitting alert; design default")
+    upright_break_s: Positive = Field(120.0, description="s standing or walking that count as a break; design default")
+    after_break_s: Positive = Field(600.0, description="s of grace after a break; design default")
+    spacing_min: Positive = Field(
+        20.0, description="min between sitting alerts; doubles while unanswered; design default"
     )
-    confidence_min: Share = Field(0.70, description="least confidence of what an alert judges")
-    after_transition_s: NonNegative = Field(10.0, description="s after a chair transition without a sitting alert")
-    after_chair_s: NonNegative = Field(3.0, description="s after a chair transition without a bend cue")
+    spacing_max_min: Positive = Field(80.0, description="min; the doubling stops here; design default")
+    sitting_per_day: Annotated[int, Field(ge=0)] = Field(
+        8, description="sitting alerts a day, after week one; design default"
+    )
+    lean_spacing_s: Positive = Field(
+        600.0, description="s between cues of one kind on bends and floor transitions; design default"
+    )
+    lean_per_day: Annotated[int, Field(ge=0)] = Field(
+        6, description="cues a day of one kind on bends and floor transitions; design default"
+    )
+    confidence_min: Share = Field(0.70, description="least confidence of what an alert judges; design default")
+    after_transition_s: NonNegative = Field(
+        10.0, description="s after a chair transition without a sitting alert; design default"
+    )
+    after_chair_s: NonNegative = Field(3.0, description="s after a chair transition without a bend cue; design default")
     coach_min: Positive = Field(
-        30.0, description="min from the start of the session in which `coach` says every verdict; then as balanced"
+        30.0,
+        description="min from the start of the session in which `coach` says every verdict; then as balanced; design default",
     )
 
 

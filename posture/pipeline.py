@@ -131,7 +131,7 @@ class Pipeline:
         routine: tuple[float, float] | None = None,
         state: PipelineState | None = None,
     ) -> None:
-        calibration = calibration.for_sensors(tuple(sensors))
+        calibration = calibration.for_sensors(tuple(sensors), config)
         self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
         trust = config.trust
         self._slow = any(spec.rate_hz < trust.verdict_rate_min_hz for spec in sensors.values())

@@ -132,7 +132,7 @@ def _calibration(recording: Recording, request: ReplayRequest) -> Calibration:
     if request.calibration is not None and request.poses is not None:
         raise InputError("give --poses or --calibration, not both: they are two ways to the same thing")
     if request.calibration is not None:
-        return read_calibration(request.calibration).for_sensors(info.selected)
+        return read_calibration(request.calibration).for_sensors(info.selected, request.config)
     if request.poses is not None:
         return calibrate_from(recording, request.poses, request.config)
     return _self_calibrated(recording, request.config)

@@ -10,12 +10,16 @@ import numpy as np
 from posture.types import Context, EpochBlock, EventKind, PostureEvent
 
 
+_LYING_DOWN = (EventKind.SIT_TO_LIE, EventKind.FLOOR_TRANSITION)
+_PUT_DOWN_S = 60.0  # s; a motionless minute begins at the latest this long after the sensor was put down; ours
+
+
 def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[EpochBlock, list[PostureEvent]]:
     """Epochs and events with the non-wear intervals applied.
 
     A second in one is `non_wear`: its context is the event's word, `flexed` is unknown. What the sensor seemed to do there
-    (lying, a sit-down) was not the wearer, so events that lie in it by half or more leave the list; the interval's event says
-    how many in `events_left_out`. Angles and the meter stay as they were said.
+    (lying, a sit-down) was not the wearer, so events that lie in it by half or more leave the list, as does the lying down that
+    was a putting down; the interval's event says how many in `events_left_out`. Angles and the meter stay as they were said.
     """
     intervals = [e for e in events if e.kind is EventKind.NON_WEAR]
     if not intervals:
@@ -25,7 +29,7 @@ def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[Epoch
     for interval in intervals:
         rows = (epochs.start_s >= interval.start_s) & (epochs.start_s < interval.end_s) & (context != Context.GAP)
         context[rows], confidence[rows], flexed[rows] = Context.NON_WEAR, interval.confidence, -1
-        inside = [e for e in kept if e.kind is not EventKind.GAP and _share_inside(e, interval) >= 0.5]
+        inside = [e for e in kept if e.kind is not EventKind.GAP and _not_the_wearer(e, interval)]
         kept = [e for e in kept if e not in inside]
         kept.append(replace(interval, evidence={**interval.evidence, "events_left_out": len(inside)}))
     done = replace(
@@ -34,6 +38,8 @@ def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[Epoch
     return done, kept
 
 
-def _share_inside(event: PostureEvent, interval: PostureEvent) -> float:
-    shared = min(event.end_s, interval.end_s) - max(event.start_s, interval.start_s)
-    return shared / max(event.end_s - event.start_s, 1e-9)
+def _not_the_wearer(event: PostureEvent, interval: PostureEvent) -> bool:
+    """Half of it or more lies in the interval, or it is the putting down that led to it and looked like lying down."""
+    shared_s = min(event.end_s, interval.end_s) - max(event.start_s, interval.start_s)
+    put_down = event.kind in _LYING_DOWN and 0.0 <= interval.start_s - event.end_s < _PUT_DOWN_S
+    return put_down or shared_s >= 0.5 * (event.end_s - event.start_s)

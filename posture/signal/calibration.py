@@ -16,13 +16,22 @@ import numpy as np
 from posture.config import CalibrationConfig, Config
 from posture.signal.fusion import Fusion
 from posture.signal.gait import walking_bounce_mps2
-from posture.signal.timebase import FORCE, UP, Timebase
+from posture.signal.timebase import FORCE, RATE, UP, Timebase
 from posture.types import G_MPS2, Basis, Bool, Float, ImuBlock, InputError, JsonValue, Placement
 
 FORMAT = 1
 Poses = Mapping[str, Sequence[tuple[float, float]]]
 STANDING, BENDS, SEATED = ("stand", "stand_end"), ("bend_max", "hinge", "rounded"), ("sit_tall", "sit_usual", "slump")
 POSE_NAMES = (*STANDING, "walk", *SEATED, *BENDS, "table", "recline")
+_MOVED_TWICE = 2.0
+"""A stand that sways more than this many times `pose_sd_max_deg` is refused: neutral rests on it alone; ours."""
+_UPRIGHT_DEG = 40.0
+"""Without poses: a mean force this close to the nominal z axis may be upright; ours."""
+_WALKING_MIN_S = 20
+_RUNNING_MPS2 = 6.0
+"""Without poses: SD of the force within a second of walking, at most; and how many such seconds make a neutral; ours."""
+_SLIPPED = "the sensor may have slipped"
+_NO_POSES = "no calibration poses: upright was taken from walking or standing and the sensor's nominal axes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +79,10 @@ class Calibration:
         """One or two sensors."""
         return Basis.TWO if len(self.sensors) == 2 else Basis.ONE
 
-    def for_sensors(self, placements: Sequence[Placement]) -> Calibration:
-        """The same calibration for fewer sensors.
+    def for_sensors(self, placements: Sequence[Placement], config: Config | None = None) -> Calibration:
+        """The same calibration for fewer sensors; what only the others or both could say is dropped, range included.
+
+        config : decides whether the sensor that is left can judge sitting; None means the defaults.
 
         Raises
         ------
@@ -87,10 +98,8 @@ class Calibration:
         if len(placements) == len(self.sensors):
             return self
         kept = {p: self.sensors[p] for p in placements}
-        mine = [r for r in self.reasons if not any(r.startswith(f"{p}:") for p in self.sensors if p not in kept)]
-        return _graded(
-            kept, _Seated(np.nan, np.nan, np.nan), None, mine, source=self.source, poses=self.poses, config=Config()
-        )
+        mine = [r for r in self.reasons if r == _NO_POSES or r.startswith(tuple(f"{p}:" for p in kept))]
+        return _graded(kept, None, mine, source=self.source, poses=self.poses, config=config or Config())
 
     def judges(self) -> str:
         """One sentence: what this wear can and cannot judge."""
@@ -108,11 +117,12 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class _Track:
-    """One sensor over the calibration: sample times, force, up vectors."""
+    """One sensor over the calibration: time s (n,); force m/s^2, up vector and angular rate rad/s, each (n, 3), sensor axes."""
 
     time_s: Float
     acc: Float
     up: Float
+    rate: Float
     rate_hz: float
 
     def rows(self, windows: Sequence[tuple[float, float]]) -> Bool:
@@ -121,13 +131,6 @@ class _Track:
         for a, b in windows:
             inside |= (self.time_s >= a) & (self.time_s < b)
         return inside
-
-
-@dataclass(frozen=True, slots=True)
-class _Seated:
-    tall: float
-    usual: float
-    slump: float
 
 
 def calibrate(
@@ -152,11 +155,8 @@ def calibrate(
     reasons: list[str] = []
     tracks = {b.placement: _track(b, rate_hz[b.placement], config) for b in blocks}
     sensors = {p: _sensor(p, t, poses, config, reasons) for p, t in tracks.items()}
-    seated, rom = _Seated(np.nan, np.nan, np.nan), None
-    if len(sensors) == 2:
-        seated = _Seated(*(_held_flexion(tracks, sensors, poses.get(name, ())) for name in SEATED))
-        rom = _range(tracks, sensors, poses, config)
-    return _graded(sensors, seated, rom, reasons, source="poses", poses=poses, config=config)
+    rom = _range(tracks, sensors, poses, config, reasons) if len(sensors) == 2 else None
+    return _graded(sensors, rom, reasons, source="poses", poses=poses, config=config)
 
 
 def self_calibrate(blocks: Sequence[ImuBlock], rate_hz: Mapping[Placement, float], config: Config) -> Calibration:
@@ -169,12 +169,11 @@ def self_calibrate(blocks: Sequence[ImuBlock], rate_hz: Mapping[Placement, float
     InputError
         No upright walking or standing was found.
     """
-    reasons = ["no calibration poses: upright was taken from walking or standing and the sensor's nominal axes"]
     sensors = {}
     for block in blocks:
         track = _track(block, rate_hz[block.placement], config)
         sensors[block.placement] = _self_sensor(track, block.placement, config)
-    return _graded(sensors, _Seated(np.nan, np.nan, np.nan), None, reasons, source="self", poses={}, config=config)
+    return _graded(sensors, None, [_NO_POSES], source="self", poses={}, config=config)
 
 
 def _track(block: ImuBlock, rate_hz: float, config: Config) -> _Track:
@@ -188,7 +187,7 @@ def _track(block: ImuBlock, rate_hz: float, config: Config) -> _Track:
     origin_s = base.state.origin_s
     time_s = np.concatenate([origin_s + (r.first_index + np.arange(len(r.trusted))) / rate_hz for r in oriented])
     channels = np.concatenate([r.channels for r in oriented])
-    return _Track(time_s, channels[:, FORCE], channels[:, UP], rate_hz)
+    return _Track(time_s, channels[:, FORCE], channels[:, UP], channels[:, RATE], rate_hz)
 
 
 def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, reasons: list[str]) -> SensorCalibration:
@@ -200,7 +199,7 @@ def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, r
         closure_deg = _angle_deg(stand.mean(axis=0), end.mean(axis=0))
         if closure_deg > params.closure_max_deg:
             reasons.append(
-                f"{placement}: upright moved {closure_deg:.1f} deg from the first to the last stand; the sensor may have slipped"
+                f"{placement}: upright moved {closure_deg:.1f} deg from the first to the last stand; {_SLIPPED}"
             )
         forces.append(end)
     # Each pose counts by its length: a longer stand averages more sway.
@@ -215,12 +214,18 @@ def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, r
         )
         left = _nominal_left(up)
     body = _frame(up, left)
-    off_deg = _angle_deg(left, _nominal_left(up))
+    nominal = _nominal_left(up)
+    off_deg = _angle_deg(left, nominal)
     if off_deg > params.axis_off_max_deg:
-        reasons.append(
-            f"{placement}: the sensor sits turned by {off_deg:.0f} deg to its nominal axes; this is corrected"
-        )
-    held = {name: _held_deg(track, body, poses.get(name, ())) for name in SEATED}
+        side = "left" if left @ np.cross(nominal, up) > 0 else "right"
+        reasons.append(f"{placement}: the sensor sits turned by {off_deg:.0f} deg to the {side}; this is corrected")
+    held = {}
+    for name in SEATED:
+        inside = track.rows(poses.get(name, ()))
+        held[name] = _mean_inclination(track.acc[inside], body) if inside.any() else np.nan
+        if inside.any() and (sway_deg := _sway_deg(track.acc[inside])) > params.pose_sd_max_deg:
+            reasons.append(f"{placement}: the wearer moved in the pose `{name}` (swayed {sway_deg:.1f} deg)")
+    _check_order(placement, held, reasons)
     walk = track.rows(poses.get("walk", ()))
     return SensorCalibration(
         body_from_sensor=body,
@@ -236,19 +241,46 @@ def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, r
 def _still_force(
     track: _Track, windows: Sequence[tuple[float, float]], name: str, placement: Placement, config: Config
 ) -> Float:
-    """Force samples of a standing pose, refused in words where the wearer moved."""
-    force = track.acc[track.rows(windows)]
+    """Force samples of a standing pose, (n, 3) m/s^2; InputError where there are too few or the wearer moved."""
+    inside = track.rows(windows)
+    force = track.acc[inside]
     if len(force) < track.rate_hz:
         raise InputError(
             f"the pose `{name}` holds less than a second of {placement} samples; check its times or record it again"
         )
-    mean = force.mean(axis=0)
-    sway_deg = np.degrees(np.std(force - mean, axis=0).max() / np.sqrt((mean**2).sum()))
-    if sway_deg > 2 * config.calibration.pose_sd_max_deg:
+    sway_deg, rate_dps = _sway_deg(force), _turning_dps(track.rate[inside])
+    if sway_deg > _MOVED_TWICE * config.calibration.pose_sd_max_deg:
         raise InputError(
             f"the wearer moved in the pose `{name}` ({placement} swayed {sway_deg:.1f} deg); stand still and record it again"
         )
+    if rate_dps > config.calibration.still_rate_max_dps:
+        raise InputError(
+            f"the wearer moved in the pose `{name}` ({placement} turned at {rate_dps:.0f} deg/s); "
+            "stand still and record it again"
+        )
     return np.asarray(force)
+
+
+def _sway_deg(force: Float) -> float:
+    """Largest SD of the three axes of a still pose's force, as an angle: what a tilt of so much would do."""
+    mean = force.mean(axis=0)
+    return float(np.degrees(np.std(force - mean, axis=0).max() / np.sqrt((mean**2).sum())))
+
+
+def _turning_dps(rate: Float) -> float:
+    """Median size of the angular rate around its mean: a gyroscope bias that is not known yet does not count."""
+    off = rate - rate.mean(axis=0)
+    return float(np.degrees(np.median(np.sqrt((off**2).sum(axis=1)))))
+
+
+def _check_order(placement: Placement, held: Mapping[str, float], reasons: list[str]) -> None:
+    """Usual sitting lies between tall and slumped at the sacrum, whose inclination falls on the way; NaN is not judged."""
+    if placement is not Placement.SACRUM:
+        return
+    if held["sit_usual"] >= held["sit_tall"]:
+        reasons.append(f"{placement}: `sit_usual` was as tall as `sit_tall` or taller; repeat the seated poses")
+    elif held["sit_usual"] < held["slump"]:
+        reasons.append(f"{placement}: `sit_usual` was deeper than `slump`; slump fully and repeat the seated poses")
 
 
 def _bend_axis(track: _Track, up: Float, windows: Sequence[tuple[float, float]], least_deg: float) -> Float | None:
@@ -284,29 +316,22 @@ def _angle_deg(a: Float, b: Float) -> float:
 
 
 def _mean_inclination(vectors: Float, body: Float) -> float:
+    """Inclination of the mean vector, deg. Of a held pose's force it is exact, and free of the filter's start-up bias."""
     x, _, z = body @ vectors.mean(axis=0)
     return float(np.degrees(np.arctan2(-x, z)))
 
 
-def _held_deg(track: _Track, body: Float, windows: Sequence[tuple[float, float]]) -> float:
-    """Inclination of a held pose from its mean force: at rest that is exact, and free of the filter's start-up bias."""
-    inside = track.rows(windows)
-    return _mean_inclination(track.acc[inside], body) if inside.any() else np.nan
-
-
-def _held_flexion(
+def _range(
     tracks: Mapping[Placement, _Track],
     sensors: Mapping[Placement, SensorCalibration],
-    windows: Sequence[tuple[float, float]],
-) -> float:
-    held = {p: _held_deg(tracks[p], sensors[p].body_from_sensor, windows) for p in sensors}
-    return held[Placement.UPPER_LUMBAR] - held[Placement.SACRUM]
-
-
-def _range(
-    tracks: Mapping[Placement, _Track], sensors: Mapping[Placement, SensorCalibration], poses: Poses, config: Config
+    poses: Poses,
+    config: Config,
+    reasons: list[str],
 ) -> float | None:
-    """Largest lumbar flexion: the median over the deepest bends of each one's peak, smoothed over a fifth of a second."""
+    """Largest lumbar flexion, deg: the median over the `bend_max` windows of each one's 97th percentile; None if not believed.
+
+    The percentile (ours) stands for the peak without its noise: 3 % of a 6 s bend is a fifth of a second.
+    """
     peaks = []
     for window in poses.get("bend_max", ()):
         inclination = {}
@@ -322,7 +347,10 @@ def _range(
     if not peaks:
         return None
     rom = float(np.median(peaks))
-    return rom if rom >= config.calibration.rom_min_deg else None
+    if rom < config.calibration.rom_min_deg:
+        reasons.append(f"`bend_max` showed only {rom:.0f} deg of lumbar flexion, too little to be the whole range")
+        return None
+    return rom
 
 
 def _gait(track: _Track, windows: Sequence[tuple[float, float]]) -> float:
@@ -348,13 +376,13 @@ def _self_sensor(track: _Track, placement: Placement, config: Config) -> SensorC
     spread = force.std(axis=1).max(axis=1)
     size = np.linalg.norm(force, axis=2)
     gait = size.std(axis=1)
-    upright = mean[:, 2] > np.cos(np.radians(40.0)) * np.linalg.norm(mean, axis=1)
+    upright = mean[:, 2] > np.cos(np.radians(_UPRIGHT_DEG)) * np.linalg.norm(mean, axis=1)
     if not upright.any():
         raise InputError(
             f"{placement}: no upright moment was found with its nominal axes (z up); give --poses so that the mounting can be found"
         )
-    walking = upright & (gait > config.context.gait_cut * config.context.gait_default_mps2) & (gait < 6.0)
-    if walking.sum() < 20:
+    walking = upright & (gait > config.context.gait_cut * config.context.gait_default_mps2) & (gait < _RUNNING_MPS2)
+    if walking.sum() < _WALKING_MIN_S:
         quiet = spread <= np.median(spread[upright])
         walking = upright & quiet
     up = mean[walking].mean(axis=0)
@@ -367,7 +395,6 @@ def _self_sensor(track: _Track, placement: Placement, config: Config) -> SensorC
 
 def _graded(
     sensors: Mapping[Placement, SensorCalibration],
-    seated: _Seated,
     rom: float | None,
     reasons: list[str],
     *,
@@ -385,11 +412,11 @@ def _graded(
             reasons.append("flexed sitting is not judged and its alert is off until the wear is calibrated")
         if rom is None:
             reasons.append(
-                f"the range was not measured; the population value {params.rom_fallback_deg:.0f} deg stands in"
+                f"there is no measured range; the population value {params.rom_fallback_deg:.0f} deg stands in"
             )
     else:
         judges = _slump_judges(*next(iter(sensors.items())), params, reasons)
-    severe = source == "self" or any("slipped" in r for r in reasons)
+    severe = source == "self" or any(r.endswith(_SLIPPED) for r in reasons)
     grade = "poor" if severe else "fair" if reasons else "good"
     return Calibration(
         source=source,
@@ -399,11 +426,18 @@ def _graded(
         judges_sitting=judges,
         grade=grade,
         reasons=tuple(reasons),
-        sit_tall_flexion_deg=seated.tall,
-        sit_usual_flexion_deg=seated.usual,
-        slump_flexion_deg=seated.slump,
+        sit_tall_flexion_deg=_flexion(sensors, "sit_tall_deg"),
+        sit_usual_flexion_deg=_flexion(sensors, "sit_usual_deg"),
+        slump_flexion_deg=_flexion(sensors, "slump_deg"),
         poses={k: [(a, b) for a, b in v] for k, v in poses.items()},
     )
+
+
+def _flexion(sensors: Mapping[Placement, SensorCalibration], name: str) -> float:
+    """Lumbar flexion of a seated pose, deg: upper lumbar minus sacrum; NaN unless both were there."""
+    if len(sensors) < 2:
+        return np.nan
+    return float(getattr(sensors[Placement.UPPER_LUMBAR], name) - getattr(sensors[Placement.SACRUM], name))
 
 
 def _slump_judges(
@@ -452,6 +486,11 @@ def to_json(calibration: Calibration) -> dict[str, JsonValue]:
     }
 
 
+def _check_rotation(placement: Placement, matrix: Float) -> None:
+    if not (np.allclose(matrix @ matrix.T, np.eye(3), atol=1e-6) and np.linalg.det(matrix) > 0):
+        raise ValueError(f"the body_from_sensor of {placement} is not a rotation")
+
+
 _SENSOR_NUMBERS = ("sit_tall_deg", "sit_usual_deg", "slump_deg", "walk_deg", "gait_mps2")
 _FLEXIONS = ("sit_tall_flexion_deg", "sit_usual_flexion_deg", "slump_flexion_deg")
 
@@ -481,6 +520,8 @@ def from_json(tree: Mapping[str, Any], *, source: str) -> Calibration:
         }
         if not sensors:
             raise ValueError("no sensor in it")
+        for placement, sensor in sensors.items():
+            _check_rotation(placement, sensor.body_from_sensor)
         return Calibration(
             source=str(tree["source"]),
             sensors=sensors,

@@ -96,9 +96,8 @@ class Join:
             ticks = np.arange(state.next_tick, min(newest, state.next_tick + CHUNK_TICKS - 1) + 1)
             passed = [_passed(s, ticks) for s in sensors]
             first_s, last_s = np.minimum.reduce(passed), np.maximum.reduce(passed)
-            # A tick that nobody has passed yet must stay open even at the end of the session (inf <= inf).
             closes = np.minimum(last_s, first_s + self.params.late_max_s)
-            closed_n = int(np.count_nonzero((closes <= until_s) & np.isfinite(first_s)))
+            closed_n = int(np.count_nonzero(closes <= until_s))
             if not closed_n:
                 return
             ticks = ticks[:closed_n]

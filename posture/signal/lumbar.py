@@ -44,12 +44,12 @@ def angles(block: JoinedBlock, calibration: Calibration) -> AngleBlock:
     """Posture of every tick; what a sensor does not show is NaN.
 
     Lateral lean, tilt, rate and vertical acceleration come from the lowest sensor of the tick: the sacrum where it has a
-    sample, else the upper lumbar.
+    sample, else the upper lumbar. A tick is trusted if every sensor that has a sample in it is: the flexion needs both.
     """
     n = len(next(iter(block.trusted.values())))
     inclination = {p: np.full(n, np.nan) for p in Placement}
     lowest: list[Float] | None = None
-    trusted = np.zeros(n, dtype=np.bool_)
+    present, doubted = np.zeros((2, n), dtype=np.bool_)
     for placement in (Placement.SACRUM, Placement.UPPER_LUMBAR):
         if placement not in block.channels:
             continue
@@ -57,12 +57,13 @@ def angles(block: JoinedBlock, calibration: Calibration) -> AngleBlock:
         v = body_up(channels[:, UP], sensor.body_from_sensor)
         inclination[placement] = inclination_deg(*v)
         if lowest is None:
-            lowest, trusted = _whole_body(channels, v, sensor), block.trusted[placement]
-        elif (absent := np.isnan(lowest[0])).any():
-            lowest = [
-                np.where(absent, mine, low) for mine, low in zip(_whole_body(channels, v, sensor), lowest, strict=True)
-            ]
-            trusted = np.where(absent, block.trusted[placement], trusted)
+            lowest = _whole_body(channels, v, sensor)
+        elif not present.all():
+            mine = _whole_body(channels, v, sensor)
+            lowest = [np.where(present, low, other) for low, other in zip(lowest, mine, strict=True)]
+        here = ~np.isnan(v[2])
+        present |= here
+        doubted |= here & ~block.trusted[placement]
     flexion = wrapped_deg(inclination[Placement.UPPER_LUMBAR] - inclination[Placement.SACRUM])
     lateral, tilt, rate, vertical, force = lowest or [np.full(n, np.nan)] * 5
     return AngleBlock(
@@ -75,7 +76,7 @@ def angles(block: JoinedBlock, calibration: Calibration) -> AngleBlock:
         rate_dps=rate,
         vertical_mps2=vertical,
         force_mps2=force,
-        trusted=trusted,
+        trusted=present & ~doubted,
     )
 
 
@@ -86,5 +87,6 @@ def _whole_body(channels: Float, v: tuple[Float, Float, Float], sensor: SensorCa
     size = np.sqrt(force[:, 0] ** 2 + force[:, 1] ** 2 + force[:, 2] ** 2)
     speed = np.sqrt(rate[:, 0] ** 2 + rate[:, 1] ** 2 + rate[:, 2] ** 2)
     lateral = np.degrees(np.arcsin(np.clip(v[1], -1.0, 1.0)))
-    tilt = np.degrees(np.arccos(np.clip(v[2], -1.0, 1.0)))
+    # Not arccos(vz): between two samples the vector is a chord, a little short, and near upright arccos makes degrees of that.
+    tilt = np.degrees(np.arctan2(np.sqrt(v[0] ** 2 + v[1] ** 2), v[2]))
     return [lateral, tilt, np.degrees(speed), along - sensor.gravity_mps2, size]

@@ -45,7 +45,8 @@ class Timebase:
 
     A sample belongs to the nearest index of the nominal rate; a second sample for an index, or one from the past, is dropped
     and counted. Rows with a NaN are no samples. A gap is missing samples / nominal rate: up to `interpolate_max_s` filled
-    linearly; up to `restart_min_s` the orientation is held (rate 0, force linear); longer ones start a new run.
+    linearly; under `restart_min_s` the orientation is held (rate 0, force linear); the rest start a new run. Each limit has
+    half a sample of tolerance: at 50 Hz 5 missing samples (0.10 s) are interpolated, 6 to 12 (0.24 s) held, 13 restart.
     """
 
     def __init__(self, rate_hz: float, params: TimebaseConfig, state: TimebaseState | None = None) -> None:
@@ -107,7 +108,7 @@ class Timebase:
         self, index: Int, values: Float, last: Float, step: Int, arrived_s: Float, *, first_ever: bool, has_gyro: bool
     ) -> tuple[Run, ...]:
         missing = step - 1
-        restart = missing >= self.params.restart_min_s * self.rate_hz - 0.5
+        restart = missing > self.params.restart_min_s * self.rate_hz - 0.5
         restart[0] |= first_ever
         measured = np.ones(len(index), dtype=np.bool_)
         rows = np.where(restart, 1, step)
@@ -176,6 +177,8 @@ class OrientedRun:
 
 CHANNELS = 9
 UP, RATE, FORCE = slice(0, 3), slice(3, 6), slice(6, 9)
+_SAME_TICK = 1e-6
+"""Ticks (0.02 us): a sample this close to a tick is on it; far above rounding, far below any clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,10 +217,9 @@ class Grid:
         goes_on = not run.restart and state.last_index >= 0
         first = state.last_index if goes_on else run.first_index
         last = run.first_index + len(run.channels) - 1
-        tick_a = int(np.ceil((origin_s + first / self.rate_hz) * GRID_HZ - 1e-6))
-        tick_b = int(np.floor((origin_s + last / self.rate_hz) * GRID_HZ + 1e-6))
-        if goes_on and self._position(np.array([tick_a]), origin_s)[0] <= first:
-            tick_a += 1  # that tick went out with the sample before
+        start, end = self._tick_at(first, origin_s), self._tick_at(last, origin_s)
+        # A tick on the last sample so far went out with it.
+        tick_a, tick_b = int(np.floor(start)) + 1 if goes_on else int(np.ceil(start)), int(np.floor(end))
         ticks = None
         if tick_b >= tick_a:
             at = self._position(np.arange(tick_a, tick_b + 1), origin_s)
@@ -248,8 +250,14 @@ class Grid:
         values = channels[low] + (channels[high] - channels[low]) * share[:, None]
         return TickRun(first_tick, values, trusted[low] & trusted[high], arrived_s[high])
 
+    def _tick_at(self, index: int, origin_s: float) -> float:
+        """Tick of a sample, fractional; within `_SAME_TICK` of a tick it is that tick."""
+        at = (origin_s + index / self.rate_hz) * GRID_HZ
+        whole = round(at)
+        return whole if abs(at - whole) < _SAME_TICK else at
+
     def _position(self, tick: Int, origin_s: float) -> Float:
-        """Index of the sample at a tick, fractional; within 1e-6 of a sample it is that sample."""
+        """Index of the sample at each tick, fractional; a tick that `_tick_at` gives to a sample is at that sample."""
         at = (tick / GRID_HZ - origin_s) * self.rate_hz
         whole = np.rint(at)
-        return np.where(np.abs(at - whole) < 1e-6, whole, at)
+        return np.where(np.abs(at - whole) < 2.0 * _SAME_TICK * self.rate_hz / GRID_HZ, whole, at)
