@@ -9,7 +9,6 @@ import numpy as np
 
 from posture.types import Context, EpochBlock, EventKind, PostureEvent
 
-
 _LYING_DOWN = (EventKind.SIT_TO_LIE, EventKind.FLOOR_TRANSITION)
 _PUT_DOWN_S = 60.0  # s; a motionless minute begins at the latest this long after the sensor was put down; ours
 
