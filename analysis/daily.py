@@ -6,17 +6,31 @@ time leaves every denominator; what is unknown is counted as unknown, never as g
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import astuple
 
 import numpy as np
 
-from analysis.inputs import NOTICE, DayAlert, DayEvent, Period, Session, check_epochs, period_of, runs
+from analysis.inputs import NOTICE, DayAlert, DayEvent, Session, check_epochs, period_of, runs
+from analysis.schema import (
+    SCHEMA_VERSION,
+    BasisInfo,
+    Bends,
+    DailySummary,
+    Floor,
+    FloorGroup,
+    HourBends,
+    LeftOut,
+    Meter,
+    Sitting,
+    SittingBout,
+    Spread,
+    Wear,
+)
+from posture.pipeline import CALIBRATION_SET
 from posture.types import AlertKind, Bool, Context, EpochBlock, EventKind, Float, Verdict
 
-SCHEMA_VERSION = 1
 REPORT_FROM_MIN = 240.0  # worn; from here a recording is reported as a day (domain.md section 3)
 TREND_FROM_MIN = 360.0  # worn; from here habit rules and trends may use it (domain.md section 3)
 METER_HIGH = 0.80  # level of the meter at which the sitting alert may come, where the session names none
@@ -26,189 +40,19 @@ BOUT_HOLE_MAX_S = 30  # a gap, unknown or transition up to this long does not en
 CHAIR_KINDS = (EventKind.SIT_TO_STAND, EventKind.STAND_TO_SIT)
 
 
-@dataclass(frozen=True, slots=True)
-class Wear:
-    """recorded = worn + gap + non_wear. validity : `day` from report_from_min worn, else `short_recording` or `empty`.
-
-    valid_share_pct : share of worn time that rests on measured samples. both_angles_min, one_angle_min, no_angle_min :
-    worn time by how many inclinations are known; they add up to worn_min.
-    """
-
-    validity: str
-    report_from_min: float
-    counts_for_trend: bool
-    recorded_min: float
-    worn_min: float
-    gap_min: float
-    gap_count: int
-    longest_gap_min: float
-    non_wear_min: float
-    valid_share_pct: float | None
-    both_angles_min: float
-    one_angle_min: float
-    no_angle_min: float
-
-
-@dataclass(frozen=True, slots=True)
-class BasisInfo:
-    """What the numbers rest on. context_confidence : mean over worn time. event_confidence : mean by kind."""
-
-    sensors: tuple[str, ...]
-    judges: str
-    calibration_source: str
-    calibration_grade: str
-    rom_deg: float | None
-    rom_source: str | None
-    context_confidence: float | None
-    event_confidence: dict[str, float | None]
-    events_by_basis: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class SittingBout:
-    """Sitting in one piece, [start_s, end_s). bridged_min : short holes inside it, which are not sitting time."""
-
-    start_s: float
-    end_s: float
-    sitting_min: float
-    flexed_min: float
-    unjudged_min: float
-    bridged_min: float
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Percentiles of a measure over the sitting seconds in which it is known; unit: % of it."""
-
-    measure: str
-    measured_min: float
-    p10_pct: float
-    p50_pct: float
-    p90_pct: float
-
-
-@dataclass(frozen=True, slots=True)
-class Sitting:
-    """total = judged + unjudged; judged = flexed + not flexed. The flexed share is of judged time only."""
-
-    total_min: float
-    share_of_worn_pct: float | None
-    judged_min: float
-    unjudged_min: float
-    flexed_min: float
-    flexed_share_of_judged_pct: float | None
-    longest_bout_min: float | None
-    long_bouts: int
-    bouts: tuple[SittingBout, ...]
-    spreads: tuple[Spread, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Meter:
-    """Time-in-flexion meter, 0-1, outside gaps; all None where sitting in flexion cannot be judged (known False)."""
-
-    known: bool
-    high_level: float
-    peak: float | None
-    peak_s: float | None
-    high_min: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class HourBends:
-    """Bends of one clock hour (no clock: hour from the start) and how long the sensor was worn in it."""
-
-    label: str
-    start_s: float
-    end_s: float
-    worn_min: float
-    total: int
-    by_verdict: dict[str, int]
-    deep_or_sustained: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bends:
-    """Forward leans of daily life. `unknown` in by_verdict is not judged, and not good."""
-
-    total: int
-    by_verdict: dict[str, int]
-    per_worn_hour: float | None
-    deep: int
-    sustained: int
-    deep_or_sustained: int
-    longest_s: float | None
-    by_hour: tuple[HourBends, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class FloorGroup:
-    """Floor transitions that share direction, path, surface and verdict."""
-
-    direction: str
-    path: str
-    surface: str
-    verdict: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """Getting down to and up from the floor or bed."""
-
-    total: int
-    by_verdict: dict[str, int]
-    groups: tuple[FloorGroup, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """What the counts above do not hold: events inside exercise sets, sitting too short to be a bout."""
-
-    events_in_sets: dict[str, int]
-    short_sitting_count: int
-    short_sitting_min: float
-
-
-@dataclass(frozen=True, slots=True)
-class DailySummary:
-    """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition."""
-
-    schema_version: int
-    code_version: str
-    source: str
-    period: Period
-    wear: Wear
-    basis: BasisInfo
-    context_min: dict[str, float]
-    context_share_of_worn_pct: dict[str, float | None]
-    sitting: Sitting
-    meter: Meter
-    sitting_alert_on: bool
-    alerts: dict[str, int]
-    bends: Bends
-    chair_transitions: dict[str, dict[str, int]]
-    floor_transitions: Floor
-    events_by_kind: dict[str, int]
-    left_out: LeftOut
-    notes: tuple[str, ...]
-    notice: str
-
-    def to_json(self) -> str:
-        """UTF-8 JSON text; the same input gives the same bytes."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
 def summarise(
     epochs: EpochBlock, events: Sequence[DayEvent], alerts: Sequence[DayAlert], session: Session
 ) -> DailySummary:
     """The whole recording as one summary (a session is split at 04:00 by the caller, by slicing, when days are kept).
 
-    epochs : one row per second, gaps included (InputError otherwise). Events with a `set_id` leave the daily counts.
+    epochs : one row per second, gaps included (InputError otherwise). Events with a `set_id` leave the daily counts; set 0 is
+    the calibration routine.
     """
     check_epochs(epochs)
     worn = ~np.isin(epochs.context, (Context.GAP, Context.NON_WEAR))
     daily = [e for e in events if e.set_id is None]
+    routine = [e for e in events if e.set_id == CALIBRATION_SET]
+    in_sets = [e for e in events if e.set_id not in (None, CALIBRATION_SET)]
     wear = _wear(epochs, worn)
     sitting, short_count, short_min = _sitting(epochs, worn)
     done = {c.name.lower(): epochs.context == c for c in Context}
@@ -230,7 +74,7 @@ def summarise(
         chair_transitions={k.value: _verdicts(e for e in daily if e.kind == k) for k in CHAIR_KINDS},
         floor_transitions=_floor([e for e in daily if e.kind == EventKind.FLOOR_TRANSITION]),
         events_by_kind=_by_kind(e.kind for e in daily),
-        left_out=LeftOut(_by_kind(e.kind for e in events if e.set_id is not None), short_count, short_min),
+        left_out=LeftOut(_by_kind(e.kind for e in in_sets), _by_kind(e.kind for e in routine), short_count, short_min),
         notes=session.notes,
         notice=NOTICE,
     )

@@ -1,13 +1,12 @@
-"""The report's figures: for each a pure function that makes its data and one that draws it.
+"""The report's figures, drawn from the data that `analysis.figure_data` makes.
 
 Colours are Okabe and Ito's (safe for colour-blind readers); position, marker shape and hatching say the same again, so
-that a grey print can be read. Unknown is grey and hatched. A day is drawn from at most MAX_STEPS steps.
+that a grey print can be read. Unknown is grey and hatched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from typing import ParamSpec
 
@@ -21,15 +20,12 @@ from matplotlib.path import Path
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from analysis.daily import HourBends, SittingBout
-from analysis.inputs import Clock, DayAlert, DayEvent, Session, runs
-from posture.types import CONTEXT_NAMES, Basis, Bool, Context, EpochBlock, EventKind, Float, Int, Verdict
+from analysis.figure_data import SITTING_ROLES, BendPoints, BoutBar, MeterTrace, Ribbon
+from analysis.inputs import Clock
+from analysis.schema import HourBends
+from posture.types import Float, Verdict
 
 P = ParamSpec("P")
-MAX_STEPS = 1440  # a step is a minute of a whole day, about one pixel of the drawn width
-GAP_SHOWN_S = 10  # a step of the meter trace with at least this much gap, or half of it, is drawn as gap
-END_RANGE_PCT = 80.0  # of own range; end range (domain.md section 3)
-MAX_BOUTS = 16  # sitting bouts drawn, the longest; the table holds all
 
 INK, GRID, UNKNOWN_MARK = "#1b1f24", "#d3d7dc", "#7d8187"
 FILL = {
@@ -57,8 +53,6 @@ LABEL = {
     "gap": "no data (gap)",
 }
 HATCH = {"unjudged": "////", "unknown": "////", "gap": "xxxx", "end_range": "...."}
-SITTING_ROLES = ("not_flexed", "flexed", "end_range", "unjudged")
-ROLES = (*(n for n in CONTEXT_NAMES if n != "sitting"), *SITTING_ROLES)
 VERDICT_STYLE = {
     Verdict.ROUNDED: ("o", FILL["flexed"], True),
     Verdict.MIXED: ("D", FILL["floor"], True),
@@ -68,154 +62,6 @@ VERDICT_STYLE = {
 """Marker, colour, filled."""
 VARIABLES = {INK: "ink", GRID: "grid", UNKNOWN_MARK: "unknown_mark"} | {colour: role for role, colour in FILL.items()}
 """Colour -> name of the style-sheet variable that may replace it in the page."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ribbon:
-    """F1. spans : role -> (k, 2) s, half-open, in steps of step_s by what filled most of each. Marks are in s."""
-
-    step_s: int
-    first_s: float
-    last_s: float
-    spans: dict[str, Float]
-    alerts_s: tuple[float, ...]
-    bends_s: dict[Verdict, tuple[float, ...]]
-    floor_s: dict[str, tuple[float, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class BoutBar:
-    """F3. One sitting bout; segments : (from, to, role) in min from its start, role in `not_flexed`, `flexed`,
-    `unjudged` or `gap` (a bridged hole).
-    """
-
-    bout: SittingBout
-    segments: tuple[tuple[float, float, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class MeterTrace:
-    """F4. creep : highest of each step, 0-1, NaN in gaps (the line breaks). gaps : (k, 2) s. alerts : (s, level)."""
-
-    step_s: int
-    time_s: Float
-    creep: Float
-    gaps: Float
-    unknown: Float
-    alerts: tuple[tuple[float, float], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class BendPoints:
-    """F5, two sensors. points : verdict -> (k, 2) deg, trunk lean and lumbar flexion at the peak."""
-
-    points: dict[Verdict, Float]
-    left_out: int
-    rounded_deg: float
-
-
-def majority(codes: Int, *, step: int, kinds: int) -> Int:
-    """What fills most of each `step` consecutive entries (the last may be shorter); ties go to the lower code."""
-    bins = -(-len(codes) // step)
-    flat = np.bincount(np.arange(len(codes)) // step * kinds + codes, minlength=bins * kinds)
-    return np.asarray(flat.reshape(bins, kinds).argmax(axis=1), dtype=np.int64)
-
-
-def roles(epochs: EpochBlock) -> Int:
-    """Each second as an index into ROLES: its context and, while sitting, how that was judged."""
-    place = np.array([ROLES.index(n) if n != "sitting" else ROLES.index("unjudged") for n in CONTEXT_NAMES])
-    code = place[epochs.context]
-    sits = epochs.context == Context.SITTING
-    code[sits & (epochs.flexed == 0)] = ROLES.index("not_flexed")
-    flexed = sits & (epochs.flexed == 1)
-    code[flexed] = ROLES.index("flexed")
-    code[flexed & (epochs.flexion_pct_rom >= END_RANGE_PCT)] = ROLES.index("end_range")
-    return np.asarray(code, dtype=np.int64)
-
-
-def ribbon_data(epochs: EpochBlock, events: Sequence[DayEvent], alerts: Sequence[DayAlert]) -> Ribbon:
-    """Data of F1 (at least one epoch). Events inside exercise sets are not marked."""
-    step = -(-len(epochs) // MAX_STEPS)
-    first_s = float(epochs.start_s[0])
-    start, end, code = runs(majority(roles(epochs), step=step, kinds=len(ROLES)))
-    edges_s = first_s + np.column_stack([start * step, np.minimum(end * step, len(epochs))]).astype(float)
-    daily = [e for e in events if e.set_id is None]
-    bends = [e for e in daily if e.kind == EventKind.BEND]
-    floor = [e for e in daily if e.kind == EventKind.FLOOR_TRANSITION]
-    ways = sorted({e.word("direction") for e in floor})
-    return Ribbon(
-        step_s=step,
-        first_s=first_s,
-        last_s=first_s + len(epochs),
-        spans={ROLES[k]: edges_s[code == k] for k in np.unique(code)},
-        alerts_s=tuple(a.raised_s for a in alerts),
-        bends_s={v: tuple(e.start_s for e in bends if e.verdict == v) for v in Verdict},
-        floor_s={w: tuple(e.start_s for e in floor if e.word("direction") == w) for w in ways},
-    )
-
-
-def bout_data(epochs: EpochBlock, bouts: Sequence[SittingBout]) -> tuple[BoutBar, ...]:
-    """Data of F3: the MAX_BOUTS longest, in the order of the day, each in at most 240 steps."""
-    longest = sorted(sorted(bouts, key=lambda b: -b.sitting_min)[:MAX_BOUTS], key=lambda b: b.start_s)
-    names = ("not_flexed", "flexed", "unjudged", "gap")
-    judged = np.where(epochs.flexed < 0, 2, epochs.flexed)
-    code = np.where(epochs.context == Context.SITTING, judged, 3).astype(np.int64)
-    bars = []
-    for bout in longest:
-        low, high = (round(t - float(epochs.start_s[0])) for t in (bout.start_s, bout.end_s))
-        step = -(-(high - low) // 240)
-        start, end, kind = runs(majority(code[low:high], step=step, kinds=4))
-        edge = np.minimum(np.column_stack([start, end]) * step, high - low) / 60
-        bars.append(BoutBar(bout, tuple((float(a), float(b), names[k]) for (a, b), k in zip(edge, kind, strict=True))))
-    return tuple(bars)
-
-
-def meter_data(epochs: EpochBlock, alerts: Sequence[DayAlert]) -> MeterTrace:
-    """Data of F4 (at least one epoch). Steps with no number, or mostly without data, are NaN."""
-    step = -(-len(epochs) // MAX_STEPS)
-    bins = -(-len(epochs) // step)
-    pad = bins * step - len(epochs)
-    gap = np.pad(epochs.context == Context.GAP, (0, pad)).reshape(bins, step).sum(axis=1)
-    lost = gap >= min(GAP_SHOWN_S, step / 2)
-    creep = np.pad(np.where(np.isfinite(epochs.creep), epochs.creep, -1.0), (0, pad), constant_values=-1.0)
-    top = creep.reshape(bins, step).max(axis=1)
-    top = np.where(lost | (top < 0), np.nan, top)
-    unknown = majority(np.asarray(epochs.context, dtype=np.int64), step=step, kinds=len(Context)) == Context.UNKNOWN
-    first_s = float(epochs.start_s[0])
-
-    def spans(mask: Bool) -> Float:
-        start, end, code = runs(mask)
-        return np.asarray(first_s + np.column_stack([start, end])[code == 1] * float(step))
-
-    sitting = [a for a in alerts if a.kind == "flexed_sitting"]
-    at = [min(max(int((a.raised_s - first_s) // step), 0), bins - 1) for a in sitting]
-    level = [0.0 if np.isnan(top[k]) else float(top[k]) for k in at]
-    marks = tuple((a.raised_s, y) for a, y in zip(sitting, level, strict=True))
-    time_s = np.asarray(first_s + np.arange(bins) * step, dtype=float)
-    return MeterTrace(step, time_s, top, spans(lost), spans(unknown & ~lost), marks)
-
-
-def bend_points(epochs: EpochBlock, events: Sequence[DayEvent], session: Session) -> BendPoints:
-    """Data of F5 for two sensors. Lumbar: the event's `flexion_peak_deg`, else the highest median of its seconds."""
-    pairs: dict[Verdict, list[tuple[float, float]]] = {v: [] for v in Verdict}
-    left_out = 0
-    for event in events:
-        if event.kind != EventKind.BEND or event.set_id is not None:
-            continue
-        trunk, lumbar = event.peak_deg, event.number("flexion_peak_deg")
-        if lumbar is None and len(epochs):
-            low, high = (int(t - epochs.start_s[0]) for t in (event.start_s, event.end_s))
-            seen = epochs.flexion_deg[max(0, low) : high + 1]
-            lumbar = float(np.nanmax(seen)) if np.isfinite(seen).any() else None
-        if trunk is None or lumbar is None or event.basis is Basis.ONE:
-            left_out += 1
-        else:
-            pairs[event.verdict].append((trunk, lumbar))
-    points = {v: np.array(p, dtype=float).reshape(-1, 2) for v, p in pairs.items()}
-    rom_deg = session.calibration.rom_deg
-    if rom_deg is not None and session.calibration.rom_source == "measured":
-        return BendPoints(points, left_out, session.setting("bends.rounded_share", 0.48) * rom_deg)
-    return BendPoints(points, left_out, session.setting("bends.rounded_uncalibrated_deg", 22.0))
 
 
 def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
@@ -323,6 +169,8 @@ def draw_bend_points(data: BendPoints) -> Figure:
     axes.axhline(data.rounded_deg, color=INK, linewidth=0.8, linestyle="--")
     axes.text(1.0, data.rounded_deg, f"rounded from {data.rounded_deg:.0f}° ", transform=axes.get_yaxis_transform(),
               ha="right", va="bottom", fontsize=8.5)  # fmt: skip
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     axes.set_xlabel("trunk lean at the peak, degrees")
     axes.set_ylabel("lumbar flexion at the peak, degrees")
     axes.grid(color=GRID, linewidth=0.5)
@@ -342,6 +190,7 @@ def draw_bend_hours(hours: Sequence[HourBends]) -> Figure:
     other = np.array([h.total for h in hours]) - marked
     axes.bar(at, marked, 0.75, color=FILL["floor"], edgecolor=INK, linewidth=0.5, label="long or deep forward lean")
     axes.bar(at, other, 0.75, bottom=marked, color=FILL["unknown"], edgecolor=INK, linewidth=0.5, label="other lean")
+    axes.set_xlim(-0.6, max(len(hours), 8) - 0.4)  # a single hour is a bar, not a wall
     every = -(-len(hours) // 12)
     axes.set_xticks(at[::every], [h.label + ("*" if h.worn_min < 30 else "") for h in hours][::every])
     axes.set_ylim(0, max(1, *(h.total for h in hours)) * 1.1)

@@ -41,7 +41,8 @@ from posture.types import (
 SESSION_FORMAT = 1
 SELF_CALIBRATION_S = 1800.0
 """s of the start of a recording in which walking is looked for when there are no poses; ours."""
-OUTPUTS = ("epochs.parquet", "events.json", "alerts.json", "calibration.json", "session.json")
+OPTIONAL_OUTPUTS = ("angles.parquet", "summary.json")
+"""Files that not every run makes: what an earlier run left of them does not belong to this one."""
 Progress = Callable[[float], None]
 
 
@@ -391,7 +392,8 @@ class Staging:
     def commit(self) -> list[Path]:
         """Put every staged file in place; gives back where they are now."""
         made = sorted(self.path.iterdir(), key=lambda p: (p.name == "session.json", p.name))
-        (self.out / "session.json").unlink(missing_ok=True)
+        for name in ("session.json", *OPTIONAL_OUTPUTS):
+            (self.out / name).unlink(missing_ok=True)
         for path in made:
             path.replace(self.out / path.name)
         return [self.out / path.name for path in made]

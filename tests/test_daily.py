@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.daily import DailySummary, summarise
+from analysis.daily import summarise
 from analysis.inputs import DayAlert, DayEvent, ReportInput, Session
+from analysis.schema import DailySummary
+from posture.pipeline import CALIBRATION_SET
 from posture.types import CONTEXT_NAMES, Context, EpochBlock, InputError, Placement
 
 
@@ -167,6 +169,20 @@ def test_events_inside_a_set_are_left_out_and_counted() -> None:
     day = summary(table(("standing", -1, 60)), bend(1.0), bend(10.0, set_id=3), bend(20.0, set_id=3))
     assert day.bends.total == 1
     assert day.left_out.events_in_sets == {"bend": 2}
+
+
+def test_movements_of_the_calibration_routine_are_left_out_under_their_own_name() -> None:
+    events = [
+        bend(1.0, set_id=CALIBRATION_SET),
+        bend(5.0, set_id=0, kind="sit_to_stand"),
+        bend(9.0, set_id=3),
+        bend(20.0),
+    ]
+    day = summary(table(("standing", -1, 60)), *events)
+    assert day.bends.total == 1
+    assert day.left_out.calibration_movements == {"bend": 1, "sit_to_stand": 1}
+    assert day.left_out.events_in_sets == {"bend": 1}
+    assert day.events_by_kind == {"bend": 1}
 
 
 def test_unknown_bends_keep_their_own_column() -> None:

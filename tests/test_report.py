@@ -18,9 +18,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis import figures, report
-from analysis.daily import SittingBout, summarise
-from analysis.inputs import NOTICE, DayAlert, DayEvent, Session
+from analysis import figure_data, report, words
+from analysis.daily import summarise
+from analysis.inputs import NOTICE, DayAlert, DayEvent, Session, load
+from analysis.schema import SittingBout
 from posture.types import CONTEXT_NAMES, EpochBlock, InputError, Verdict
 
 BANNED = ("bad posture", "damage", "dangerous", "correct spine", "injury risk")
@@ -238,12 +239,12 @@ class Page(HTMLParser):
 
 
 def page(folder: Path) -> Page:
-    return Page(report.render_html(report.load(folder)))
+    return Page(report.render_html(load(folder)))
 
 
 def said(folder: Path) -> str:
-    day = report.load(folder)
-    return " ".join(s.text for s in report.words(summarise(day.epochs, day.events, day.alerts, day.session)))
+    day = load(folder)
+    return " ".join(s.text for s in words.words(summarise(day.epochs, day.events, day.alerts, day.session)))
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +266,7 @@ KINDS = ("two", "one", "two, no clock", "one, no clock")
 def test_page_is_whole_loads_nothing_and_names_its_parts(days: dict[str, Path], kind: str) -> None:
     made = page(days[kind])
     assert all(r.startswith("#") for r in made.references)
-    html = report.render_html(report.load(days[kind]))
+    html = report.render_html(load(days[kind]))
     assert not re.search(r"https?://|@import|<script|<link", html)
     assert not [u for u in re.findall(r"url\(([^)]*)\)", html) if not u.startswith("#")]
     assert len(made.ids) == len(set(made.ids))
@@ -302,7 +303,7 @@ def test_no_report_uses_the_words_that_are_not_used(days: dict[str, Path], kind:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_words_are_at_most_120(days: dict[str, Path], kind: str) -> None:
-    assert 20 < len(said(days[kind]).split()) <= report.WORDS_MAX
+    assert 20 < len(said(days[kind]).split()) <= words.WORDS_MAX
 
 
 def test_words_stay_short_when_everything_happened(tmp_path: Path) -> None:
@@ -329,14 +330,14 @@ def test_numbers_in_the_words_are_the_numbers_in_the_json(days: dict[str, Path],
     tree, text = json.loads(path.read_text()), said(days["two"])
     sitting, bends = tree["sitting"], tree["bends"]["by_verdict"]
     judged = sum(bends.values()) - bends["unknown"]
-    assert f"sat {report.span(sitting['total_min'])}" in text
-    assert f"flexed for {report.span(sitting['flexed_min'])} of {report.span(sitting['judged_min'])} judged" in text
+    assert f"sat {words.span(sitting['total_min'])}" in text
+    assert f"flexed for {words.span(sitting['flexed_min'])} of {words.span(sitting['judged_min'])} judged" in text
     assert f"({sitting['flexed_share_of_judged_pct']:.0f} %)" in text
     assert f"meter reached {tree['meter']['peak']:.2f}" in text
     assert f"{bends['rounded']} of {judged} judged bends were rounded" in text
     assert f"{bends['unknown']} of {tree['bends']['total']} bends" in text
-    assert f"{report.span(sitting['unjudged_min'])} of sitting" in text
-    assert f"Left out: {report.span(tree['wear']['gap_min'])} of gaps" in text
+    assert f"{words.span(sitting['unjudged_min'])} of sitting" in text
+    assert f"Left out: {words.span(tree['wear']['gap_min'])} of gaps" in text
     assert sum(s in text for s in ("What went well",)) <= 1
 
 
@@ -396,6 +397,81 @@ def test_a_recording_with_nothing_in_it_still_gives_every_format(tmp_path: Path,
     assert ("Nothing was worn" in said(folder)) == (context != "unknown")
 
 
+def quiet_folder(folder: Path, events: list[dict[str, Any]], **session: Any) -> Path:
+    """Ten minutes of standing with these events."""
+    columns = {"context": ["standing"] * 600, "flexed": [None] * 600}
+    return write_folder(folder, columns=columns, session=session_json(**session), events=events)
+
+
+def test_the_calibration_routine_is_named_apart_from_exercise_sets(tmp_path: Path) -> None:
+    events = [event_json("bend", 10.0 * k, set_id=0) for k in range(3)] + [event_json("bend", 90.0, set_id=4)]
+    folder = quiet_folder(tmp_path / "d", [*events, event_json("bend", 200.0, verdict="neutral")])
+    text = page(folder).text
+    assert "3 movements of the calibration routine are left out of the counts above: bend × 3." in text
+    assert "they belong to exercise sets: bend × 1." in text
+    assert "Left out: 3 movements of the calibration routine." in said(folder)
+    assert text.count("in set 4") == 1
+    assert "in set 0" not in text
+    one = page(quiet_folder(tmp_path / "one", events[:1])).text
+    assert "1 movement of the calibration routine is left out of the counts above: bend × 1." in one
+
+
+@pytest.mark.parametrize(
+    ("direction", "path", "words_"),
+    [
+        ("down", "straight_sit_up", "straight down"),
+        ("up", "straight_sit_up", "straight up"),
+        ("up", "log_roll", "rolled to the side first"),
+        ("up", "half_kneel", "over one knee"),
+        ("down", "unknown", "not known"),
+    ],
+)
+def test_the_way_to_the_floor_reads_like_words_and_stays_the_contracts_in_the_json(
+    tmp_path: Path, direction: str, path: str, words_: str
+) -> None:
+    event = event_json(
+        "floor_transition", 30.0, direction=direction, path=path, surface="floor_or_bed", verdict="rounded"
+    )
+    folder = quiet_folder(tmp_path / "d", [event])
+    text = page(folder).text
+    assert f"{direction} {words_} not told apart" in text
+    assert "sit up" not in text
+    tree = json.loads(report.write(folder, "json")[0].read_text())
+    assert tree["floor_transitions"]["groups"][0]["path"] == path
+
+
+def test_a_simulated_recording_is_called_one_at_the_top(tmp_path: Path) -> None:
+    note = "Origin: simulated: computed sensor signals, invented clock."
+    made = page(quiet_folder(tmp_path / "d", [], notes=[note])).text
+    assert (
+        "What this recording is: simulated: computed sensor signals, invented clock. Nobody wore these sensors" in made
+    )
+    assert made.index("Nobody wore") < made.index("In words")
+    assert "Notes" not in made
+    worn = page(
+        quiet_folder(tmp_path / "e", [], notes=["Origin: worn at a desk.", "2 rows without a time left out."])
+    ).text
+    assert "What this recording is: worn at a desk." in worn
+    assert "Nobody wore" not in worn
+    assert "2 rows without a time left out." in worn
+
+
+def test_flexed_sitting_of_one_sensor_is_flexed_and_never_rounded(tmp_path: Path) -> None:
+    event = event_json("flexed_sitting", 30.0, end_s=330.0, verdict="rounded", basis="one", mean_pct=81.0)
+    folder = quiet_folder(tmp_path / "d", [event | {"measure": "slump_index_pct"}], two=False)
+    text = page(folder).text
+    assert "flexed sitting 5.0 min 50° flexed one 0.90 mean slump index 81" in text
+    assert "rounded" not in text.lower()
+
+
+def test_a_bend_shows_how_much_of_it_was_the_lower_back(tmp_path: Path) -> None:
+    event = event_json("bend", 30.0, verdict="rounded", flexion_peak_deg=39.4, flexion_peak_pct_rom=78.8, peak_deg=-0.3)
+    text = page(quiet_folder(tmp_path / "d", [event])).text
+    assert "lumbar 39°, 79 % of range" in text
+    assert "deep (60° of trunk lean or more)" in text
+    assert "-0°" not in text
+
+
 def test_text_from_files_is_escaped(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>"
     session = session_json(source=evil, judges=evil, notes=[evil]) | {"config": {"sitting": {"x": evil}}}
@@ -403,7 +479,7 @@ def test_text_from_files_is_escaped(tmp_path: Path) -> None:
     events = [event_json(evil, 3.0, path=evil), event_json("floor_transition", 4.0, direction=evil, path=evil)]
     columns = {"context": ["standing"] * 60, "flexed": [None] * 60}
     folder = write_folder(tmp_path / "d", columns=columns, session=session, events=events, alerts=alerts)
-    html = report.render_html(report.load(folder))
+    html = report.render_html(load(folder))
     assert "<script" not in html
     assert html.count("&lt;script&gt;") >= 8
 
@@ -454,10 +530,10 @@ def test_a_missing_or_cut_off_file_is_named_in_one_sentence(tmp_path: Path, name
     path = folder / name
     path.write_bytes(path.read_bytes()[:1])
     with pytest.raises(InputError, match=re.escape(name)) as cut:
-        report.load(folder)
+        load(folder)
     path.unlink()
     with pytest.raises(InputError, match=f"{re.escape(name)} is missing") as gone:
-        report.load(folder)
+        load(folder)
     assert "\n" not in f"{cut.value}{gone.value}"
     assert not list(folder.glob("report*"))
 
@@ -476,7 +552,7 @@ def test_a_session_of_another_kind_is_refused_with_its_reason(
 ) -> None:
     columns = {"context": ["standing"] * 9, "flexed": [None] * 9}
     with pytest.raises(InputError, match=about):
-        report.load(write_folder(tmp_path / "d", columns=columns, session=session))
+        load(write_folder(tmp_path / "d", columns=columns, session=session))
 
 
 def test_a_context_of_a_later_version_is_refused(tmp_path: Path) -> None:
@@ -484,7 +560,7 @@ def test_a_context_of_a_later_version_is_refused(tmp_path: Path) -> None:
         tmp_path / "d", columns={"context": ["flying"] * 9, "flexed": [None] * 9}, session=session_json()
     )
     with pytest.raises(InputError, match="context"):
-        report.load(folder)
+        load(folder)
 
 
 def test_a_format_or_place_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
@@ -520,7 +596,7 @@ def epochs_of(*stretches: tuple[str, int, int], **columns: Any) -> EpochBlock:
 
 def test_majority_takes_what_fills_most_of_a_step() -> None:
     codes = np.array([0, 0, 1, 1, 1, 0, 2])
-    np.testing.assert_array_equal(figures.majority(codes, step=3, kinds=3), [0, 1, 2])
+    np.testing.assert_array_equal(figure_data.majority(codes, step=3, kinds=3), [0, 1, 2])
 
 
 def test_ribbon_shows_sitting_by_how_it_was_judged() -> None:
@@ -529,7 +605,7 @@ def test_ribbon_shows_sitting_by_how_it_was_judged() -> None:
         ("sitting", 1, 30), ("sitting", -1, 20), ("sitting", 0, 10), ("gap", -1, 30), flexion_pct_rom=pct
     )
     events = [DayEvent(kind="bend", start_s=3, end_s=4), DayEvent(kind="bend", start_s=5, end_s=6, set_id=1)]
-    data = figures.ribbon_data(epochs, events, [DayAlert(about_s=1, raised_s=7, kind="bend")])
+    data = figure_data.ribbon_data(epochs, events, [DayAlert(about_s=1, raised_s=7, kind="bend")])
     assert {role: spans.tolist() for role, spans in data.spans.items()} == {
         "flexed": [[0, 20]],
         "end_range": [[20, 30]],
@@ -544,10 +620,10 @@ def test_ribbon_shows_sitting_by_how_it_was_judged() -> None:
 def test_a_day_is_drawn_in_at_most_1440_steps() -> None:
     rng = np.random.default_rng(1)
     noisy = epochs_of(("standing", -1, 86_400), context=rng.integers(0, 9, 86_400).astype(np.int8))
-    data = figures.ribbon_data(noisy, [], [])
+    data = figure_data.ribbon_data(noisy, [], [])
     assert data.step_s == 60
     assert sum(len(s) for s in data.spans.values()) <= 1440
-    assert len(figures.meter_data(noisy, []).time_s) <= 1440
+    assert len(figure_data.meter_data(noisy, []).time_s) <= 1440
 
 
 def test_bout_bars_hold_flexed_unjudged_and_holes_in_their_place() -> None:
@@ -555,15 +631,15 @@ def test_bout_bars_hold_flexed_unjudged_and_holes_in_their_place() -> None:
         ("standing", -1, 60), ("sitting", 1, 60), ("sitting", -1, 30), ("gap", -1, 30), ("sitting", 0, 60)
     )
     bout = SittingBout(60.0, 240.0, 2.5, 1.0, 0.5, 0.5)
-    (bar,) = figures.bout_data(epochs, [bout])
+    (bar,) = figure_data.bout_data(epochs, [bout])
     assert bar.segments == ((0.0, 1.0, "flexed"), (1.0, 1.5, "unjudged"), (1.5, 2.0, "gap"), (2.0, 3.0, "not_flexed"))
 
 
 def test_only_the_longest_bouts_are_drawn_in_the_order_of_the_day() -> None:
     epochs = epochs_of(("sitting", 0, 3000))
     bouts = [SittingBout(k * 100.0, k * 100.0 + 90, 1.0 + (k % 7), 0.0, 0.0, 0.0) for k in range(30)]
-    bars = figures.bout_data(epochs, bouts)
-    assert len(bars) == figures.MAX_BOUTS
+    bars = figure_data.bout_data(epochs, bouts)
+    assert len(bars) == figure_data.MAX_BOUTS
     assert [b.bout.start_s for b in bars] == sorted(b.bout.start_s for b in bars)
     assert min(b.bout.sitting_min for b in bars) >= 4.0
 
@@ -571,7 +647,7 @@ def test_only_the_longest_bouts_are_drawn_in_the_order_of_the_day() -> None:
 def test_meter_trace_breaks_in_a_gap_and_marks_alerts_at_its_level() -> None:
     epochs = epochs_of(("sitting", 1, 20), ("gap", -1, 10), ("sitting", 1, 20), creep=np.linspace(0, 0.98, 50))
     alerts = [DayAlert(about_s=40, raised_s=41, kind="flexed_sitting"), DayAlert(about_s=1, raised_s=2, kind="bend")]
-    data = figures.meter_data(epochs, alerts)
+    data = figure_data.meter_data(epochs, alerts)
     assert np.isnan(data.creep[20:30]).all()
     assert np.isfinite(np.delete(data.creep, np.s_[20:30])).all()
     assert data.gaps.tolist() == [[20.0, 30.0]]
@@ -588,7 +664,7 @@ def test_bend_points_take_the_event_then_the_seconds_then_leave_out() -> None:
         DayEvent(kind="bend", start_s=30, end_s=32, peak_deg=50, verdict=Verdict.UNKNOWN),
         DayEvent(kind="bend", start_s=40, end_s=42, peak_deg=50, flexion_peak_deg=9.0, set_id=1),
     ]
-    data = figures.bend_points(epochs, events, Session.model_validate(session_json()))
+    data = figure_data.bend_points(epochs, events, Session.model_validate(session_json()))
     assert data.points[Verdict.ROUNDED].tolist() == [[60.0, 33.0]]
     assert data.points[Verdict.NEUTRAL].tolist() == [[50.0, 31.0]]
     assert data.left_out == 1
@@ -599,4 +675,4 @@ def test_the_cut_of_a_range_that_is_not_the_wearers_own_is_the_uncalibrated_one(
     session = session_json()
     session["calibration"] |= {"rom_source": "population"}
     epochs = epochs_of(("standing", -1, 9))
-    assert figures.bend_points(epochs, [], Session.model_validate(session)).rounded_deg == 22.0
+    assert figure_data.bend_points(epochs, [], Session.model_validate(session)).rounded_deg == 22.0

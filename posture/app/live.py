@@ -1,6 +1,7 @@
-"""The live terminal view: angle, context, meter, last event and alerts, drawn from what the pipeline just said.
+"""The live terminal view: angle, activity, meter, newest events and alerts, drawn from what the pipeline just said.
 
-On a terminal it is one panel that is redrawn; elsewhere (a pipe, a log) it is one line per event and alert.
+On a terminal it is one panel of constant height that is redrawn; elsewhere (a pipe, a log) it is one line per event and alert.
+What is unknown is said as unknown or not judged; an angle older than a second is not shown.
 """
 
 from __future__ import annotations
@@ -15,20 +16,36 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from posture.pipeline import Output
-from posture.types import CONTEXT_NAMES, Alert, AngleBlock, EpochBlock, EventKind, PostureEvent, Verdict
+from posture.app.gauge import Scale, bar, gauge
+from posture.pipeline import CALIBRATION_SET, Output
+from posture.replay import Prepared
+from posture.types import (
+    CONTEXT_NAMES,
+    GRID_HZ,
+    Alert,
+    AngleBlock,
+    Basis,
+    Context,
+    EpochBlock,
+    EventKind,
+    Placement,
+    PostureEvent,
+    Verdict,
+)
 
-_GAUGE = 40
-_SHOWN_KINDS = {
-    EventKind.BEND: "bend",
+WIDTH_MIN, WIDTH_MAX = 60, 100
+STALE_S = 1.0
+"""An angle this much older than what has arrived is not the wearer's angle now."""
+_EVENTS, _ALERTS = 5, 2
+_LABEL = 16
+_DONE = {
     EventKind.SIT_TO_STAND: "stood up",
     EventKind.STAND_TO_SIT: "sat down",
-    EventKind.FLOOR_TRANSITION: "floor transition",
     EventKind.SIT_TO_LIE: "lay down",
-    EventKind.LIE_TO_SIT: "sat up",
-    EventKind.FLEXED_SITTING: "sitting in flexion, ended",
-    EventKind.GAP: "no data",
+    EventKind.LIE_TO_SIT: "sat up from lying",
 }
+_ABSENT = {EventKind.GAP: "no data", EventKind.NON_WEAR: "not worn"}
+_CONTEXTS = {Context.GAP: "no data", Context.NON_WEAR: "not worn", Context.TRANSITION: "between postures"}
 
 
 def clock_text(time_s: float) -> str:
@@ -37,116 +54,224 @@ def clock_text(time_s: float) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
-def event_text(event: PostureEvent) -> str:
-    """One line on an event: when, what, how, on which basis. An unknown verdict is said as unknown."""
-    parts = [clock_text(event.start_s), _SHOWN_KINDS[event.kind]]
+def span_text(seconds: float) -> str:
+    """A length for reading: 12 s, 12.7 min."""
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
+def what_text(event: PostureEvent) -> str:
+    """What happened, in a few words. With one sensor a bend is a forward lean of at least what is seen."""
     if event.kind is EventKind.BEND:
-        least = "at least " if event.evidence.get("at_least") else ""
-        parts.append(f"{least}{event.peak_deg:.0f} deg")
+        name = "bend" if event.basis is Basis.TWO else "lean"
+        text = f"{name} of {'at least ' * bool(event.evidence.get('at_least'))}{event.peak_deg:.0f} deg"
+    elif event.kind is EventKind.FLEXED_SITTING:
+        text = f"sat flexed for {span_text(event.end_s - event.start_s)}"
+    elif event.kind in _ABSENT:
+        text = f"{_ABSENT[event.kind]} for {span_text(event.end_s - event.start_s)}"
+    elif event.kind is EventKind.FLOOR_TRANSITION:
+        text = "up from floor or bed" if event.evidence.get("direction") == "up" else "down to floor or bed"
+    else:
+        text = _DONE.get(event.kind, str(event.kind).replace("_", " "))
+    return text + " (calibration)" * (event.set_id == CALIBRATION_SET)
+
+
+def verdict_text(event: PostureEvent) -> str:
+    """How the lower back was held; a stretch of sitting is flexed, where nothing was measured there is none."""
+    if event.kind in _ABSENT:
+        return ""
     if event.kind is EventKind.FLEXED_SITTING:
-        parts.append(f"{(event.end_s - event.start_s) / 60:.1f} min")
-    elif event.kind is not EventKind.GAP:
-        said = "not judged" if event.verdict is Verdict.UNKNOWN else str(event.verdict)
-        parts.append(f"{said} (basis {event.basis}, confidence {event.confidence:.2f})")
-    return "  ".join(parts)
+        return "flexed"
+    return "not judged" if event.verdict is Verdict.UNKNOWN else str(event.verdict)
+
+
+def event_line(event: PostureEvent) -> str:
+    """One line on an event: when, what, how, on which basis and how sure."""
+    line = f"{clock_text(event.start_s)}  {what_text(event)}"
+    if verdict := verdict_text(event):
+        sensors = "two sensors" if event.basis is Basis.TWO else "one sensor"
+        line += f"  {verdict} ({sensors}, confidence {event.confidence:.2f})"
+    return line
+
+
+def lines(output: Output) -> list[str]:
+    """For a pipe or a log: one line per event and alert."""
+    said = [(e.end_s, event_line(e)) for e in output.events]
+    said += [(a.raised_s, f"{clock_text(a.raised_s)}  ALERT {a.kind}: {a.reason}") for a in output.alerts]
+    return [text for _, text in sorted(said, key=lambda row: row[0])]
+
+
+def scale_of(prepared: Prepared) -> Scale:
+    """What the gauge shows in this wear: its name, its range and from where sitting counts as flexed."""
+    calibration, sitting = prepared.calibration, prepared.config.sitting
+    if calibration.basis is Basis.TWO:
+        at = calibration.rom_deg * sitting.flexed_on_pct / 100.0 if calibration.judges_sitting else None
+        return Scale("lumbar flexion", -30.0, 90.0, at)
+    placement, sensor = next(iter(calibration.sensors.items()))
+    at = None
+    if calibration.judges_sitting:
+        at = sensor.sit_tall_deg - sitting.slump_on_pct / 100.0 * (sensor.sit_tall_deg - sensor.slump_deg)
+    return Scale("pelvis tilt" if placement is Placement.SACRUM else "trunk lean", -60.0, 90.0, at)
 
 
 @dataclass(slots=True)
 class View:
-    """What is on the screen now. `update` takes the outputs in order; `render` and `lines` show them."""
+    """What is on the screen now. `update` takes the outputs in order; `render` shows them.
+
+    lag_s : how long after its end a second is decided. speed : times real time. creep_min : where the sitting alert may come.
+    """
 
     title: str
+    subtitle: str
+    scale: Scale
     first_s: float
     last_s: float
-    two_sensors: bool
-    flexed_at_deg: float | None
+    speed: float
+    lag_s: int
+    creep_min: float
+    judges_sitting: bool
+    routine: tuple[float, float] | None = None
     now_s: float = 0.0
     angle_deg: float = float("nan")
-    context: str = "unknown"
+    angle_at_s: float = float("-inf")
+    context: Context = Context.UNKNOWN
     confidence: float = 0.0
     creep: float = 0.0
     flexed: int = -1
-    counts: dict[str, int] = field(default_factory=dict)
-    events: deque[PostureEvent] = field(default_factory=lambda: deque(maxlen=4))
-    alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=4))
+    events: deque[PostureEvent] = field(default_factory=lambda: deque(maxlen=_EVENTS))
+    alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=_ALERTS))
+    events_n: int = 0
     alerts_n: int = 0
+
+    @classmethod
+    def of(cls, prepared: Prepared, *, title: str, speed: float) -> View:
+        """The view of a prepared recording."""
+        info, config = prepared.recording.info, prepared.config
+        simulated = any(note.lower().startswith("origin: simulated") for note in info.notes)
+        what = "simulated motion" if simulated else "a recording"
+        return cls(
+            title,
+            f"{what}, not a live sensor; Ctrl-C stops",
+            scale_of(prepared),
+            info.first_s,
+            info.last_s,
+            speed,
+            config.context.lag_s,
+            config.alerts.creep_min,
+            prepared.calibration.judges_sitting,
+            prepared.routine,
+        )
 
     def update(self, output: Output, until_s: float) -> None:
         """Newest angle, decided second, events and alerts."""
         self.now_s = until_s
         for angle in output.angles:
             self._angle(angle)
+        if until_s - self.angle_at_s > STALE_S:
+            self.angle_deg = float("nan")
         for epochs in output.epochs:
             self._epoch(epochs)
-        for event in output.events:
-            self.events.append(event)
-            self.counts[event.kind] = self.counts.get(event.kind, 0) + 1
+        self.events.extend(output.events)
+        self.events_n += len(output.events)
         self.alerts.extend(output.alerts)
         self.alerts_n += len(output.alerts)
 
     def _angle(self, angle: AngleBlock) -> None:
-        if len(angle):
-            lowest = np.where(
-                np.isnan(angle.sacrum_inclination_deg), angle.upper_lumbar_inclination_deg, angle.sacrum_inclination_deg
-            )
-            self.angle_deg = float((angle.flexion_deg if self.two_sensors else lowest)[-1])
+        if not len(angle):
+            return
+        shown = angle.flexion_deg
+        if self.scale.name == "pelvis tilt":
+            shown = angle.sacrum_inclination_deg
+        elif self.scale.name == "trunk lean":
+            shown = angle.upper_lumbar_inclination_deg
+        self.angle_deg = float(shown[-1])
+        self.angle_at_s = (angle.first_tick + len(angle)) / GRID_HZ
 
     def _epoch(self, epochs: EpochBlock) -> None:
-        self.context = CONTEXT_NAMES[int(epochs.context[-1])]
+        self.context = Context(int(epochs.context[-1]))
         self.confidence = float(epochs.context_confidence[-1])
         self.creep, self.flexed = float(epochs.creep[-1]), int(epochs.flexed[-1])
 
-    def render(self) -> RenderableType:
-        """The panel."""
-        grid = Table.grid(padding=(0, 2))
-        grid.add_column(style="dim", min_width=16)
-        grid.add_column(min_width=_GAUGE + 12)
-        name = "lumbar flexion" if self.two_sensors else "inclination"
-        grid.add_row(name, self._gauge())
-        grid.add_row(
-            "context (-5 s)", Text(f"{self.context}  {self.confidence:.2f}" if self.context != "gap" else "no data")
-        )
-        grid.add_row("time in flexion", self._meter())
-        grid.add_row("last events", Text("\n".join(event_text(e) for e in self.events) or "none yet"))
-        alerts = "\n".join(f"{clock_text(a.raised_s)}  {a.reason}" for a in self.alerts)
-        grid.add_row(f"alerts ({self.alerts_n})", Text(alerts or "none yet", style="bold" if alerts else ""))
+    def render(self, console: Console) -> RenderableType:
+        """The panel, WIDTH_MIN to WIDTH_MAX columns wide. The rows that grow are last: a low terminal cuts those."""
+        width = min(max(console.width, WIDTH_MIN), WIDTH_MAX)
+        plain = not console.encoding.lower().startswith("utf")
+        room = width - 4 - _LABEL - 1
+        top = Table.grid(padding=(0, 1, 0, 0))
+        top.add_column(style="dim", width=_LABEL, no_wrap=True)
+        top.add_column(width=room, no_wrap=True, overflow="ellipsis")
+        marks, labels = gauge(self.angle_deg, self.scale, room - 10, plain=plain)
+        value = "no data" if np.isnan(self.angle_deg) else f"{self.angle_deg:4.0f} deg"
+        top.add_row("played", self._progress(room))
+        top.add_row(self.scale.name, Text(f"{value:<10}{marks}", style="dim" if np.isnan(self.angle_deg) else ""))
+        top.add_row("", Text(f"{'':10}{labels}", style="dim"))
+        top.add_row("activity", self._activity())
+        top.add_row("flexion meter", self._meter(room, plain=plain))
+        parts: list[RenderableType] = [top, Text(), self._events_table(room), Text(), self._alerts_table(room)]
+        return Panel(Group(*parts), title=self.title, subtitle=self.subtitle, width=width)
+
+    def _progress(self, room: int) -> RenderableType:
         share = (self.now_s - self.first_s) / max(self.last_s - self.first_s, 1e-9)
-        progress = Table.grid(padding=(0, 1))
-        progress.add_row(
-            ProgressBar(total=1.0, completed=min(share, 1.0), width=_GAUGE),
-            f"{clock_text(self.now_s)} of {clock_text(self.last_s)}",
-        )
-        return Panel(Group(grid, Text(), progress), title=self.title, width=100)
+        left_s = max(0.0, (self.last_s - self.now_s) / self.speed)
+        text = f"{clock_text(self.now_s)} of {clock_text(self.last_s)}, {span_text(left_s)} left"
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_row(ProgressBar(total=1.0, completed=min(share, 1.0), width=room - 36), Text(text))
+        return row
 
-    def _gauge(self) -> Text:
-        if np.isnan(self.angle_deg):
-            return Text("no data", style="dim")
-        low, high = -30.0, 90.0
-        place = int(np.clip((self.angle_deg - low) / (high - low), 0, 1) * (_GAUGE - 1))
-        bar = ["·"] * _GAUGE
-        bar[int(-low / (high - low) * (_GAUGE - 1))] = "|"
-        if self.flexed_at_deg is not None:
-            bar[int((self.flexed_at_deg - low) / (high - low) * (_GAUGE - 1))] = "+"
-        bar[place] = "●"
-        return Text("".join(bar) + f" {self.angle_deg:5.0f} deg")
+    def _activity(self) -> Text:
+        name = _CONTEXTS.get(self.context, CONTEXT_NAMES[self.context])
+        if self.context is Context.SITTING:
+            name += {1: ", flexed", 0: ", not flexed", -1: ", flexion not judged"}[self.flexed]
+        text = Text(name, style="dim" if self.context in (Context.GAP, Context.UNKNOWN) else "")
+        if self.context is not Context.GAP:
+            text.append(f" (confidence {self.confidence:.2f})", style="dim")
+        text.append(f", {self.lag_s} s ago", style="dim")
+        if self.routine is not None and self.routine[0] <= self.now_s < self.routine[1]:
+            text.append("; calibration poses", style="dim")
+        return text
 
-    def _meter(self) -> Text:
-        filled = round(min(self.creep, 1.0) * _GAUGE)
-        state = {1: "flexed", 0: "not flexed", -1: "not judged" if self.context == "sitting" else ""}[self.flexed]
-        return Text(
-            "█" * filled + "░" * (_GAUGE - filled) + f" {self.creep:5.2f} {state}",
-            style="bold" if self.creep >= 0.8 else "",
-        )
+    def _meter(self, room: int, *, plain: bool) -> Text:
+        if not self.judges_sitting:
+            return Text("off: flexed sitting is not judged in this wear", style="dim")
+        end = f" alert from {self.creep_min:.2f}"
+        shown = bar(self.creep, room - 10 - len(end), mark=self.creep_min, plain=plain)
+        return Text(f"{self.creep:4.2f} of 1 {shown}{end}", style="bold" if self.creep >= self.creep_min else "")
 
+    def _events_table(self, room: int) -> Table:
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        sure_width = 10 if room > 50 else 1  # a narrow terminal leaves the confidence out
+        for width in (_LABEL, 7, room - 7 - 10 - sure_width - 3, 10, sure_width):
+            grid.add_column(width=width, no_wrap=True, overflow="ellipsis" if width > 1 else "crop")
+        rows = list(reversed(self.events))
+        for k in range(_EVENTS):
+            label = f"events {self.events_n}" if k == 0 else "(newest first)" if k == 1 else ""
+            cells = ["", "none yet" if k == 0 and not rows else "", "", ""]
+            if k < len(rows):
+                sure = f"conf. {rows[k].confidence:.2f}" if verdict_text(rows[k]) else ""
+                cells = [clock_text(rows[k].start_s), what_text(rows[k]), verdict_text(rows[k]), sure]
+            grid.add_row(Text(label, style="dim"), *(Text(c) for c in cells[:3]), Text(cells[3], style="dim"))
+        return grid
 
-def lines(output: Output) -> list[str]:
-    """For a pipe or a log: one line per event and alert."""
-    said = [(e.end_s, event_text(e)) for e in output.events]
-    said += [(a.raised_s, f"{clock_text(a.raised_s)}  ALERT {a.kind}: {a.reason}") for a in output.alerts]
-    return [text for _, text in sorted(said, key=lambda row: row[0])]
+    def _alerts_table(self, room: int) -> Table:
+        grid = Table.grid(padding=(0, 1, 0, 0))
+        for width in (_LABEL, 7, room - 8):
+            grid.add_column(width=width)
+        rows = list(reversed(self.alerts))
+        used = 0
+        for k, alert in enumerate(rows):
+            text = Text(alert.reason, style="bold" if k == 0 else "")
+            used += len(text.wrap(Console(width=room - 8), room - 8))
+            grid.add_row(
+                Text(f"alerts {self.alerts_n}" if k == 0 else "", style="dim"), clock_text(alert.raised_s), text
+            )
+        if not rows:
+            grid.add_row(Text("alerts 0", style="dim"), "", "none yet")
+            used = 1
+        for _ in range(used, _ALERTS * (2 if room > 50 else 4)):
+            grid.add_row("", "", "")
+        return grid
 
 
 def console() -> Console:
-    """Standard output; 100 columns where it is not a terminal."""
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=100)
+    """Standard output; where it is not a terminal, lines of any length."""
+    made = Console(highlight=False, markup=False)
+    return made if made.is_terminal else Console(highlight=False, markup=False, soft_wrap=True)

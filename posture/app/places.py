@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from posture.vocabulary import PostureError
+
 APP = "posture-monitor"
 
 
@@ -29,6 +31,18 @@ def config_path() -> Path:
 
 
 def shipped_recording() -> Path:
-    """The recording of `posture demo`: beside the package in a wheel, in recordings/ in a checkout."""
-    inside = Path(__file__).parent / "data" / "day_excerpt.parquet"
-    return inside if inside.exists() else Path(__file__).parents[2] / "recordings" / "day_excerpt.parquet"
+    """The recording of `posture demo`: inside the package in a wheel, in recordings/ in a checkout."""
+    name = "day_excerpt.parquet"
+    places = (Path(__file__).parent / "data" / name, Path(__file__).parents[2] / "recordings" / name)
+    for path in places:
+        if path.exists():
+            return path
+    raise PostureError(f"the demo recording {places[0]} is missing; install posture-monitor again")
+
+
+def acknowledgements() -> str:
+    """Where the motion of the shipped recording comes from, in the words that its owner asks for."""
+    return (
+        "The data used in this project was obtained from mocap.cs.cmu.edu. The database was created with funding from "
+        "NSF EIA-0196217."
+    )

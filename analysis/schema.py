@@ -1,0 +1,189 @@
+"""The shape of the day's summary (`DailySummary`): what `summary.json` holds. docs/daily-summary.md explains every key.
+
+Units are in the names; None is not known. A new key does not change `SCHEMA_VERSION`; one that goes or changes its meaning does.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from analysis.inputs import Period
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Wear:
+    """recorded = worn + gap + non_wear. validity : `day` from report_from_min worn, else `short_recording` or `empty`.
+
+    valid_share_pct : share of worn time that rests on measured samples. both_angles_min, one_angle_min, no_angle_min :
+    worn time by how many inclinations are known; they add up to worn_min.
+    """
+
+    validity: str
+    report_from_min: float
+    counts_for_trend: bool
+    recorded_min: float
+    worn_min: float
+    gap_min: float
+    gap_count: int
+    longest_gap_min: float
+    non_wear_min: float
+    valid_share_pct: float | None
+    both_angles_min: float
+    one_angle_min: float
+    no_angle_min: float
+
+
+@dataclass(frozen=True, slots=True)
+class BasisInfo:
+    """What the numbers rest on. context_confidence : mean over worn time. event_confidence : mean by kind."""
+
+    sensors: tuple[str, ...]
+    judges: str
+    calibration_source: str
+    calibration_grade: str
+    rom_deg: float | None
+    rom_source: str | None
+    context_confidence: float | None
+    event_confidence: dict[str, float | None]
+    events_by_basis: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SittingBout:
+    """Sitting in one piece, [start_s, end_s). bridged_min : short holes inside it, which are not sitting time."""
+
+    start_s: float
+    end_s: float
+    sitting_min: float
+    flexed_min: float
+    unjudged_min: float
+    bridged_min: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Percentiles of a measure over the sitting seconds in which it is known; unit: % of it."""
+
+    measure: str
+    measured_min: float
+    p10_pct: float
+    p50_pct: float
+    p90_pct: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """total = judged + unjudged; judged = flexed + not flexed. The flexed share is of judged time only."""
+
+    total_min: float
+    share_of_worn_pct: float | None
+    judged_min: float
+    unjudged_min: float
+    flexed_min: float
+    flexed_share_of_judged_pct: float | None
+    longest_bout_min: float | None
+    long_bouts: int
+    bouts: tuple[SittingBout, ...]
+    spreads: tuple[Spread, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Time-in-flexion meter, 0-1, outside gaps; all None where sitting in flexion cannot be judged (known False)."""
+
+    known: bool
+    high_level: float
+    peak: float | None
+    peak_s: float | None
+    high_min: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HourBends:
+    """Bends of one clock hour (no clock: hour from the start) and how long the sensor was worn in it."""
+
+    label: str
+    start_s: float
+    end_s: float
+    worn_min: float
+    total: int
+    by_verdict: dict[str, int]
+    deep_or_sustained: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bends:
+    """Forward leans of daily life. `unknown` in by_verdict is not judged, and not good."""
+
+    total: int
+    by_verdict: dict[str, int]
+    per_worn_hour: float | None
+    deep: int
+    sustained: int
+    deep_or_sustained: int
+    longest_s: float | None
+    by_hour: tuple[HourBends, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FloorGroup:
+    """Floor transitions that share direction, path, surface and verdict."""
+
+    direction: str
+    path: str
+    surface: str
+    verdict: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Getting down to and up from the floor or bed."""
+
+    total: int
+    by_verdict: dict[str, int]
+    groups: tuple[FloorGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What the counts above do not hold: events inside exercise sets, movements of the calibration routine, and sitting
+    too short to be a bout.
+    """
+
+    events_in_sets: dict[str, int]
+    calibration_movements: dict[str, int]
+    short_sitting_count: int
+    short_sitting_min: float
+
+
+@dataclass(frozen=True, slots=True)
+class DailySummary:
+    """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition."""
+
+    schema_version: int
+    code_version: str
+    source: str
+    period: Period
+    wear: Wear
+    basis: BasisInfo
+    context_min: dict[str, float]
+    context_share_of_worn_pct: dict[str, float | None]
+    sitting: Sitting
+    meter: Meter
+    sitting_alert_on: bool
+    alerts: dict[str, int]
+    bends: Bends
+    chair_transitions: dict[str, dict[str, int]]
+    floor_transitions: Floor
+    events_by_kind: dict[str, int]
+    left_out: LeftOut
+    notes: tuple[str, ...]
+    notice: str
+
+    def to_json(self) -> str:
+        """UTF-8 JSON text; the same input gives the same bytes."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,95 @@
+"""How a command ends: its exit code, and one clear line on stderr for everything that went wrong.
+
+0 fine, 1 a run that failed or was stopped, 2 input or usage that is wrong.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from posture.vocabulary import InputError, PostureError
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# typer's own name for this class differs between its versions, with click inside or beside it.
+_UsageError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+
+class StoppedError(PostureError):
+    """The user or the system ended the run; what it had made so far is gone."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A KeyboardInterrupt in all but type: where the plain one crosses an `exec`, Python ends with its own exit code."""
+
+
+class Commands(TyperGroup):
+    """The commands, in which an interrupt becomes an exception with words, before typer makes it a silent exit."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """As typer."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise StoppedError("stopped; nothing was written") from None
+
+
+def run(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Run a command line and give back its exit code. No arguments: the help."""
+    command = typer.main.get_command(app)
+    try:
+        code = command(list(arguments) or ["--help"], prog_name=app.info.name, standalone_mode=False)
+    except _UsageError as error:
+        return _say(_usage(error), 2)
+    except InputError as error:
+        return _say(f"posture: {error}", 2)
+    except PostureError as error:
+        return _say(f"posture: {error}", 1)
+    except typer.Abort:
+        return _say("posture: stopped; nothing was written", 1)
+    except OSError as error:  # a full disk, a folder taken away meanwhile
+        where = f" ({error.filename})" if error.filename else ""
+        return _say(f"posture: the run failed: {error.strerror or error}{where}", 1)
+    return code if isinstance(code, int) else 0
+
+
+def end_cleanly() -> None:
+    """Ctrl-C and the system's request to end both unwind the program, so that everything is put back and cleaned up."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job is not meant to hear Ctrl-C
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    raise Interrupted
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Hold back interrupts for the few milliseconds in which results are put in place."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(line: str, code: int) -> int:
+    print(" ".join(line.split()), file=sys.stderr)  # noqa: T201 - a file name may hold a line break; this is one line
+    return code
+
+
+def _usage(error: Any) -> str:
+    """`posture replay: missing option '--out' / '-o'; see posture replay --help`."""
+    command = error.ctx.command_path if getattr(error, "ctx", None) else "posture"
+    message = error.format_message().rstrip(".")
+    return f"{command}: {message[:1].lower()}{message[1:]}; see `{command} --help`"
