@@ -141,9 +141,25 @@ class AlertPolicy:
             if walking or event.start_s - state.last_chair_s < p.after_chair_s:
                 return None
             return self._cue(event, AlertKind.BEND, epoch_s)
+        if event.kind is EventKind.SENSOR_MOVED:
+            return self._moved(event, epoch_s)
         if event.kind is EventKind.FLOOR_TRANSITION:
             return self._cue(event, AlertKind.FLOOR_TRANSITION, epoch_s)
         return None
+
+    def _moved(self, event: PostureEvent, epoch_s: float) -> Alert | None:
+        """A prompt in every preset: what is not scored must be said. Trust that came back needs none."""
+        if event.evidence.get("state") == "ok":
+            return None
+        paused = " Until then nothing is scored." if event.evidence.get("state") == "paused" else ""
+        return Alert(
+            about_s=event.start_s,
+            raised_s=epoch_s + 1.0 + self.lag_s,
+            kind=AlertKind.RECALIBRATE,
+            preset=self.params.preset,
+            reason=f"A sensor seems to have moved by {abs(event.peak_deg):.0f} deg. Calibrate again when it suits you.{paused}",
+            evidence=dict(event.evidence),
+        )
 
     def _cue(self, event: PostureEvent, kind: AlertKind, epoch_s: float) -> Alert | None:
         """One gentle cue on what just ended, within the limits of the preset."""

@@ -304,6 +304,17 @@ class WearConfig(_Section):
     non_wear_min_s: Positive = Field(600.0, description="s without any movement that are non-wear; design default")
 
 
+class SlipConfig(_Section):
+    """When a sensor has moved on the back, by the walking of the calibration."""
+
+    bout_min_s: Positive = Field(15.0, description="s of walking that make a bout to compare; ours")
+    error_deg: Positive = Field(
+        2.0, description="deg; how far two bouts of walking agree by chance (1-4 on labelled days 21-28); " + _TUNED
+    )
+    ask_deg: Positive = Field(8.0, description="deg off in two bouts in a row: ask for a new neutral; design default")
+    pause_deg: Positive = Field(10.0, description="deg off in two bouts in a row: nothing is scored; design default")
+
+
 class TrustConfig(_Section):
     """What a lesser wear does to confidence and verdicts."""
 
@@ -366,6 +377,7 @@ class Config(_Section):
     chair: ChairConfig = ChairConfig()
     floor: FloorConfig = FloorConfig()
     wear: WearConfig = WearConfig()
+    slip: SlipConfig = SlipConfig()
     trust: TrustConfig = TrustConfig()
     alerts: AlertsConfig = AlertsConfig()
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from posture.alerts import AlertPolicy, AlertState, Epoch
 from posture.config import Config
 from posture.detect.bends import Bends, BendsState, Lean, Leans, LeansState
@@ -20,6 +22,7 @@ from posture.detect.gaps import Gaps, GapsState
 from posture.detect.movement import Movement, Movements, MovementsState
 from posture.detect.said import Said
 from posture.detect.sitting import Sitting, SittingState
+from posture.detect.slip import Slip, SlipState
 from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
 from posture.signal.fusion import Fusion, FusionState
@@ -86,6 +89,7 @@ class PipelineState:
     sitting: SittingState
     gaps: GapsState
     wear: WearState
+    slip: SlipState
     alerts: AlertState
 
 
@@ -150,6 +154,7 @@ class Pipeline:
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
         self._wear = Wear(config.wear, calibration.basis, s.wear if s else None)
+        self._slip = Slip(config.slip, calibration, s.slip if s else None)
         self._alerts = AlertPolicy(
             config.alerts,
             lag_s=config.context.lag_s,
@@ -173,6 +178,7 @@ class Pipeline:
             sitting=self._sitting.state,
             gaps=self._gaps.state,
             wear=self._wear.state,
+            slip=self._slip.state,
             alerts=self._alerts.state,
         )
 
@@ -190,7 +196,7 @@ class Pipeline:
         last = self._context.flush()
         self._seconds(last, (), (), out, alert=False)
         for stage in (self._bends, self._sitting, self._gaps, self._wear):
-            out.events += [self._qualified(said.event) for said in stage.flush()]
+            out.events += [self._qualified(said) for said in stage.flush()]
         return out
 
     def _through(self, blocks: Iterator[JoinedBlock]) -> Output:
@@ -217,13 +223,14 @@ class Pipeline:
         """Decided seconds through the slow detectors and the alert policy."""
         context, said = self._floor.push(block)
         block = replace(block, context=context)
+        said += self._slip.push(block)
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)
-        epochs, bouts = self._sitting.push(block)
+        epochs, bouts = self._sitting.push(block, self._slip.paused(block.start_s))
         motionless, not_worn = self._wear.push(block)
         said += bouts + self._gaps.push(block) + not_worn
         epochs = replace(epochs, context_confidence=epochs.context_confidence * self._trust)
-        said = [Said(s.epoch_s, self._qualified(s.event)) for s in said]
+        said = [Said(s.epoch_s, self._qualified(s)) for s in said]
         said.sort(key=_known)
         if len(epochs):
             out.epochs.append(epochs)
@@ -231,16 +238,19 @@ class Pipeline:
         if alert:
             out.alerts += self._raised(epochs, motionless, said)
 
-    def _qualified(self, event: PostureEvent) -> PostureEvent:
-        """The event with what this wear and the calibration routine make of it."""
-        if event.kind in (EventKind.GAP, EventKind.NON_WEAR):
+    def _qualified(self, said: Said) -> PostureEvent:
+        """The event with what this wear, a slipped sensor and the calibration routine make of it."""
+        event = said.event
+        if event.kind in (EventKind.GAP, EventKind.NON_WEAR, EventKind.SENSOR_MOVED):
             return event
+        paused = bool(self._slip.paused(np.array([said.epoch_s]))[0])
+        unsaid = (paused or self._slow) and event.kind is not EventKind.FLEXED_SITTING
         routine = self.routine
         in_routine = routine is not None and routine[0] <= event.start_s < routine[1]
         return replace(
             event,
             set_id=CALIBRATION_SET if in_routine else event.set_id,
-            verdict=Verdict.UNKNOWN if self._slow and event.kind is not EventKind.FLEXED_SITTING else event.verdict,
+            verdict=Verdict.UNKNOWN if unsaid else event.verdict,
             confidence=round(event.confidence * self._trust, 3),
         )
 

@@ -31,6 +31,7 @@ from posture.types import (
     Alert,
     AngleBlock,
     EpochBlock,
+    Float,
     ImuBatch,
     InputError,
     JsonValue,
@@ -144,7 +145,9 @@ def calibrate_from(recording: Recording, poses_path: Path, config: Config) -> Ca
     info = recording.info
     poses = read_poses(poses_path, info)
     if not poses:
-        raise InputError(f"{poses_path} names no pose of this program; see `posture calibrate --help`")
+        raise InputError(
+            f"{poses_path} holds no pose; leave --poses away to calibrate from walking, or see `posture calibrate --help`"
+        )
     last_s = max(end for windows in poses.values() for _, end in windows)
     blocks = recording.window(info.first_s, last_s)
     return cal.calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), poses, config)
@@ -239,33 +242,40 @@ def ahead(batches: Iterator[ImuBatch], most: int = 2) -> Iterator[ImuBatch]:
 
 
 class AngleWriter:
-    """angles.parquet, a block at a time, so that memory stays bounded."""
+    """angles.parquet, in row groups of a fixed length: memory stays bounded, and the file does not show how it was fed."""
+
+    GROUP_TICKS = 30_000
 
     def __init__(self, path: Path, sensors: Sequence[Placement]) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        names = ["time_s", *(f"{p}_inclination_deg" for p in Placement if p in sensors), "flexion_deg", "lateral_deg"]
-        types = {n: pa.float64() if n == "time_s" else pa.float32() for n in names}
-        self._pa, self._names = pa, names
-        self._writer = pq.ParquetWriter(path, pa.schema([pa.field(n, t) for n, t in types.items()]), compression="zstd")
+        self._angles = [*(f"{p}_inclination_deg" for p in Placement if p in sensors), "flexion_deg", "lateral_deg"]
+        self._schema = pa.schema([("time_s", pa.float64()), *((name, pa.float32()) for name in self._angles)])
+        self._pa = pa
+        self._open: list[list[Float]] = []
+        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
 
     def write(self, blocks: Sequence[AngleBlock]) -> None:
         """Rows of the blocks; NaN stays NaN."""
         for block in blocks:
-            columns: list[object] = []
-            for name in self._names:
-                values = (
-                    (block.first_tick + np.arange(len(block))) / GRID_HZ if name == "time_s" else getattr(block, name)
-                )
-                columns.append(
-                    self._pa.array(values, type=self._pa.float64() if name == "time_s" else self._pa.float32())
-                )
-            self._writer.write_batch(self._pa.record_batch(columns, names=self._names))
+            time_s = (block.first_tick + np.arange(len(block))) / GRID_HZ
+            self._open.append([time_s, *(getattr(block, name) for name in self._angles)])
+        while sum(len(columns[0]) for columns in self._open) >= self.GROUP_TICKS:
+            self._write_group(self.GROUP_TICKS)
 
     def close(self) -> None:
-        """Finish the file."""
+        """Write what is left and finish the file."""
+        if self._open:
+            self._write_group(self.GROUP_TICKS)
         self._writer.close()
+
+    def _write_group(self, n: int) -> None:
+        columns = [np.concatenate(parts) for parts in zip(*self._open, strict=True)]
+        kinds = [field.type for field in self._schema]
+        arrays = [self._pa.array(c[:n]).cast(kind) for c, kind in zip(columns, kinds, strict=True)]
+        self._writer.write_table(self._pa.table(arrays, schema=self._schema))
+        self._open = [[c[n:] for c in columns]] if len(columns[0]) > n else []
 
 
 def event_record(event: PostureEvent) -> dict[str, JsonValue]:
@@ -377,6 +387,7 @@ class Staging:
 
     def __init__(self, out: Path) -> None:
         self.out = out
+        self._made = not out.exists()
         try:
             out.mkdir(parents=True, exist_ok=True)
             self.path = Path(tempfile.mkdtemp(prefix=".replay-", dir=out))
@@ -388,6 +399,8 @@ class Staging:
 
     def __exit__(self, *_: object) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+        if self._made and not any(self.out.iterdir()):
+            self.out.rmdir()  # the run failed: not even an empty folder appears
 
     def commit(self) -> list[Path]:
         """Put every staged file in place; gives back where they are now."""

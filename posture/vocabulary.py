@@ -66,6 +66,7 @@ class EventKind(StrEnum):
     SIT_TO_LIE = "sit_to_lie"
     FLOOR_TRANSITION = "floor_transition"
     FLEXED_SITTING = "flexed_sitting"
+    SENSOR_MOVED = "sensor_moved"
     NON_WEAR = "non_wear"
     GAP = "gap"
 
@@ -76,6 +77,7 @@ class AlertKind(StrEnum):
     FLEXED_SITTING = "flexed_sitting"
     BEND = "bend"
     FLOOR_TRANSITION = "floor_transition"
+    RECALIBRATE = "recalibrate"
 
 
 class Preset(StrEnum):

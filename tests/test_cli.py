@@ -412,7 +412,7 @@ def test_a_second_replay_into_a_folder_replaces_the_results_as_a_whole(
     assert posture("report", "--from", out).code == 0
     (out / "notes.txt").write_text("my own")
     done = posture("replay", short, "--poses", POSES, "--sensors", "sacrum", "--out", out)
-    assert "report.html there is of an earlier run" in done.out
+    assert "report.html in it is from an earlier run" in done.out
     assert json.loads((out / "session.json").read_text())["sensors"] == ["sacrum"]
     assert json.loads((out / "summary.json").read_text())["basis"]["sensors"] == ["sacrum"]
     assert {e["basis"] for e in json.loads((out / "events.json").read_text())} == {"one"}

@@ -36,12 +36,13 @@ from posture.detect.floor import Floor
 from posture.detect.gaps import Gaps
 from posture.detect.movement import Movements
 from posture.detect.sitting import Sitting
+from posture.detect.slip import Slip
 from posture.detect.wear import Wear
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.signal.fusion import Fusion
 from posture.signal.join import Join
 from posture.signal.timebase import Grid, OrientedRun, Run, TickRun, Timebase
-from posture.types import EpochBlock, ImuBatch, ImuBlock, Placement
+from posture.types import Context, EpochBlock, ImuBatch, ImuBlock, Placement
 
 STORY = (1690.0, 1830.0)
 """s of the excerpt: walking, 13 bends, down to the floor, up again, a sit-down."""
@@ -321,6 +322,25 @@ def wear_case() -> Case:
     )
 
 
+def slip_case() -> Case:
+    """Four walks of half a minute, the last two of them on a sensor that has moved."""
+    day = Day()
+    for _ in range(4):
+        day.add(0.5, Context.WALKING).stand(0.5)
+    block = day.block()
+    sacrum = np.where(block.start_s < 100, 0.0, 12.0)
+    block = replace(block, features=replace(block.features, sacrum_inclination_deg=sacrum))
+    walked = {p: replace(s, walk_deg=0.0) for p, s in calibration().sensors.items()}
+    return Case(
+        make=lambda state: Slip(CONFIG.slip, replace(calibration(), sensors=walked), state),
+        size=len(block.start_s),
+        piece=lambda a, b: context_rows(block, a, b),
+        push=lambda stage, piece: stage.push(piece),
+        flush=lambda stage: stage.flush(),
+        whole=flat,
+    )
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "timebase": lambda: timebase_case(gyro=True),
     "timebase, accelerometer only": lambda: timebase_case(gyro=False),
@@ -357,6 +377,7 @@ CASES: dict[str, Callable[[], Case]] = {
     ),
     "gaps": lambda: seconds_case(lambda s: Gaps(calibration().basis, s), lambda stage, p: stage.push(p[0]), flat),
     "wear": wear_case,
+    "slip": slip_case,
     "alerts": policy_case,
 }
 made = cache(lambda name: CASES[name]())
@@ -384,7 +405,16 @@ def test_a_cut_after_every_single_item_gives_the_same_output(name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [("movements", 20), ("leans", 10), ("chair", 1), ("bends", 10), ("floor", 2), ("wear", 1), ("alerts", 1)],
+    [
+        ("movements", 20),
+        ("leans", 10),
+        ("chair", 1),
+        ("bends", 10),
+        ("floor", 2),
+        ("wear", 1),
+        ("slip", 1),
+        ("alerts", 1),
+    ],
 )
 def test_the_input_makes_the_stage_say_something(name: str, least: int) -> None:
     """Without this an empty output would pass every comparison above."""

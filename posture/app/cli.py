@@ -6,21 +6,18 @@ Exit codes: 0 fine, 1 a run that failed, 2 input or usage that is wrong (one cle
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from posture import __version__
-from posture.app.exits import Commands, end_cleanly, run, uninterrupted
+from posture.app.exits import Commands, end_cleanly, run
 from posture.vocabulary import InputError, Placement, Preset
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from posture.config import Config
-    from posture.replay import AngleWriter, Prepared, Records, ReplayRequest, Result
+    from posture.replay import Prepared
 
 DEMO_SPEED = "50"
 """The shipped recording (46 min) in under a minute."""
@@ -123,7 +120,8 @@ def demo(
     What one sensor knows of the same motion: posture demo --sensors sacrum
     """
     from posture.app.places import data_dir, shipped_recording
-    from posture.app.summary import say
+    from posture.app.runs import replayed
+    from posture.app.summary import result_lines, say
     from posture.replay import ReplayRequest
 
     recording = shipped_recording()
@@ -143,9 +141,10 @@ def demo(
         )
         say("The radio link is not simulated: the recording is played directly.")
 
-    made = _replayed(request, folder, speed=times, title="posture demo", begin=begin, report=True)
-    say("")
-    _say_result(made, folder)
+    made = replayed(request, folder, speed=times, title="posture demo", begin=begin, report=True)
+    for line in ("", *result_lines(made)):
+        say(line)
+    say(f"Written to {folder}", wrap=False)
     say(f"Report: {(folder / 'report.html').resolve()}", wrap=False)
     if sensors is None:
         say("Next: open the report in a browser; or see what one sensor knows with posture demo --sensors sacrum")
@@ -204,15 +203,18 @@ def replay(
 
     Example: posture replay monday.parquet --poses monday.poses.json -o monday
     """
-    from posture.app.summary import say
+    from posture.app.runs import replayed
+    from posture.app.summary import result_lines, say
     from posture.replay import ReplayRequest
 
     request = ReplayRequest(recording, _config(config, preset), _sensors(sensors), poses, calibration, start, zone)
     del as_live  # a sample file holds its rows in order of arrival: the final and the live result are one
-    made = _replayed(request, out, speed=_speed(speed), title=recording.name, want_angles=angles)
-    _say_result(made, out)
+    made = replayed(request, out, speed=_speed(speed), title=recording.name, want_angles=angles)
+    for line in result_lines(made):
+        say(line)
+    say(f"Written to {out}", wrap=False)
     older = sorted(p.name for p in out.glob("report*.*"))
-    again = f"{', '.join(older)} there {'is' if len(older) == 1 else 'are'} of an earlier run. " if older else ""
+    again = f"{', '.join(older)} in it {'is' if len(older) == 1 else 'are'} from an earlier run. " if older else ""
     say(f"{again}Next: posture report --from {out}", wrap=False)
 
 
@@ -345,79 +347,6 @@ def _speed(text: str) -> float | None:
 
 def _takes(seconds: float) -> str:
     return "a moment" if seconds < 2 else f"about {seconds:.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"
-
-
-def _replayed(
-    request: ReplayRequest,
-    out: Path,
-    *,
-    speed: float | None,
-    title: str,
-    want_angles: bool = False,
-    begin: Callable[[Prepared], None] | None = None,
-    report: bool = False,
-) -> Records:
-    """Check, calibrate, run and write: the common part of `replay` and `demo`. begin : told before the first sample."""
-    from posture.app.live import console
-    from posture.replay import AngleWriter, Staging, prepare, records, write_records
-
-    prepared = prepare(request)
-    screen = console()
-    with Staging(out) as staging:
-        if begin is not None:
-            begin(prepared)
-        angles = AngleWriter(staging.path / "angles.parquet", prepared.recording.info.selected) if want_angles else None
-        try:
-            if speed is None:
-                result = _run_with_bar(prepared, angles, screen)
-            else:
-                from posture.app.play import play
-
-                result = play(prepared, speed=speed, console=screen, title=f"{title}, x{speed:g}", angles=angles)
-        finally:
-            if angles is not None:
-                angles.close()
-        made = records(prepared, result)
-        write_records(staging.path, made, {"summary.json": _summary(made)})
-        if report:
-            from analysis.report import write
-
-            write(staging.path, "html")
-        with uninterrupted():
-            staging.commit()
-    return made
-
-
-def _run_with_bar(prepared: Prepared, angles: AngleWriter | None, screen: Console) -> Result:
-    from rich.progress import Progress
-
-    from posture.replay import run as run_through
-
-    error = type(screen)(stderr=True)
-    with Progress(console=error, transient=True, disable=not error.is_terminal) as bar:
-        task = bar.add_task("replay", total=1.0)
-        return run_through(
-            prepared,
-            prepared.recording.batches(),
-            angles=angles,
-            progress=lambda share: bar.update(task, completed=share),
-        )
-
-
-def _summary(made: Records) -> str:
-    from analysis.daily import summarise
-    from analysis.inputs import ReportInput
-
-    day = ReportInput.from_records(made.epochs, events=made.events, alerts=made.alerts, session=made.session)
-    return summarise(day.epochs, day.events, day.alerts, day.session).to_json()
-
-
-def _say_result(made: Records, out: Path) -> None:
-    from posture.app.summary import result_lines, say
-
-    for line in result_lines(made):
-        say(line)
-    say(f"Written to {out}", wrap=False)
 
 
 def main() -> None:

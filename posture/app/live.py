@@ -68,6 +68,12 @@ def what_text(event: PostureEvent) -> str:
         text = f"sat flexed for {span_text(event.end_s - event.start_s)}"
     elif event.kind in _ABSENT:
         text = f"{_ABSENT[event.kind]} for {span_text(event.end_s - event.start_s)}"
+    elif event.kind is EventKind.SENSOR_MOVED:
+        text = (
+            "sensor back in place"
+            if event.evidence["state"] == "ok"
+            else f"sensor moved by {abs(event.peak_deg):.0f} deg"
+        )
     elif event.kind is EventKind.FLOOR_TRANSITION:
         text = "up from floor or bed" if event.evidence.get("direction") == "up" else "down to floor or bed"
     else:
@@ -77,7 +83,7 @@ def what_text(event: PostureEvent) -> str:
 
 def verdict_text(event: PostureEvent) -> str:
     """How the lower back was held; a stretch of sitting is flexed, where nothing was measured there is none."""
-    if event.kind in _ABSENT:
+    if event.kind in _ABSENT or event.kind is EventKind.SENSOR_MOVED:
         return ""
     if event.kind is EventKind.FLEXED_SITTING:
         return "flexed"

@@ -8,11 +8,11 @@ counted and graded by depth, and its verdict is unknown.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import erf, sqrt
 
 import numpy as np
 
 from posture.config import BendsConfig
+from posture.detect.chance import normal
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
@@ -254,15 +254,10 @@ def bend_verdict(lean: Lean, params: BendsConfig, *, rom_deg: float | None) -> t
     rounded_deg = params.rounded_share * rom_deg if rom_deg else params.rounded_uncalibrated_deg
     neutral_deg = params.neutral_share / params.rounded_share * rounded_deg
     if flexion >= rounded_deg:
-        return Verdict.ROUNDED, _normal((flexion - rounded_deg) / params.error_sd_deg)
+        return Verdict.ROUNDED, normal((flexion - rounded_deg) / params.error_sd_deg)
     if flexion < neutral_deg and lean.pelvis_share > params.neutral_pelvis_share:
-        return Verdict.NEUTRAL, _normal((rounded_deg - flexion) / params.error_sd_deg)
+        return Verdict.NEUTRAL, normal((rounded_deg - flexion) / params.error_sd_deg)
     return Verdict.MIXED, 0.5
-
-
-def _normal(z: float) -> float:
-    """Cumulative standard normal."""
-    return 0.5 * (1.0 + erf(z / sqrt(2.0)))
 
 
 def _rounded(value: float, digits: int = 1) -> float | None:

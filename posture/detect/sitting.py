@@ -14,7 +14,7 @@ from posture.config import SittingConfig
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
-from posture.types import Basis, Context, EpochBlock, EventKind, Float, Int8, Placement, PostureEvent, Verdict
+from posture.types import Basis, Bool, Context, EpochBlock, EventKind, Float, Int8, Placement, PostureEvent, Verdict
 
 
 @dataclass(slots=True)
@@ -49,13 +49,15 @@ class Sitting:
         self.off_pct = params.flexed_off_pct if self.two else params.slump_off_pct
         self.state = state or SittingState()
 
-    def push(self, block: ContextBlock) -> tuple[EpochBlock, list[Said]]:
-        """Epochs of these seconds, and the bouts that ended in them."""
+    def push(self, block: ContextBlock, paused: Bool | None = None) -> tuple[EpochBlock, list[Said]]:
+        """Epochs of these seconds, and the bouts that ended in them. paused : (m,) seconds in which nothing may be judged."""
         f = block.features
         pct_rom, index = self._levels(block)
         level = pct_rom if self.two else index
         sitting = block.context == Context.SITTING
         judged = sitting & ~np.isnan(level) & self.calibration.judges_sitting & ~self._reclined(block)
+        if paused is not None:
+            judged &= ~paused
         flexed = np.where(judged, level >= self.on_pct, -1).astype(np.int8)
         drive = np.clip((level - (self.on_pct - self.params.ramp_pct)) / self.params.ramp_pct, 0.0, 1.0)
         creep = self._meter(block.context, np.where(judged, drive, 0.0))
@@ -99,7 +101,7 @@ class Sitting:
             return none, none
         return none, 100.0 * (sensor.sit_tall_deg - self._angle(block)) / span
 
-    def _reclined(self, block: ContextBlock) -> np.typing.NDArray[np.bool_]:
+    def _reclined(self, block: ContextBlock) -> Bool:
         """One sensor at the sacrum: so far behind full slump that the chair's back carries it; flexion is then not known."""
         if self.two or Placement.SACRUM not in self.calibration.sensors:
             return np.zeros(len(block.start_s), dtype=np.bool_)

@@ -63,10 +63,16 @@ class Wear:
             out[len(out) - min(len(out), len(spread)) :] = (spread < self.params.spread_max_deg)[-len(out) :]  # NaN: no
         return out
 
+    def _sure(self, seconds: float) -> float:
+        """Chance that nobody wore it: even odds at the first minute, growing with every further one. Provisional, ours."""
+        return round(1.0 - 0.5 * float(np.exp(-(seconds - self.params.window_s) / self.params.non_wear_min_s)), 3)
+
     def _closed(self, epoch_s: float) -> list[Said]:
         start_s, end_s = self.state.start_s, self.state.end_s
         self.state.start_s = None
         if start_s is None or end_s - start_s < self.params.non_wear_min_s:
             return []
-        event = PostureEvent(EventKind.NON_WEAR, start_s, end_s, start_s, 0.0, Verdict.UNKNOWN, self.basis, 0.9)
+        event = PostureEvent(
+            EventKind.NON_WEAR, start_s, end_s, start_s, 0.0, Verdict.UNKNOWN, self.basis, self._sure(end_s - start_s)
+        )
         return [Said(epoch_s, event)]

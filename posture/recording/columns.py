@@ -50,14 +50,14 @@ def find_sensors(present: Sequence[str], *, where: str) -> tuple[SensorColumns, 
     if TIME not in present:
         raise InputError(
             f"{where} lacks the column {TIME} (seconds from the start){_looks_like([TIME], present)}; "
-            "rename it, or convert the file with `posture import`."
+            "rename it in the file."
         )
     found = tuple(s for p in Placement if (s := _sensor(p, present, where)) is not None)
     if not found:
         wanted = max((column_names(p, "acc") for p in Placement), key=lambda names: _best_ratio(names, present))
         raise InputError(
             f"{where} lacks the columns {', '.join(wanted)} (m/s^2; gyroscope columns end in _radps, rad/s)"
-            f"{_looks_like(wanted, present)}; rename them, or convert the file with `posture import`."
+            f"{_looks_like(wanted, present)}; rename them in the file."
         )
     return found
 

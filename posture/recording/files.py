@@ -69,9 +69,7 @@ def open_file(path: Path) -> SampleFile:
     if head.startswith(b"PAR1"):
         return ParquetSamples(path)
     if b"\0" in head:
-        raise InputError(
-            f"{path} is neither Parquet nor CSV text; convert it with `posture import`, or unpack it first."
-        )
+        raise InputError(f"{path} is neither Parquet nor CSV text; unpack it first, or export it as CSV.")
     return CsvSamples(path)
 
 

@@ -153,7 +153,7 @@ def _check_unit(recording: Recording) -> None:
             if len(force) and _LIKE_G[0] < (median := float(np.median(force))) < _LIKE_G[1]:
                 raise InputError(
                     f"The accelerometer of {block.placement.value} in {recording.info.path} reads about {median:.2f}, "
-                    "which is g and not m/s^2; multiply it by 9.80665, or convert the file with `posture import`."
+                    "which is g and not m/s^2; multiply it by 9.80665."
                 )
         return
 

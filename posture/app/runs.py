@@ -1,0 +1,86 @@
+"""A run from its request to the results in their folder: the common part of `replay` and `demo`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress
+
+from posture.app.exits import uninterrupted
+from posture.app.live import console
+from posture.replay import (
+    AngleWriter,
+    Prepared,
+    Records,
+    ReplayRequest,
+    Result,
+    Staging,
+    prepare,
+    records,
+    run,
+    write_records,
+)
+
+
+def replayed(
+    request: ReplayRequest,
+    out: Path,
+    *,
+    speed: float | None,
+    title: str,
+    want_angles: bool = False,
+    begin: Callable[[Prepared], None] | None = None,
+    report: bool = False,
+) -> Records:
+    """Check, calibrate, run and write; all results or none.
+
+    speed : times real time with the live view; None: as fast as it goes. begin : told before the first sample. report : the
+    report is one of the results.
+    """
+    prepared = prepare(request)
+    screen = console()
+    with Staging(out) as staging:
+        if begin is not None:
+            begin(prepared)
+        angles = AngleWriter(staging.path / "angles.parquet", prepared.recording.info.selected) if want_angles else None
+        try:
+            if speed is None:
+                result = _run_with_bar(prepared, angles, screen)
+            else:
+                from posture.app.play import play  # asyncio, which a plain replay does without
+
+                result = play(prepared, speed=speed, console=screen, title=f"{title}, x{speed:g}", angles=angles)
+        finally:
+            if angles is not None:
+                angles.close()
+        made = records(prepared, result)
+        write_records(staging.path, made, {"summary.json": _summary(made)})
+        if report:
+            from analysis.report import write
+
+            write(staging.path, "html")
+        with uninterrupted():
+            staging.commit()
+    return made
+
+
+def _run_with_bar(prepared: Prepared, angles: AngleWriter | None, screen: Console) -> Result:
+    error = type(screen)(stderr=True)
+    with Progress(console=error, transient=True, disable=not error.is_terminal) as bar:
+        task = bar.add_task("replay", total=1.0)
+        return run(
+            prepared,
+            prepared.recording.batches(),
+            angles=angles,
+            progress=lambda share: bar.update(task, completed=share),
+        )
+
+
+def _summary(made: Records) -> str:
+    from analysis.daily import summarise
+    from analysis.inputs import ReportInput
+
+    day = ReportInput.from_records(made.epochs, events=made.events, alerts=made.alerts, session=made.session)
+    return summarise(day.epochs, day.events, day.alerts, day.session).to_json()

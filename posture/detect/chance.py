@@ -1,0 +1,10 @@
+"""Probabilities that several detectors need."""
+
+from __future__ import annotations
+
+from math import erf, sqrt
+
+
+def normal(z: float) -> float:
+    """Cumulative standard normal."""
+    return 0.5 * (1.0 + erf(z / sqrt(2.0)))
