@@ -24,6 +24,7 @@ from posture.detect.finalise import finalised
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.recording import Recording, open_recording, parse_clock, read_poses
 from posture.signal import calibration as cal
+from posture.signal.calibrate import calibrate, self_calibrate
 from posture.signal.calibration import Calibration
 from posture.types import (
     CONTEXT_NAMES,
@@ -150,13 +151,13 @@ def calibrate_from(recording: Recording, poses_path: Path, config: Config) -> Ca
         )
     last_s = max(end for windows in poses.values() for _, end in windows)
     blocks = recording.window(info.first_s, last_s)
-    return cal.calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), poses, config)
+    return calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), poses, config)
 
 
 def _self_calibrated(recording: Recording, config: Config) -> Calibration:
     info = recording.info
     blocks = recording.window(info.first_s, info.first_s + SELF_CALIBRATION_S)
-    return cal.self_calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), config)
+    return self_calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), config)
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -15,14 +15,8 @@ from kinematics import CONFIG, NOMINAL, about, bends, lean, mounted, segment_sig
 
 from posture.config import CalibrationConfig, Config
 from posture.recording import open_recording, read_poses
-from posture.signal.calibration import (
-    Calibration,
-    Poses,
-    calibrate,
-    from_json,
-    self_calibrate,
-    to_json,
-)
+from posture.signal.calibrate import calibrate, self_calibrate
+from posture.signal.calibration import Calibration, Poses, from_json, to_json
 from posture.types import G_MPS2, Basis, Float, ImuBlock, InputError, Placement
 
 SACRUM, UPPER = Placement.SACRUM, Placement.UPPER_LUMBAR

@@ -22,7 +22,8 @@ from kinematics import (
     times,
 )
 
-from posture.signal.calibration import Calibration, Poses, SensorCalibration, calibrate
+from posture.signal.calibrate import calibrate
+from posture.signal.calibration import Calibration, Poses, SensorCalibration
 from posture.signal.join import JoinedBlock
 from posture.signal.lumbar import LATERAL_LIMIT, angles, body_up, inclination_deg, wrapped_deg
 from posture.types import G_MPS2, AngleBlock, Float, Placement

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
+from posture.atomic import make_whole
 from posture.recording.clock import parse_clock
 from posture.recording.columns import TIME
 from posture.types import InputError
@@ -43,23 +43,20 @@ def write_sample_file(
     known = {"start_utc": start.isoformat().replace("+00:00", "Z") if start else None, "zone": zone, "origin": origin}
     stated = {k: v for k, v in known.items() if v}
     table = pa.table({n: np.asarray(c, dtype=np.float64 if n == TIME else np.float32) for n, c in columns.items()})
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as f:
+
+    def fill(part: Path) -> None:
+        with part.open("wb") as file:
             if path.suffix.lower() == ".csv":
                 if stated:
-                    f.write(f"# {' '.join(f'{k}={v}' for k, v in stated.items())}\n".encode())
-                pacsv.write_csv(table, f, pacsv.WriteOptions(quoting_style="none"))
+                    file.write(f"# {' '.join(f'{k}={v}' for k, v in stated.items())}\n".encode())
+                pacsv.write_csv(table, file, pacsv.WriteOptions(quoting_style="none"))
             else:
                 pq.write_table(
                     table.replace_schema_metadata(stated),
-                    f,
+                    file,
                     compression="zstd",
                     compression_level=19,
                     use_dictionary=False,
                 )
-            f.flush()
-            os.fsync(f.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+
+    make_whole(path, fill)
