@@ -47,8 +47,9 @@ class FusionConfig(_Section):
 
     filter: str = Field(
         "auto",
-        pattern="^(auto|vqf|tilt)$",
-        description="auto = vqf with a gyroscope, low-passed tilt without one; vqf is the most accurate on BROAD",
+        pattern="^(auto|vqf|builtin|ahrs-madgwick|ahrs-mahony|ahrs-ekf|tilt)$",
+        description="auto = vqf, or builtin where vqf is not installed, or tilt without a gyroscope; "
+        "vqf is the most accurate on BROAD; the ahrs filters are slow and for comparison",
     )
     tau_acc_s: Positive = Field(
         3.0, description="s; accelerometer time constant, the filter paper's default (Laidig and Seel 2023)"

@@ -26,6 +26,7 @@ from posture.recording import Recording, open_recording, parse_clock, read_poses
 from posture.signal import calibration as cal
 from posture.signal.calibrate import calibrate, self_calibrate
 from posture.signal.calibration import Calibration
+from posture.signal.fusion import filter_name
 from posture.types import (
     CONTEXT_NAMES,
     GRID_HZ,
@@ -334,6 +335,7 @@ def records(prepared: Prepared, result: Result) -> Records:
         "sensors": [str(p) for p in info.selected],
         "rate_hz": {str(p): info.rate_hz for p in info.selected},
         "gyroscope": {str(p): info.has_gyro[p] for p in info.selected},
+        "fusion": {str(p): filter_name(prepared.config.fusion, has_gyro=info.has_gyro[p]) for p in info.selected},
         "preset": str(prepared.config.alerts.preset),
         "calibration": cal.to_json(prepared.calibration),
         "judges": prepared.calibration.judges(),

@@ -212,7 +212,7 @@ def test_force_goes_through_unchanged_and_a_run_keeps_its_place() -> None:
     assert (run.first_index, run.restart) == (0, True)
 
 
-@pytest.mark.parametrize("kind", ["vqf", "tilt"])
+@pytest.mark.parametrize("kind", ["vqf", "builtin", "tilt"])
 @pytest.mark.parametrize("cut", [1, 777, 9_000])
 def test_a_filter_pickled_mid_stream_goes_on_bit_for_bit(kind: str, cut: int) -> None:
     broad = trial(BROAD_11)

@@ -117,10 +117,11 @@ def damaged_runs(*, gyro: bool) -> list[Run]:
     return list(Timebase(RATE_HZ, CONFIG.timebase).push(block if gyro else replace(block, gyr_radps=None)))
 
 
-def fusion_case(*, gyro: bool) -> Case:
+def fusion_case(*, gyro: bool, name: str = "auto") -> Case:
     runs = damaged_runs(gyro=gyro)
+    params = CONFIG.fusion.model_copy(update={"filter": name})
     return Case(
-        make=lambda state: Fusion(RATE_HZ, CONFIG.fusion, CONFIG.timebase, has_gyro=gyro, state=state),
+        make=lambda state: Fusion(RATE_HZ, params, CONFIG.timebase, has_gyro=gyro, state=state),
         size=sum(len(r.measured) for r in runs),
         piece=lambda a, b: pieces_of(runs, a, b, cut_run),
         push=lambda stage, piece: stage.push(piece),
@@ -345,6 +346,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "timebase": lambda: timebase_case(gyro=True),
     "timebase, accelerometer only": lambda: timebase_case(gyro=False),
     "fusion": lambda: fusion_case(gyro=True),
+    "fusion, builtin": lambda: fusion_case(gyro=True, name="builtin"),
     "fusion, accelerometer only": lambda: fusion_case(gyro=False),
     "grid, sensor off the grid": lambda: grid_case(50.0),
     "grid, 95.238 Hz": lambda: grid_case(95.238),

@@ -7,11 +7,13 @@ sensor without a gyroscope gets the direction of its low-passed specific force, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
 
 from posture.config import FusionConfig, TimebaseConfig
+from posture.signal.builtin_filter import BuiltinFilter
 from posture.signal.timebase import OrientedRun, Run
 from posture.types import Float, PostureError
 
@@ -66,7 +68,7 @@ def _new_vqf(rate_hz: float, params: FusionConfig) -> Any:
         from vqf import VQF
     except ImportError as error:
         raise PostureError(
-            "the package vqf is missing and has no wheel for this system; use Python 3.11-3.13 on x86-64 or macOS"
+            "the package vqf is missing and has no wheel for this system; set filter = 'builtin'"
         ) from error
     return VQF(1.0 / rate_hz, tauAcc=params.tau_acc_s, biasClip=params.bias_clip_dps)
 
@@ -111,10 +113,26 @@ class TiltFilter:
         self._memory = self._last_up = None
 
 
+def filter_name(params: FusionConfig, *, has_gyro: bool) -> str:
+    """Which filter the configuration comes down to on this machine, for a sensor with or without a gyroscope."""
+    if not has_gyro:
+        return "tilt"
+    if params.filter == "auto":
+        return "vqf" if find_spec("vqf") else "builtin"
+    return params.filter
+
+
 def make_filter(rate_hz: float, params: FusionConfig, *, has_gyro: bool) -> OrientationFilter:
-    """Filter named by the configuration; `auto` is VQF, or tilt where there is no gyroscope."""
-    if params.filter == "tilt" or not has_gyro:
+    """The filter of `filter_name`."""
+    name = filter_name(params, has_gyro=has_gyro)
+    if name == "tilt":
         return TiltFilter(rate_hz, params)
+    if name == "builtin":
+        return BuiltinFilter(rate_hz, params)
+    if name.startswith("ahrs-"):
+        from posture.signal.ahrs_filters import AhrsFilter  # imports ahrs, which only these need
+
+        return AhrsFilter(name.removeprefix("ahrs-"), rate_hz, params)
     return VqfFilter(rate_hz, params)
 
 
