@@ -269,7 +269,7 @@ def test_confidence_is_the_mean_of_what_is_known() -> None:
 def test_alerts_by_kind_keep_a_zero_for_each_detection() -> None:
     alerts = [DayAlert(about_s=1, raised_s=2, kind=kind) for kind in ("bend", "bend", "battery")]
     day = summarise(table(("standing", -1, 60)), [], alerts, wear())
-    assert day.alerts == {"flexed_sitting": 0, "bend": 2, "floor_transition": 0, "battery": 1}
+    assert day.alerts == {"flexed_sitting": 0, "bend": 2, "floor_transition": 0, "recalibrate": 0, "battery": 1}
 
 
 @pytest.mark.parametrize(

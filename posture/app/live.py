@@ -71,7 +71,7 @@ def what_text(event: PostureEvent) -> str:
     elif event.kind is EventKind.SENSOR_MOVED:
         text = (
             "sensor back in place"
-            if event.evidence["state"] == "ok"
+            if event.evidence.get("state") == "ok"
             else f"sensor moved by {abs(event.peak_deg):.0f} deg"
         )
     elif event.kind is EventKind.FLOOR_TRANSITION:

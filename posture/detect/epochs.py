@@ -85,9 +85,9 @@ class Epochs:
         left = self.state.open.shape[1]
         if not left:
             return self._features(np.empty((8, 0, GRID_HZ)))
-        padded = np.full((8, GRID_HZ), np.nan)
-        padded[:, :left] = self.state.open
-        padded[7, left:] = 0.0
+        # Ticks after the last one are no part of the session: the second is filled up with itself, so that its shares and
+        # medians are those of what there was.
+        padded = np.resize(self.state.open.T, (GRID_HZ, 8)).T
         self.state.open = np.empty((8, 0))
         return self._features(padded.reshape(8, 1, GRID_HZ))
 

@@ -103,7 +103,9 @@ class Floor:
             state.rising_from_s = second.start_s
         state.lying_s = 0.0
         if state.down and state.rising_from_s is not None:
-            if self._settled(len(state.recent) - 1, self.params.paused_dps):
+            # A pause on the way, kneeling for one, settles nothing: a rise is not over before the shortest one would be.
+            long_enough = second.start_s - state.rising_from_s >= p.shortest_s
+            if long_enough and self._settled(len(state.recent) - 1, p.paused_dps):
                 said = self._up(second)
                 state.down, state.rising_from_s = False, None
             elif second.label == Context.GAP or second.start_s - state.rising_from_s > 60.0:
