@@ -177,6 +177,13 @@ def test_down_and_up_by_half_kneel_is_neutral() -> None:
     assert "lying" in said.context(down.end_s, up.start_s)
 
 
+def test_a_rise_that_pauses_right_after_lying_is_not_lost() -> None:
+    """Seen on generated days: the pause settled the rise after one second, which was too short to be one."""
+    body = standing().hold(5).to(12, 6, 0.55).to(45, 6, 0.40).to(-40, 8, 0.15, move_s=1.5, hold_s=0)
+    body.to(-88, 0, FLOOR, hold_s=20).to(8, 6, 0.45, move_s=1.3, hold_s=1.6).to(0, 0, STAND, move_s=1.4, hold_s=20)
+    assert [e.evidence["direction"] for e in body.run(BOTH).of("floor_transition")] == ["down", "up"]
+
+
 def test_a_straight_sit_up_is_rounded() -> None:
     said = sit_up_rounded(standing().hold(5)).run(BOTH)
     assert [(e.evidence["direction"], e.verdict) for e in said.of("floor_transition")] == [

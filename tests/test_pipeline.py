@@ -89,6 +89,15 @@ def test_a_session_without_a_sample_says_nothing() -> None:
     assert all(o == Output() for o in outs)
 
 
+@pytest.mark.parametrize("extra_s", [0.1, 0.28, 0.5, 0.9])
+def test_a_last_second_that_is_not_full_is_no_gap(extra_s: float) -> None:
+    """Seen on generated days: a recording of 153.28 s ended in a gap of one second."""
+    epochs, events, _ = said_by(Body().hold(20 + extra_s), BOTH)
+    assert len(epochs) == 21
+    assert events == []
+    assert epochs.valid_fraction[-1] == 1.0
+
+
 def test_a_session_of_three_seconds_has_three_epochs() -> None:
     epochs, _, _ = said_by(Body().hold(3), BOTH)
     np.testing.assert_array_equal(epochs.start_s, [0.0, 1.0, 2.0])
