@@ -39,6 +39,11 @@ class TimebaseConfig(_Section):
     distrust_after_restart_s: NonNegative = Field(
         1.0, description="s; low confidence after a restart (4-5 deg in the first second, 1.3 after; BROAD)"
     )
+    frozen_min_s: Positive = Field(
+        30.0,
+        description="s; a part that repeats one reading for longer is stuck: noise alone would change it; ours, long "
+        "enough for made-up signals without noise to hold a pose",
+    )
     gap_max_s: Positive = Field(48 * 3600.0, description="s; a longer jump forwards is a broken clock, not a gap; ours")
 
 

@@ -30,6 +30,7 @@ from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
 from posture.types import (
+    GRID_HZ,
     Alert,
     AngleBlock,
     Bool,
@@ -122,6 +123,7 @@ class Pipeline:
     calibration : of the same placements.
     routine : (from_s, to_s) of a calibration routine in this session: its movements are a declared exercise set (id 0), so
         that the counts and alerts of daily life leave them out.
+    start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
     state : of an earlier pipeline of the same session, to go on where it stopped.
     """
 
@@ -133,6 +135,7 @@ class Pipeline:
         *,
         want_angles: bool = False,
         routine: tuple[float, float] | None = None,
+        start_s: float | None = None,
         state: PipelineState | None = None,
     ) -> None:
         calibration = calibration.for_sensors(tuple(sensors), config)
@@ -144,6 +147,8 @@ class Pipeline:
         s = state
         self._chains = {p: _SensorChain(spec, config, s.sensors[p] if s else None) for p, spec in sensors.items()}
         self._join = Join(tuple(sensors), config.join, s.join if s else None)
+        if s is None and start_s is not None:
+            self._join.state.next_tick = int(np.floor(start_s)) * GRID_HZ
         self._epochs = Epochs(s.epochs if s else None)
         self._movements = Movements(config.movement, s.movements if s else None)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
@@ -182,14 +187,24 @@ class Pipeline:
             alerts=self._alerts.state,
         )
 
+    def frozen_s(self) -> dict[Placement, float]:
+        """Seconds of each sensor that were left out because the part was stuck on one reading; without those that were not."""
+        chains = self._chains.items()
+        counts = {p: chain.timebase.state.frozen_n / chain.timebase.rate_hz for p, chain in chains}
+        return {p: seconds for p, seconds in counts.items() if seconds}
+
     def push(self, batch: ImuBatch) -> Output:
         """Everything that the samples up to `batch.arrived_until_s` decide."""
         ticks = {b.placement: self._chains[b.placement].push(b) for b in batch.blocks if b.placement in self._chains}
         return self._through(self._join.push(ticks, batch.arrived_until_s))
 
-    def flush(self) -> Output:
-        """End of session: what still waits is decided with what there is. It raises no alert: nobody is there to be told."""
-        out = self._through(self._join.flush())
+    def flush(self, end_s: float | None = None) -> Output:
+        """End of session: what still waits is decided with what there is. It raises no alert: nobody is there to be told.
+
+        end_s : time of the last row, where it is known: a recording that ends without samples ends in a gap.
+        """
+        end_tick = None if end_s is None else int(np.floor(end_s * GRID_HZ + 1e-6)) + 1
+        out = self._through(self._join.flush(end_tick))
         leans = self._leans.flush()
         context = self._context.push(self._epochs.flush(), ())
         self._seconds(context, (), leans, out, alert=False)

@@ -82,7 +82,14 @@ class Prepared:
         """A fresh pipeline for this recording."""
         info = self.recording.info
         sensors = {p: SensorSpec(info.rate_hz, info.has_gyro[p]) for p in info.selected}
-        return Pipeline(sensors, self.calibration, self.config, want_angles=want_angles, routine=self.routine)
+        return Pipeline(
+            sensors,
+            self.calibration,
+            self.config,
+            want_angles=want_angles,
+            routine=self.routine,
+            start_s=info.first_s,
+        )
 
 
 @dataclass(slots=True)
@@ -92,12 +99,20 @@ class Result:
     epochs: list[EpochBlock] = field(default_factory=list)
     events: list[PostureEvent] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def add(self, output: Output) -> None:
         """Take over what one push gave."""
         self.epochs += output.epochs
         self.events += output.events
         self.alerts += output.alerts
+
+    def ended(self, pipeline: Pipeline) -> None:
+        """Take over what a flushed pipeline has to say of its input."""
+        self.notes += [
+            f"{placement}: {seconds:.0f} s in which the sensor was stuck on one reading were left out."
+            for placement, seconds in pipeline.frozen_s().items()
+        ]
 
 
 def prepare(request: ReplayRequest) -> Prepared:
@@ -200,8 +215,9 @@ def run(
             angles.write(output.angles)
         if progress is not None:
             progress((batch.arrived_until_s - info.first_s) / length_s)
-    output = pipeline.flush()
+    output = pipeline.flush(info.last_s)
     result.add(output)
+    result.ended(pipeline)
     if angles is not None:
         angles.write(output.angles)
     return result
@@ -339,7 +355,7 @@ def records(prepared: Prepared, result: Result) -> Records:
         "preset": str(prepared.config.alerts.preset),
         "calibration": cal.to_json(prepared.calibration),
         "judges": prepared.calibration.judges(),
-        "notes": list(prepared.notes),
+        "notes": [*prepared.notes, *result.notes],
         "config": prepared.config.as_json(),
     }
     return Records(

@@ -489,6 +489,28 @@ def test_semicolons_are_refused_with_what_to_do(tmp_path: Path) -> None:
     assert "semicolons; save it with commas" in refused(path)
 
 
+def standing(scale: float, bias_radps: float = 0.01) -> dict[str, np.ndarray]:
+    """20 s of a body that stands: a little sway, the part's bias; the gyroscope times `scale`."""
+    rng = np.random.default_rng(3)
+    n = 1000
+    time_s = np.arange(n) / 50.0
+    sway = 0.02 * np.sin(2 * np.pi * 0.3 * time_s)
+    columns = {"time_s": time_s}
+    for axis, force in zip("xyz", (0.0, 0.0, 9.81), strict=True):
+        columns[f"sacrum_acc_{axis}_mps2"] = force + 0.005 * rng.normal(size=n)
+        columns[f"sacrum_gyr_{axis}_radps"] = scale * (sway + bias_radps + 0.002 * rng.normal(size=n))
+    return columns
+
+
+def test_a_gyroscope_in_degrees_is_refused(tmp_path: Path) -> None:
+    assert "multiply it by pi / 180" in refused(parquet(tmp_path / "a.parquet", standing(180 / np.pi)))
+
+
+@pytest.mark.parametrize("bias_dps", [0.0, 10.0])
+def test_a_gyroscope_with_a_large_bias_is_not_taken_for_degrees(bias_dps: float, tmp_path: Path) -> None:
+    assert open_recording(parquet(tmp_path / "a.parquet", standing(1.0, np.radians(bias_dps)))).info.rows == 1000
+
+
 def test_an_accelerometer_in_g_is_refused(tmp_path: Path) -> None:
     columns = {n: (c / 9.81 if "acc" in n else c) for n, c in make().items()}
     assert "sacrum" in refused(parquet(tmp_path / "a.parquet", columns))

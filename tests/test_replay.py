@@ -15,6 +15,7 @@ from streams import EXCERPT, POSES
 from analysis.inputs import load, read_epochs
 from posture.config import Config
 from posture.pipeline import CALIBRATION_SET
+from posture.recording import write_sample_file
 from posture.replay import (
     AngleWriter,
     Prepared,
@@ -29,7 +30,7 @@ from posture.replay import (
     run,
     write_records,
 )
-from posture.types import ImuBatch, InputError, Placement, Preset
+from posture.types import Context, EpochBlock, ImuBatch, InputError, Placement, Preset
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,48 @@ def test_one_of_two_sensors_can_be_chosen() -> None:
     assert np.isnan(np.concatenate([e.flexion_deg for e in said.epochs])).all()
     assert not np.isnan(np.concatenate([e.slump_index_pct for e in said.epochs])).all()
     assert {str(e.basis) for e in said.events} == {"one"}
+
+
+def silenced(table: pq.Table, silent: np.ndarray, prefix: str) -> dict[str, np.ndarray]:
+    """The columns of a recording, NaN where `silent` in those that begin with `prefix`."""
+    columns = {n: np.asarray(table[n], dtype=np.float64) for n in table.column_names}
+    return {n: np.where(silent, np.nan, v) if n.startswith(prefix) and n != "time_s" else v for n, v in columns.items()}
+
+
+@pytest.mark.parametrize("part", ["first", "last"])
+def test_a_recording_that_begins_or_ends_without_samples_has_a_gap_there(part: str, tmp_path: Path) -> None:
+    """Every second of the recording is a row, also those in which no sensor gave anything."""
+    table = pq.read_table(EXCERPT)
+    time_s = np.asarray(table["time_s"])
+    columns = silenced(table, time_s < 700 if part == "first" else time_s >= 900, "")
+    write_sample_file(tmp_path / "day.parquet", {n: v[time_s < 1000] for n, v in columns.items()})
+    (tmp_path / "cal.json").write_text(calibration_json(prepare(ReplayRequest(EXCERPT, poses=POSES)).calibration))
+    made = prepare(ReplayRequest(tmp_path / "day.parquet", calibration=tmp_path / "cal.json"))
+    epochs = EpochBlock.joined(run(made, made.recording.batches()).epochs)
+    np.testing.assert_array_equal(epochs.start_s, np.arange(1000.0))
+    gap = epochs.context == Context.GAP
+    expected = epochs.start_s < 700 if part == "first" else (epochs.start_s >= 900)
+    expected |= (epochs.start_s >= 928) & (epochs.start_s < 942) & gap  # the excerpt has gaps of its own
+    expected |= (epochs.start_s >= 320) & (epochs.start_s < 328) & gap
+    np.testing.assert_array_equal(gap, expected)
+
+
+def test_a_stuck_sensor_is_left_out_and_said(tmp_path: Path) -> None:
+    table = pq.read_table(EXCERPT)
+    stuck = np.asarray(table["time_s"]) >= 2000
+    columns = {n: np.asarray(table[n], dtype=np.float64) for n in table.column_names}
+    for name in columns:
+        if name.startswith("upper"):
+            columns[name] = np.where(stuck, columns[name][np.argmax(stuck)], columns[name])
+    write_sample_file(tmp_path / "day.parquet", columns)
+    made = prepare(ReplayRequest(tmp_path / "day.parquet", poses=POSES))
+    result = run(made, made.recording.batches())
+    notes = records(made, result).session["notes"]
+    assert isinstance(notes, list)
+    assert [n for n in notes if "stuck" in str(n)] == [n for n in notes if str(n).startswith("upper_lumbar: 7")] != []
+    epochs = EpochBlock.joined(result.epochs)
+    assert np.isnan(epochs.flexion_deg[2035:]).all()
+    assert not np.isnan(epochs.sacrum_inclination_deg[2035:2700]).any()
 
 
 def test_progress_goes_from_little_to_all(prepared: Prepared) -> None:

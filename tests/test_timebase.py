@@ -313,3 +313,24 @@ def test_a_tick_between_samples_is_trusted_only_if_both_are(doubted: int) -> Non
     on_samples = Grid(100.0).push(run, origin_s=0.0)
     assert on_samples is not None
     assert on_samples.trusted.tolist() == trusted[::2].tolist()  # the neighbours are not used
+
+
+def still(seconds: float, rate_hz: float = 50.0, noise: float = 0.0) -> ImuBlock:
+    """A sensor that does not move, with or without the noise that every working part has."""
+    rng = np.random.default_rng(5)
+    time_s = np.arange(round(seconds * rate_hz)) / rate_hz
+    acc = np.array([0.0, 0.0, 9.81]) + noise * rng.normal(size=(len(time_s), 3))
+    gyr = np.zeros((len(time_s), 3)) + 0.1 * noise * rng.normal(size=(len(time_s), 3))
+    return ImuBlock(Placement.SACRUM, time_s, acc, gyr, time_s)
+
+
+def test_a_part_stuck_on_one_reading_gives_samples_for_half_a_minute_and_no_more() -> None:
+    base = Timebase(50.0, PARAMS)
+    assert sum(len(r.measured) for r in base.push(still(100))) == 1500
+    assert base.state.frozen_n == 3500
+
+
+def test_a_still_part_that_works_is_not_stuck() -> None:
+    base = Timebase(50.0, PARAMS)
+    assert sum(len(r.measured) for r in base.push(still(100, noise=0.005))) == 5000
+    assert base.state.frozen_n == 0

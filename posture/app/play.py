@@ -52,5 +52,6 @@ async def monitor(
             await stack.enter_async_context(aclosing(batches))
         async for batch in batches:
             show(pipeline.push(batch), batch.arrived_until_s)
-        show(pipeline.flush(), view.now_s)
+        show(pipeline.flush(prepared.recording.info.last_s), view.now_s)
+    result.ended(pipeline)
     return result

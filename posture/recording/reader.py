@@ -22,6 +22,10 @@ _FULL_RATE_HZ = 20.0
 _UNIT_ROWS = 5_000
 _LIKE_G = (0.5, 2.0)
 """Median magnitude of the first rows that only an accelerometer in g gives: in m/s^2 it is 9.8 at rest."""
+_REST_SD_MPS2, _REST_WINDOWS = 0.03, 6
+"""SD of the force within half a second of rest, and how many of those make a judgement."""
+_REST_RATE_RADPS = 0.35
+"""20 deg/s: a still sensor reads its bias, at most half of this; a body that stands, in deg/s, reads 0.6 and more."""
 _FLOAT32_TIME_MAX_S = 4096.0
 """From here on a float32 second is known to 0.5 ms only, which at 50 Hz is more jitter than a crystal has in a day."""
 
@@ -145,17 +149,33 @@ def open_recording(path: Path, *, sensors: Sequence[Placement] | None = None) ->
 
 
 def _check_unit(recording: Recording) -> None:
-    """Refuse an accelerometer that is in g: everything computed from it would be wrong without a sign of it."""
+    """Refuse an accelerometer in g and a gyroscope in deg/s: all that follows would be wrong without a sign of it."""
     for batch in recording.batches(_UNIT_ROWS):
         for block in batch.blocks:
+            where = f"of {block.placement.value} in {recording.info.path}"
             force = np.sqrt(np.einsum("ij,ij->i", block.acc_mps2, block.acc_mps2))
-            force = force[np.isfinite(force)]
-            if len(force) and _LIKE_G[0] < (median := float(np.median(force))) < _LIKE_G[1]:
+            known = force[np.isfinite(force)]
+            if len(known) and _LIKE_G[0] < (median := float(np.median(known))) < _LIKE_G[1]:
                 raise InputError(
-                    f"The accelerometer of {block.placement.value} in {recording.info.path} reads about {median:.2f}, "
-                    "which is g and not m/s^2; multiply it by 9.80665."
+                    f"The accelerometer {where} reads about {median:.2f}, which is g and not m/s^2; multiply it by 9.80665."
+                )
+            if block.gyr_radps is not None and _turns_at_rest(force, block.gyr_radps, recording.info.rate_hz):
+                raise InputError(
+                    f"The gyroscope {where} turns while its accelerometer is still, as readings in deg/s do; "
+                    "multiply it by pi / 180."
                 )
         return
+
+
+def _turns_at_rest(force: Float, gyr_radps: Float, rate_hz: float) -> bool:
+    """Whether the rate is large in most of the half seconds in which the force hardly changes. False where there is no rest."""
+    n = max(2, round(0.5 * rate_hz))
+    whole = len(force) // n * n
+    windows = force[:whole].reshape(-1, n)
+    rate = np.sqrt(np.einsum("ij,ij->i", gyr_radps, gyr_radps))[:whole].reshape(-1, n)
+    rest = windows.std(axis=1) < _REST_SD_MPS2  # NaN: no
+    moving = np.median(rate[rest], axis=1)
+    return len(moving) >= _REST_WINDOWS and float(np.median(moving)) > _REST_RATE_RADPS
 
 
 def _notes(

@@ -61,9 +61,14 @@ class Join:
         self._take(runs)
         yield from self._closed(arrived_until_s)
 
-    def flush(self) -> Iterator[JoinedBlock]:
-        """End of session: everything that waits is closed."""
+    def flush(self, end_tick: int | None = None) -> Iterator[JoinedBlock]:
+        """End of session: everything that waits is closed; up to `end_tick` (exclusive), where it is known, nothing came."""
         yield from self._closed(np.inf)
+        state = self.state
+        while end_tick is not None and state.next_tick is not None and state.next_tick < end_tick:
+            ticks = np.arange(state.next_tick, min(end_tick, state.next_tick + CHUNK_TICKS))
+            state.next_tick = int(ticks[-1]) + 1
+            yield self._block(ticks, [np.zeros(len(ticks), dtype=np.bool_)] * len(state.waiting))
 
     def _take(self, runs: Mapping[Placement, list[TickRun]]) -> None:
         for placement, parts in runs.items():

@@ -32,21 +32,24 @@ class Run:
 
 @dataclass(slots=True)
 class TimebaseState:
-    """The clock's origin and the last real sample."""
+    """The clock's origin, the last real sample, how often the last reading (the sum of its values) came in a row, and counts."""
 
     origin_s: float | None = None
     last_index: int = -1
     last: Float = field(default_factory=lambda: np.empty(0))
     dropped_n: int = 0
+    reading: float = float("nan")
+    repeats_n: int = 0
+    frozen_n: int = 0
 
 
 class Timebase:
     """Samples with times -> runs of consecutive indices.
 
     A sample belongs to the nearest index of the nominal rate; a second sample for an index, or one from the past, is dropped
-    and counted. Rows with a NaN are no samples. A gap is missing samples / nominal rate: up to `interpolate_max_s` filled
-    linearly; under `restart_min_s` the orientation is held (rate 0, force linear); the rest start a new run. Each limit has
-    half a sample of tolerance: at 50 Hz 5 missing samples (0.10 s) are interpolated, 6 to 12 (0.24 s) held, 13 restart.
+    and counted. Rows with a NaN are no samples, nor are those of a part that is stuck on one reading. A gap is missing samples
+    / nominal rate: up to `interpolate_max_s` filled linearly; up to `restart_min_s` the orientation is held (rate 0, force
+    linear); longer ones start a new run.
     """
 
     def __init__(self, rate_hz: float, params: TimebaseConfig, state: TimebaseState | None = None) -> None:
@@ -57,9 +60,11 @@ class Timebase:
     def push(self, block: ImuBlock) -> tuple[Run, ...]:
         """Whole runs of the block's samples; filled samples come with the real one that ends their gap."""
         has_gyro = block.gyr_radps is not None
-        # A sum is finite only if all its terms are: cheaper than a test per value.
-        total = block.time_s + _row_sum(block.acc_mps2)
-        ok = np.isfinite(total if block.gyr_radps is None else total + _row_sum(block.gyr_radps))
+        # A sum is finite only if all its terms are, and repeats for long only if all of them do: cheaper than tests per value.
+        reading = _row_sum(block.acc_mps2)
+        if block.gyr_radps is not None:
+            reading = reading + _row_sum(block.gyr_radps)
+        ok = np.isfinite(block.time_s + reading) & ~self._frozen(reading)
         if not ok.any():
             return ()
         state = self.state
@@ -88,6 +93,19 @@ class Timebase:
     def flush(self) -> tuple[Run, ...]:
         """Nothing is held back."""
         return ()
+
+    def _frozen(self, reading: Float) -> Bool:
+        """(n,) True from the `frozen_min_s`-th second on in which nothing changed: a stuck part, not a still one."""
+        state = self.state
+        if not len(reading):
+            return np.empty(0, dtype=np.bool_)
+        place = np.arange(len(reading))
+        changed = np.concatenate([[reading[0] != state.reading], reading[1:] != reading[:-1]])  # NaN: changed
+        since = place - np.maximum.accumulate(np.where(changed, place, -1 - state.repeats_n))
+        state.reading, state.repeats_n = float(reading[-1]), int(since[-1])
+        frozen = since >= self.params.frozen_min_s * self.rate_hz
+        state.frozen_n += int(np.count_nonzero(frozen))
+        return np.asarray(frozen)
 
     def _unbroken(self, block: ImuBlock, index: Int) -> Run:
         """The common case: every sample follows the one before; the block's arrays go on as they are."""
