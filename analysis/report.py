@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMATS", "load", "render_html", "write"]
 
-FORMATS = ("html", "json", "csv", "png")
+FORMATS = ("html", "pdf", "json", "csv", "png")
 EVENTS_SHOWN = 200
 SOURCES = {
     "poses": "from the recorded poses",
@@ -170,8 +170,8 @@ def render_html(day: ReportInput) -> str:
 def write(folder: Path, fmt: str, out: Path | None = None) -> list[Path]:
     """Write a report of a replay folder; gives back the files written, each of them whole.
 
-    html, json : `out`, or report.html, report.json in the folder. csv : one row per event in `out` (report.csv) and one
-    per number of the summary beside it (`<stem>-summary.csv`). png : `<stem>-f1.png` and so on.
+    html, pdf, json : `out`, or report.html and so on in the folder; pdf needs the extra of that name. csv : one row per event
+    in `out` (report.csv) and one per number of the summary beside it (`<stem>-summary.csv`). png : `<stem>-f1.png` and so on.
     """
     if fmt not in FORMATS:
         raise InputError(f"there is no report format {fmt!r}; choose one of {', '.join(FORMATS)}")
@@ -179,6 +179,8 @@ def write(folder: Path, fmt: str, out: Path | None = None) -> list[Path]:
     day = load(folder)
     if fmt == "html":
         return [write_whole(path, render_html(day))]
+    if fmt == "pdf":
+        return [write_whole(path, _pdf(render_html(day)))]
     summary = summarise(day.epochs, day.events, day.alerts, day.session)
     if fmt == "json":
         return [write_whole(path, summary.to_json())]
@@ -187,6 +189,21 @@ def write(folder: Path, fmt: str, out: Path | None = None) -> list[Path]:
         return [write_whole(path, events_csv(day)), write_whole(beside, summary_csv(summary))]
     drawn = [(d.name, d.figure) for d in drawings(day, summary) if d.figure is not None]
     return [write_whole(path.with_name(f"{path.stem}-{name}{path.suffix}"), _png(figure)) for name, figure in drawn]
+
+
+def fixed_colours(html: str) -> str:
+    """The page with the figures' own colours in place of the variables that follow the screen: a PDF knows no dark mode."""
+    return re.sub(r"var\(--fig-[a-z0-9-]+, (#[0-9a-fA-F]{3,8})\)", r"\1", html)
+
+
+def _pdf(html: str) -> bytes:
+    try:
+        import weasyprint
+    except ImportError as error:
+        raise InputError("a PDF needs weasyprint: pip install 'posture-monitor[pdf]', or print the HTML") from error
+    except OSError as error:  # weasyprint is there, the system's Pango is not
+        raise InputError("a PDF needs the system library Pango; install it, or print the HTML") from error
+    return bytes(weasyprint.HTML(string=fixed_colours(html)).write_pdf())
 
 
 def _png(figure: Figure) -> bytes:

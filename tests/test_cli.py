@@ -299,7 +299,7 @@ def test_a_report_of_a_folder_that_no_replay_wrote_is_refused(
 ) -> None:
     refused(posture("report", "--from", tmp_path), "session.json is missing", "posture replay")
     refused(posture("report", "--from", tmp_path / "absent"), "session.json is missing")
-    refused(posture("report", "--from", results / "max", "--format", "docx"), "choose one of html, json, csv, png")
+    refused(posture("report", "--from", results / "max", "--format", "docx"), "choose one of html, pdf, json, csv, png")
     assert listing(tmp_path) == {}
 
 

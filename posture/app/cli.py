@@ -221,7 +221,9 @@ def replay(
 @app.command()
 def report(
     folder: Annotated[Path, typer.Option("--from", help="A folder that posture replay wrote.", show_default=False)],
-    fmt: Annotated[str, typer.Option("--format", "-f", help="html, json, csv or png.")] = "html",
+    fmt: Annotated[
+        str, typer.Option("--format", "-f", help="html, pdf (needs the extra pdf), json, csv or png.")
+    ] = "html",
     out: Annotated[
         Path | None,
         typer.Option(
