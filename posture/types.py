@@ -48,7 +48,6 @@ __all__ = [
     "PostureError",
     "PostureEvent",
     "Preset",
-    "UInt8",
     "Verdict",
 ]
 
@@ -56,7 +55,6 @@ Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 Int = NDArray[np.int64]
 Int8 = NDArray[np.int8]
-UInt8 = NDArray[np.uint8]
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
 GRID_HZ = 50

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from broad import BROAD_11, Trial, angle_deg, trial
 from contract import Case, check_stage, cuts_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -16,10 +16,9 @@ from kinematics import lean, segment_signals, times
 
 from posture.config import FusionConfig
 from posture.signal.ahrs_filters import AhrsFilter, AhrsGains, AhrsKind
-from posture.types import G_MPS2, Bool, Float, PostureError
+from posture.types import G_MPS2, Float, PostureError
 
 PARAMS = FusionConfig()
-BROAD_11 = Path(__file__).parents[1] / "recordings" / "broad_11.npz"
 KINDS = list(AhrsKind)
 each_kind = pytest.mark.parametrize("kind", KINDS)
 POSES = np.array(
@@ -35,30 +34,6 @@ POSES = np.array(
     ]
 )
 """Up in the sensor frame: every face of the sensor, and leaning."""
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Force and rate (n, 3), optical up vector in the sensor frame (n, 3), which samples are scored (n,)."""
-
-    acc: Float
-    gyr: Float
-    rate_hz: float
-    up: Float
-    scored: Bool
-
-
-@cache
-def trial(path: Path) -> Trial:
-    with np.load(path) as data:
-        acc, gyr, quat = (data[name].astype(np.float64) for name in ("acc", "gyr", "quat"))
-        w, x, y, z = quat.T
-        up = np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=1)
-        return Trial(acc, gyr, float(data["fs"]), up, data["movement"] & np.isfinite(up).all(axis=1))
-
-
-def angle_deg(a: Float, b: Float) -> Float:
-    return np.asarray(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b), axis=-1), (a * b).sum(axis=-1))))
 
 
 def rmse_deg(kind: AhrsKind, of: Trial) -> float:

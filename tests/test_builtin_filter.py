@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from broad import BROAD_11, Trial, angle_deg, trial, up_of
 from contract import Case, check_stage, cuts_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -19,47 +20,16 @@ from kinematics import ANY_ROTATION, lean, rotation, segment_signals, times
 from posture.config import FusionConfig
 from posture.signal import builtin_filter
 from posture.signal.builtin_filter import BLOCK_N, BuiltinFilter, rotated, rotations
-from posture.types import G_MPS2, Bool, Float, PostureError
+from posture.types import G_MPS2, Float, PostureError
 
 PARAMS = FusionConfig()
-BROAD_11 = Path(__file__).parents[1] / "recordings" / "broad_11.npz"
 TEN_DPS = np.radians(10.0)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A BROAD trial: force and rate (n, 3), optical up vector in the sensor frame (n, 3), which samples are scored (n,)."""
-
-    acc: Float
-    gyr: Float
-    rate_hz: float
-    up: Float
-    scored: Bool
-
-
-@cache
-def trial(path: Path) -> Trial:
-    with np.load(path) as data:
-        acc, gyr, quat = (data[name].astype(np.float64) for name in ("acc", "gyr", "quat"))
-        scored = data["movement"] & np.isfinite(quat).all(axis=1)
-        return Trial(acc, gyr, float(data["fs"]), up_of(quat), scored)
 
 
 def broad_trials(shared: Path) -> list[Trial]:
     found = [trial(path) for path in sorted((shared / "data" / "fusion").glob("broad_*.npz"))]
     assert len(found) == 10
     return found
-
-
-def up_of(quat: Float) -> Float:
-    """Third row of the rotation matrix of quaternions w, x, y, z, (n, 4), sensor to earth."""
-    w, x, y, z = quat.T
-    return np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=1)
-
-
-def angle_deg(a: Float, b: Float) -> Float:
-    """Angle between vectors, row by row; exact for small ones too."""
-    return np.asarray(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b), axis=-1), (a * b).sum(axis=-1))))
 
 
 def rmse_deg(up: Float, of: Trial) -> float:

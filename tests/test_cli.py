@@ -444,7 +444,7 @@ def test_a_replay_that_is_stopped_leaves_the_earlier_results_whole(
     while not any(p.stat().st_size for p in out.glob(".replay-*/angles.parquet")):
         assert running.poll() is None, running.communicate()
         assert time.monotonic() < until
-        time.sleep(0.02)
+        time.sleep(0.02)  # a poll of another process: all that can be seen of its progress is the file that grows
     running.send_signal(number)
     _, err = running.communicate(timeout=30)
     assert (running.returncode, err) == (1, "posture: stopped; nothing was written\n")

@@ -4,48 +4,21 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
+from broad import BROAD_11, Trial, angle_deg, trial, up_of
 from kinematics import about, mounted, segment_signals, times
 
 from posture.config import FusionConfig, TimebaseConfig
 from posture.signal.fusion import Fusion, FusionState, OrientationFilter, TiltFilter, VqfFilter, make_filter
 from posture.signal.timebase import FORCE, RATE, UP, OrientedRun, Timebase
-from posture.types import G_MPS2, Bool, Float, ImuBlock, Placement, PostureError
+from posture.types import G_MPS2, Float, ImuBlock, Placement, PostureError
 
 PARAMS = FusionConfig()
 GAPS = TimebaseConfig()
-BROAD_11 = Path(__file__).parents[1] / "recordings" / "broad_11.npz"
 BIAS_RADPS = np.radians(10.0)
-
-
-@dataclass(frozen=True)
-class Trial:
-    """A BROAD trial: samples, optical up vector in the sensor frame (n, 3), and which samples are scored (n,)."""
-
-    block: ImuBlock
-    rate_hz: float
-    up: Float
-    scored: Bool
-
-
-@cache
-def trial(path: Path) -> Trial:
-    with np.load(path) as data:
-        acc, gyr = data["acc"].astype(np.float64), data["gyr"].astype(np.float64)
-        quat, rate_hz = data["quat"].astype(np.float64), float(data["fs"])
-        scored = data["movement"] & np.isfinite(quat).all(axis=1)
-    time_s = np.arange(len(acc)) / rate_hz
-    return Trial(ImuBlock(Placement.SACRUM, time_s, acc, gyr, time_s), rate_hz, up_of(quat), scored)
-
-
-def up_of(quat: Float) -> Float:
-    """Third row of the rotation matrix of quaternions w, x, y, z (sensor to earth, z up): up in the sensor frame."""
-    w, x, y, z = quat.T
-    return np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=1)
 
 
 def oriented(block: ImuBlock, rate_hz: float, params: FusionConfig = PARAMS) -> tuple[OrientedRun, ...]:
@@ -56,11 +29,6 @@ def oriented(block: ImuBlock, rate_hz: float, params: FusionConfig = PARAMS) -> 
 
 def up_through(block: ImuBlock, rate_hz: float, params: FusionConfig = PARAMS) -> Float:
     return np.concatenate([r.channels[:, UP] for r in oriented(block, rate_hz, params)])
-
-
-def angle_deg(a: Float, b: Float) -> Float:
-    """Angle between unit vectors, row by row."""
-    return np.asarray(np.degrees(np.arccos(np.clip((a * b).sum(axis=-1), -1.0, 1.0))))
 
 
 def rmse_deg(up: Float, of: Trial) -> float:

@@ -14,14 +14,13 @@ from streams import EXCERPT, POSES
 
 from analysis.inputs import load, read_epochs
 from posture.config import Config
+from posture.outputs import AngleWriter, Staging
 from posture.pipeline import CALIBRATION_SET
 from posture.recording import write_sample_file
 from posture.replay import (
-    AngleWriter,
     Prepared,
     ReplayRequest,
     Result,
-    Staging,
     ahead,
     calibration_json,
     prepare,

@@ -14,7 +14,8 @@ import pytest
 from analysis.validation.__main__ import WEARS, replay_and_score
 from analysis.validation.score import Score, f1, match, overlap, score_day
 from analysis.validation.tables import FLOORS, failures, mean, page
-from posture.replay import ReplayRequest, Staging, prepare, records, run, write_records
+from posture.outputs import Staging
+from posture.replay import ReplayRequest, prepare, records, run, write_records
 from posture.types import Placement
 
 BOTH = WEARS["both sensors"]

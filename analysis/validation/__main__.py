@@ -12,7 +12,8 @@ from pathlib import Path
 
 from analysis.validation.score import Score
 from analysis.validation.tables import FLOORS, failures, page
-from posture.replay import ReplayRequest, Staging, prepare, records, run, write_records
+from posture.outputs import Staging
+from posture.replay import ReplayRequest, prepare, records, run, write_records
 from posture.types import InputError, Placement
 
 WEARS: dict[str, tuple[Placement, ...]] = {

@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.live import Live
 
 from posture.app.live import View, lines
+from posture.outputs import AngleWriter
 from posture.pipeline import Output
-from posture.replay import AngleWriter, Prepared, Result
+from posture.replay import Prepared, Result
 from posture.sensors import Source
 from posture.sensors.playback import Playback
 

@@ -14,13 +14,12 @@ from rich.progress import Progress
 
 from posture.app.exits import uninterrupted
 from posture.app.live import console
+from posture.outputs import AngleWriter, Staging
 from posture.replay import (
-    AngleWriter,
     Prepared,
     Records,
     ReplayRequest,
     Result,
-    Staging,
     prepare,
     records,
     run,

@@ -30,15 +30,12 @@ class Movement:
     lean_before_deg: float
     lean_peak_deg: float
     lean_after_deg: float
-    sacrum_before_deg: float
     sacrum_after_deg: float
-    upper_before_deg: float
     upper_after_deg: float
     flexion_peak_deg: float
     rate_before_dps: float
     rate_after_dps: float
     height_m: float
-    drop_m: float
 
 
 _LEAN, _SACRUM, _UPPER, _FLEXION, _RATE, _VERTICAL, _TILT = range(7)
@@ -125,7 +122,7 @@ class Movements:
         b = k + self.inner + _nearest_quiet(unrest[k + self.inner : k + self.reach + 1], self.params.quiet_dps)
         n = self.step_n
         vertical = self.state.ticks[_VERTICAL, a * n : (b + 1) * n]
-        height, drop = _height_m(vertical)
+        height = _height_m(vertical)
         upright = max(means[_TILT, a], means[_TILT, b]) < self.params.height_tilt_max_deg
         # Around the peak only: slumped sitting before a rise is not how the rise was done.
         flexion = self.state.ticks[_FLEXION, max(a, k - self.inner * 2) * n : (min(b, k + self.inner * 2) + 1) * n]
@@ -136,15 +133,12 @@ class Movements:
             lean_before_deg=float(means[_LEAN, a]),
             lean_peak_deg=float(means[_LEAN, k]),
             lean_after_deg=float(means[_LEAN, b]),
-            sacrum_before_deg=float(means[_SACRUM, a]),
             sacrum_after_deg=float(means[_SACRUM, b]),
-            upper_before_deg=float(means[_UPPER, a]),
             upper_after_deg=float(means[_UPPER, b]),
             flexion_peak_deg=float(np.max(flexion)),
             rate_before_dps=float(means[_RATE, a]),
             rate_after_dps=float(means[_RATE, b]),
             height_m=height if upright else float("nan"),
-            drop_m=drop if upright else float("nan"),
         )
 
 
@@ -154,10 +148,9 @@ def _nearest_quiet(unrest: Float, quiet_dps: float) -> int:
     return int(quiet[0]) if len(quiet) else int(np.argmin(unrest))
 
 
-def _height_m(vertical_mps2: Float) -> tuple[float, float]:
-    """Height gained between two quiet ends, m, and the lowest point on the way below the start."""
+def _height_m(vertical_mps2: Float) -> float:
+    """Height gained between two quiet ends, m."""
     dt = 1.0 / GRID_HZ
     velocity = np.cumsum(vertical_mps2) * dt
     velocity = velocity - velocity[-1] * np.arange(1, len(velocity) + 1) / len(velocity)
-    height = np.cumsum(velocity) * dt
-    return float(height[-1]), float(height.min())
+    return float(np.cumsum(velocity)[-1] * dt)
