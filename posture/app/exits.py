@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 from posture.vocabulary import InputError, PostureError
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # typer's own name for this class differs between its versions, with click inside or beside it.
 _UsageError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -62,12 +62,13 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
 
 def end_cleanly() -> None:
     """Ctrl-C and the system's request to end both unwind the program, so that everything is put back and cleaned up."""
-    for number in _SIGNALS:
+    for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job is not meant to hear Ctrl-C
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupt)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """Signal handler: unwind the program from wherever it is."""
     del number, frame
     raise Interrupted
 
@@ -75,7 +76,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 @contextmanager
 def uninterrupted() -> Iterator[None]:
     """Hold back interrupts for the few milliseconds in which results are put in place."""
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in _SIGNALS}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in SIGNALS}
     try:
         yield
     finally:
