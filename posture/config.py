@@ -222,16 +222,16 @@ class BendsConfig(_Section):
     )
     sacrum_off_deg: Positive = Field(8.0, description="deg; with the sacrum alone; " + _TUNED)
     hold_min_s: Positive = Field(
-        0.3,
-        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.9); "
+        0.15,
+        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.97); "
         + _TUNED,
     )
     sacrum_hold_min_s: Positive = Field(
         0.45, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
     )
     merge_s: NonNegative = Field(1.5, description="s; a shorter pause joins two bends; design default")
-    upright_deg: float = Field(
-        5.0, description="deg; a pause that comes up this far is a new bend, however short; " + _TUNED
+    pause_share: Share = Field(
+        0.33, description="share of the smaller of two leans; a pause that comes up this far parts them, however short; " + _TUNED
     )
     longest_s: Positive = Field(
         600.0, description="s; a lean open for longer is a held posture, not a bend; bounds memory; ours"

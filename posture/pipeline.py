@@ -215,7 +215,7 @@ class Pipeline:
         self._seconds(context, (), leans, out, alert=False)
         last = self._context.flush()
         self._seconds(last, (), (), out, alert=False)
-        for stage in (self._bends, self._sitting, self._gaps, self._wear, self._slip):
+        for stage in (self._floor, self._bends, self._sitting, self._gaps, self._wear, self._slip):
             out.events += [self._qualified(said) for said in stage.flush()]
         return out
 
