@@ -227,11 +227,13 @@ class BendsConfig(_Section):
         + _TUNED,
     )
     sacrum_hold_min_s: Positive = Field(
-        0.45, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
+        0.15, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
     )
     merge_s: NonNegative = Field(1.5, description="s; a shorter pause joins two bends; design default")
     pause_share: Share = Field(
-        0.33, description="share of the smaller of two leans; a pause that comes up this far parts them, however short; " + _TUNED
+        0.27,
+        description="share of the smaller of two leans; a pause that comes up this far parts them, however short; "
+        + _TUNED,
     )
     longest_s: Positive = Field(
         600.0, description="s; a lean open for longer is a held posture, not a bend; bounds memory; ours"
