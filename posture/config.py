@@ -291,6 +291,15 @@ class FloorConfig(_Section):
     roll_min_deg: Positive = Field(
         50.0, description="deg; rolled this far before pitching up is a log-roll; design default"
     )
+    turned_deg: Positive = Field(
+        7.0, description="deg; side lean on the way of a turn or a half-kneel (9-25 seen); one sensor; " + _TUNED
+    )
+    straight_deg: Positive = Field(
+        5.5, description="deg; side lean of a straight way, at most (0.8-5 seen): a straight sit-up rounds; one sensor; " + _TUNED
+    )
+    roll_error_deg: Positive = Field(
+        3.0, description="deg; distance from the side lean's cut at which a one-sensor verdict grows sure; ours"
+    )
     error_deg: Positive = Field(
         4.0, description="deg; distance from the rounded cut at which a verdict grows sure; " + _TUNED
     )
