@@ -62,6 +62,11 @@ class FusionConfig(_Section):
     bias_clip_dps: Positive = Field(
         15.0, description="deg/s; the default of 2 gives 12 deg at 10 deg/s bias, 15 mends it (measured on BROAD)"
     )
+    start_bias_sigma_dps: Positive = Field(
+        0.2,
+        description="deg/s; how well the gyroscope bias of a calibration is known: stands were off by 0.2; a bias that is off by 1 "
+        "costs no more than an unknown one (inclination 0.83 and 0.82 deg in the first minutes); " + _TUNED,
+    )
     tilt_cutoff_hz: Positive = Field(
         0.6, description="Hz; low-pass of the accelerometer where there is no gyroscope; ours, provisional"
     )
@@ -99,6 +104,18 @@ class CalibrationConfig(_Section):
         48.0, description="deg; population lumbar flexion range, used and flagged where none was measured"
     )
     rom_min_deg: Positive = Field(20.0, description="deg; a smaller measured range is not believed as a range; ours")
+    bias_still_min_s: Positive = Field(
+        5.0, description="s; shortest pose that a gyroscope bias is measured in; design default"
+    )
+    bias_table_sd_max_dps: Positive = Field(
+        0.6, description="deg/s; largest SD of each gyroscope axis of a sensor on a table; design default"
+    )
+    bias_stand_sd_max_dps: Positive = Field(
+        2.5, description="deg/s; the same while standing, where a body sways (1.1-2.0 seen); " + _TUNED
+    )
+    bias_force_sd_max_mps2: Positive = Field(
+        0.5, description="m/s^2; largest SD of each accelerometer axis in both (0.05 g); design default"
+    )
     bend_min_deg: Positive = Field(
         25.0, description="deg; a bend pose that leans less cannot show the bending axis; ours"
     )
