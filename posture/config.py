@@ -29,12 +29,10 @@ class _Section(BaseModel):
 class TimebaseConfig(_Section):
     """Gaps of one sensor, as missing samples / nominal rate, with half a sample of tolerance."""
 
-    interpolate_max_s: NonNegative = Field(
-        0.10, description="s; linear interpolation up to here (2.5 deg against 4.6 held, BROAD with 5 % of frames lost)"
-    )
     restart_min_s: Positive = Field(
         0.25,
-        description="s; from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56 deg on BROAD)",
+        description="s; shorter gaps are interpolated linearly (3.2 deg; 3.8 with the orientation held from 0.1 s on; BROAD with "
+        "5 % of frames lost); from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56)",
     )
     distrust_after_restart_s: NonNegative = Field(
         1.0, description="s; low confidence after a restart (4-5 deg in the first second, 1.3 after; BROAD)"
