@@ -62,8 +62,8 @@ class FusionConfig(_Section):
     )
     start_bias_sigma_dps: Positive = Field(
         0.2,
-        description="deg/s; how well the gyroscope bias of a calibration is known: stands were off by 0.2; a bias that is off by 1 "
-        "costs no more than an unknown one (inclination 0.83 and 0.82 deg in the first minutes); " + _TUNED,
+        description="deg/s; how well the gyroscope bias of a calibration is known: stands were off by 0.15 RMS, and one that is "
+        "off by 1 costs no more than an unknown one (inclination 0.83 and 0.82 deg in the first minutes); " + _TUNED,
     )
     tilt_cutoff_hz: Positive = Field(
         0.6, description="Hz; low-pass of the accelerometer where there is no gyroscope; ours, provisional"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from body import RATE_HZ, Body
 from broad import angle_deg
@@ -17,7 +19,7 @@ from streams import EXCERPT, POSES
 from posture.config import CalibrationConfig, FusionConfig
 from posture.pipeline import Pipeline, SensorSpec
 from posture.recording import open_recording
-from posture.replay import calibrate_from, calibration_json
+from posture.replay import ReplayRequest, calibrate_from, calibration_json, prepare
 from posture.signal.calibrate import calibrate
 from posture.signal.calibration import Calibration, from_json
 from posture.signal.fusion import make_filter
@@ -213,3 +215,24 @@ def test_the_pipeline_starts_from_the_calibrations_bias() -> None:
     true = inclination_deg(block, (0.0, 0.0, 0.0))
     assert np.nanmax(np.abs(inclination_deg(biased, (x, y, z)) - true)) < 0.01
     assert np.nanmax(np.abs(inclination_deg(biased, None) - true)) > 1.0
+
+
+@pytest.mark.shared
+def test_the_first_three_minutes_of_labelled_days_are_closer_to_their_truth(shared: Path) -> None:
+    """Flexion on days 11, 12, 13: 0.86 deg RMSE from the stands' bias, 0.93 without, when this was written."""
+    with_deg, without_deg = [], []
+    for stem in (shared / "data" / "days" / f"day_{number}" for number in (11, 12, 13)):
+        truth = pq.read_table(stem.with_suffix(".truth.parquet"))
+        made = prepare(ReplayRequest(stem.with_suffix(".parquet"), poses=stem.with_suffix(".poses.json")))
+        sensors = {p: replace(s, gyro_bias_radps=None) for p, s in made.calibration.sensors.items()}
+        forgotten = replace(made, calibration=replace(made.calibration, sensors=sensors))
+        for prepared, errors in ((made, with_deg), (forgotten, without_deg)):
+            out = prepared.pipeline(want_angles=True).push(ImuBatch(made.recording.window(0.0, 200.0), 200.0))
+            time_s = np.concatenate([(a.first_tick + np.arange(len(a))) / 50.0 for a in out.angles])
+            flexion = np.concatenate([a.flexion_deg for a in out.angles])[time_s < 180.0]
+            true = np.interp(
+                time_s[time_s < 180.0], np.asarray(truth["time_s"]), np.asarray(truth["flexion_deg"], float)
+            )
+            errors.append(float(np.sqrt(np.nanmean((flexion - true) ** 2))))
+    assert np.mean(with_deg) <= 0.90
+    assert np.mean(without_deg) > np.mean(with_deg) + 0.03

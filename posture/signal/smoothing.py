@@ -29,7 +29,7 @@ NO_GYROSCOPE = "smoothing needs a gyroscope; use filter = 'tilt' for an accelero
 WINDOW_S = 600.0
 """s; 30,000 samples at 50 Hz; a fifth of the work is done twice, in the margins."""
 MARGIN_S = 60.0
-"""s; the BROAD trials in windows of 30 s: at most 0.03 deg from the whole trial at once; with 30 s of margin 0.2, with 10 s 0.7."""
+"""s; BROAD in windows of 60 s: at most 0.013 deg from the whole trial at once; windows of 30 s, margins of 10 s: 0.14."""
 SIGMA_LEAST_DPS = 0.1
 """deg/s; a bias is never handed on as better known: vqf never lets its uncertainty rise above the one it starts with, and this is
 what the paper has for motion, and for the drift in 100 s."""
