@@ -268,7 +268,7 @@ def calibrate(
         Path,
         typer.Option(
             "--poses",
-            help="POSES.json: when which pose was held (stand, walk, sit_tall, sit_usual, slump, bend_max, hinge, "
+            help="POSES.json: when which pose was held (table, stand, walk, sit_tall, sit_usual, slump, bend_max, hinge, "
             "rounded, stand_end); docs/calibration.md shows one.",
             show_default=False,
         ),
