@@ -310,7 +310,9 @@ class FloorConfig(_Section):
         7.0, description="deg; side lean on the way of a turn or a half-kneel (9-25 seen); one sensor; " + _TUNED
     )
     straight_deg: Positive = Field(
-        5.5, description="deg; side lean of a straight way, at most (0.8-5 seen): a straight sit-up rounds; one sensor; " + _TUNED
+        5.5,
+        description="deg; side lean of a straight way, at most (0.8-5 seen): a straight sit-up rounds; one sensor; "
+        + _TUNED,
     )
     roll_error_deg: Positive = Field(
         3.0, description="deg; distance from the side lean's cut at which a one-sensor verdict grows sure; ours"

@@ -210,9 +210,11 @@ def test_a_straight_sit_up_is_rounded() -> None:
     assert said.of(*CHAIRS) == []
 
 
-def test_one_sensor_counts_floor_transitions_and_does_not_judge_them() -> None:
-    said = sit_up_rounded(standing().hold(5)).run(SACRUM)
-    assert [e.verdict for e in said.of("floor_transition")] == [Verdict.UNKNOWN] * 2
+@pytest.mark.parametrize("calibration", [SACRUM, UPPER], ids=["sacrum", "upper lumbar"])
+def test_one_sensor_judges_a_straight_way_by_its_path_and_is_less_sure(calibration: object) -> None:
+    said = sit_up_rounded(standing().hold(5)).run(calibration).of("floor_transition")  # type: ignore[arg-type]
+    assert [(e.verdict, e.evidence["path"]) for e in said] == [(Verdict.ROUNDED, "straight_sit_up")] * 2
+    assert all(0.6 < e.confidence <= 0.8 for e in said)
 
 
 def test_lying_down_from_sitting_is_no_floor_transition() -> None:

@@ -144,7 +144,7 @@ class ContextModel:
         state.turned_dps = np.concatenate([state.turned_dps, rows.rate_dps[:ready]])[-2:]
         label[absent] = Context.GAP
         confidence = np.where(absent, 1.0, confidence)
-        before_s = float(rows.start_s[ready - 1]) + 1.0 - _CROWD_BEFORE_S
+        before_s = float(rows.start_s[ready - 1]) + 1.0 - _CROWD_S
         state.movements = [m for m in state.movements if m.peak_s >= before_s]
         return ContextBlock(rows.start_s[:ready], label, confidence, posterior[:, SIT].copy(), rows[:ready])
 
@@ -216,7 +216,7 @@ class ContextModel:
         change[rows.valid_fraction < 0.5] = self.gap  # what happened meanwhile was not seen
         first = float(rows.start_s[0]) if m else 0.0
         for movement in self.state.movements:
-            e = int(movement.peak_s - first)
+            e = int(np.floor(movement.peak_s - first))
             if not 0 <= e < m:
                 continue
             down, up = chair_chances(movement, self.movement, self.params, self.calibration)
@@ -232,24 +232,18 @@ class ContextModel:
         return change
 
 
-_CROWD_BEFORE_S, _CROWD_AFTER_S = 8.0, 2.5
-"""s around a lean in which others are counted; those after it are all known when its second is decided."""
+_CROWD_S = 8.0  # before a lean in which others are counted; what follows it is not all known when its second is decided
 _REPEATS_DEG = 12.0  # a lean this far forward, and from this much further up, can be a repetition; ours
-_CROWDED_DOWN, _CROWDED_UP = np.array([1.0, 1.0, 1.0, 0.1]), np.array([1.0, 1.0, 0.2, 0.05])
-_FOLLOWED_DOWN, _FOLLOWED_UP = 0.1, 0.4
-"""Factors on the chance of a chair for 0, 1, 2, more leans before, and for any after: repetitions are not chairs. Provisional:
-chosen on labelled days 21-28 (0, 1, 2, 3 leans before 36, 33, 31, 0 % of sit-downs and 33, 27, 21, 19 % of other leans; a lean
-after none of 70 sit-downs and 29 % of others)."""
+_CROWDED_DOWN, _CROWDED_UP = (1.0, 1.0, 1.0, 0.1), (1.0, 1.0, 0.2, 0.05)
+"""Factors on the chance of a chair for 0, 1, 2, more leans before: repetitions are not chairs. Provisional: chosen on labelled days
+21-28 (36, 33, 31, 0 % of sit-downs, 61, 35, 4, 0 % of rises and 33, 27, 21, 19 % of other leans)."""
 
 
 def _crowded(movement: Movement, others: list[Movement]) -> tuple[float, float]:
-    """Factors on the chances of a sit-down and of a rise from the leans around this one."""
+    """Factors on the chances of a sit-down and of a rise from the leans before this one."""
     leans = (m for m in others if min(m.lean_peak_deg, m.lean_peak_deg - m.lean_before_deg) > _REPEATS_DEG)
-    peaks = [m.peak_s - movement.peak_s for m in leans]
-    before = min(sum(-_CROWD_BEFORE_S <= d < 0.0 for d in peaks), 3)
-    followed = any(0.0 < d <= _CROWD_AFTER_S for d in peaks)
-    down, up = (_FOLLOWED_DOWN, _FOLLOWED_UP) if followed else (1.0, 1.0)
-    return float(_CROWDED_DOWN[before]) * down, float(_CROWDED_UP[before]) * up
+    before = min(sum(0.0 < movement.peak_s - m.peak_s <= _CROWD_S for m in leans), 3)
+    return _CROWDED_DOWN[before], _CROWDED_UP[before]
 
 
 def _known(angle_deg: Float) -> Float:

@@ -200,9 +200,10 @@ class Floor:
             return "half_kneel" if paused else "unknown", Verdict.NEUTRAL
         return "unknown", Verdict.MIXED
 
-    def _kneels(self, way: list[Second]) -> bool:
+    @staticmethod
+    def _kneels(way: list[Second]) -> bool:
         """Whether the way has a second that is upright and slow, between two that are neither: a pause at mid height."""
-        return any(s.tilt_deg < _KNEELING_DEG and s.rate_dps < self.params.paused_dps for s in way[1:-1])
+        return any(s.tilt_deg < _KNEELING_DEG and s.rate_dps < _KNEELING_DPS for s in way[1:-1])
 
     def _sure(self, pct: float, roll_deg: float, verdict: Verdict) -> float:
         """Chance that the verdict is on the right side of its cut, the nearer the less."""
@@ -216,6 +217,6 @@ class Floor:
         return _PATH_SURE * float(1.0 - 0.5 * np.exp(-distance_deg / p.roll_error_deg))
 
 
-_KNEELING_DEG = 15.0  # tilt of a trunk on one knee, at most; ours
-_PATH_SURE = 0.9
+_KNEELING_DEG, _KNEELING_DPS = 15.0, 30.0  # tilt, and mean rate of a second that holds a short stop, on one knee; ours
+_PATH_SURE = 0.8
 """How often the path stands for the verdict at best, one sensor; provisional: a path is not the back itself. Ours."""
