@@ -113,7 +113,7 @@ class CalibrationConfig(_Section):
         "most 4.5 apart on labelled days 21-28); design default",
     )
     stand_min_s: Positive = Field(
-        3.0,
+        2.5,
         description="s; a shorter `stand` or `stand_end` is refused: 5 s of standing less a second at each end; ours",
     )
     held_min_s: Positive = Field(
@@ -123,7 +123,8 @@ class CalibrationConfig(_Section):
         2.0, description="deg; a seated pose in which no sensor is further than this from standing was not seated; ours"
     )
     walk_min_s: Positive = Field(
-        4.0, description="s; a shorter calibration walk is not used: 10 steps take 5-6 s; ours"
+        3.0,
+        description="s; a shorter calibration walk is not used: 10 steps take 5-6 s, less a second at each end; ours",
     )
     walk_bounce_min_mps2: Positive = Field(
         0.4,

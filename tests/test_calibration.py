@@ -125,7 +125,9 @@ def test_no_stand_is_refused_in_words(poses: Poses) -> None:
 
 @pytest.mark.parametrize("name", ["stand", "stand_end"])
 def test_a_standing_pose_without_samples_is_refused_by_name(name: str) -> None:
-    with pytest.raises(InputError, match=rf"^the pose `{name}` holds 0\.0 s of sacrum samples, fewer than 3 s; check"):
+    with pytest.raises(
+        InputError, match=rf"^the pose `{name}` holds 0\.0 s of sacrum samples, fewer than 2\.5 s; check"
+    ):
         made({**FULL, name: [(900.0, 910.0)]})
 
 

@@ -210,6 +210,14 @@ def test_a_base_that_cannot_carry_is_refused_with_the_reason() -> None:
         again(worn, base=worn.base.for_sensors((SACRUM,)))
 
 
+def test_what_base_and_quick_both_lack_is_said_once() -> None:
+    said = "there is no measured range; the population value 48 deg stands in"
+    base = replace(wears().base, rom_deg=48.0, rom_measured=False, reasons=(said,), grade="fair")
+    made = again(wears(), base=base)
+    assert (made.rom_deg, made.rom_measured) == (48.0, False)
+    assert made.reasons.count(said) == 1
+
+
 def test_one_sensor_of_a_two_sensor_base_is_enough_for_that_sensor() -> None:
     worn = wears()
     one = quick(worn.blocks[:1], RATES, worn.poses, worn.base, CONFIG)

@@ -132,6 +132,22 @@ def test_without_poses_a_sensor_the_wrong_way_round_that_cannot_be_known_is_said
     np.testing.assert_allclose(found.sensors[SACRUM].body_from_sensor, np.eye(3), atol=0.01)
 
 
+def test_without_poses_sitting_rolled_back_is_no_lean_backward() -> None:
+    """Five leans forward, then eight times half a minute rolled back by 25 deg, as the sacrum is in a slump."""
+    sits = [
+        move
+        for k in range(8)
+        for move in ((85.0 + 40 * k, 87.0 + 40 * k, -25.0), (117.0 + 40 * k, 119.0 + 40 * k, 0.0))
+    ]
+    time_s = times(420.0, 50.0)
+    force, rate = segment_signals(time_s, lean(time_s, [*bends(50.0, [40.0] * 5), *sits]))
+    walks = (time_s >= 10.0) & (time_s < 40.0)
+    force[:, 2] += np.where(walks, 2.5 * np.sin(2 * np.pi * 1.8 * time_s), 0.0)
+    found = found_in(mounted(SACRUM, time_s, (force, rate)))
+    assert "sacrum: forward was taken from leans, 5 of 5 of them to this side" in found.reasons
+    np.testing.assert_allclose(found.sensors[SACRUM].body_from_sensor, np.eye(3), atol=0.01)
+
+
 def test_without_poses_leans_in_all_directions_show_no_forward() -> None:
     blocks = [stood_and_leant([40.0, 40.0], about("z", turn)) for turn in (0.0, 60.0, 120.0, 180.0, 240.0, 300.0)]
     n = len(blocks[0].time_s)
@@ -153,6 +169,23 @@ def test_without_poses_standing_beside_a_walk_is_neutral_rather_than_the_walk() 
     unwanted = Config(self_calibration=SelfCalibrationConfig(standing_min_s=60.0))
     walked = found_in(block, unwanted).sensors[SACRUM].body_from_sensor
     assert angle_deg(walked[2], np.array([0.0, 0.0, 1.0])) == pytest.approx(5.0, abs=0.5)
+
+
+def test_without_poses_standing_before_a_walk_counts_as_much_as_after_it() -> None:
+    """Who sits down from the walk has stood before it only: eight seconds of those count."""
+    time_s = times(120.0, 50.0)
+    walks = (time_s >= 40.0) & (time_s < 80.0)
+    force, rate = segment_signals(time_s, lean(time_s, [(39.0, 40.0, 5.0), (80.0, 81.0, -20.0)]))
+    force[:, 2] += np.where(walks, 2.5 * np.sin(2 * np.pi * 1.8 * time_s), 0.0)
+    soon = Config(self_calibration=SelfCalibrationConfig(standing_min_s=5.0))
+    found = found_in(mounted(SACRUM, time_s, (force, rate)), soon)
+    np.testing.assert_allclose(found.sensors[SACRUM].body_from_sensor, np.eye(3), atol=0.01)
+
+
+def test_without_poses_a_recording_shorter_than_the_reach_of_a_walk_is_no_problem() -> None:
+    far = Config(self_calibration=SelfCalibrationConfig(near_walking_s=500.0))
+    found = found_in(stood_and_leant([40.0], about("z", 0.0)), far)
+    np.testing.assert_allclose(found.sensors[SACRUM].body_from_sensor, np.eye(3), atol=0.01)
 
 
 def test_without_poses_and_without_walking_it_says_that_upright_may_be_sitting() -> None:

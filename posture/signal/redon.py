@@ -49,9 +49,9 @@ def quick(
     """
     params = config.calibration
     base = _usable(base).for_sensors([b.placement for b in blocks], config)
-    for name, how in (("stand", "stand tall for 5 s"), ("walk", "walk 10 steps")):
+    for name in ("stand", "walk"):
         if not poses.get(name):
-            raise InputError(f"the poses name no `{name}`; for a quick calibration stand 5 s and walk 10 steps: {how}")
+            raise InputError(f"the poses name no `{name}`; for a quick calibration stand 5 s and walk 10 steps")
     reasons = [_stated(base, made_utc, params), *pose_checks.times(poses)]
     sensors = {
         b.placement: _sensor(

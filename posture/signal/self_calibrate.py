@@ -120,12 +120,12 @@ def _upright(placement: Placement, track: Track, config: Config) -> tuple[Float,
     # Walking keeps one direction; a sensor that bounces in many is not on a walker.
     if up is None or agree.sum() < max(params.walking_min_s, 0.5 * walking.sum()):
         said = f"{placement}: {NO_WALKING}; upright was taken from the stillest moments, which may be sitting"
-        return *_mean(_stillest(placement, second, params)), [said]
+        return *_middle(_stillest(placement, second, params)), [said]
     reach = round(params.near_walking_s)
-    near = np.convolve(agree, np.ones(2 * reach + 1), "same") > 0.5
+    near = np.convolve(agree, np.ones(2 * reach + 1))[reach : reach + len(agree)] > 0.5
     still = (second.rate_dps < config.calibration.still_rate_max_dps) & (second.spread < params.standing_sd_max_mps2)
     standing = near & still & ~walking & _within(second.up, up, params.standing_off_deg)
-    return *_mean(second.force[standing if standing.sum() >= params.standing_min_s else agree]), []
+    return *_middle(second.force[standing if standing.sum() >= params.standing_min_s else agree]), []
 
 
 def _stillest(placement: Placement, second: _Seconds, params: SelfCalibrationConfig) -> Float:
@@ -140,8 +140,8 @@ def _stillest(placement: Placement, second: _Seconds, params: SelfCalibrationCon
     return np.asarray(second.force[upright & (second.spread <= np.median(second.spread[upright]))])
 
 
-def _mean(force: Float) -> tuple[Float, float]:
-    # The median of each axis: a second that does not belong moves it little.
+def _middle(force: Float) -> tuple[Float, float]:
+    """Direction and size of the median of each axis: a second that does not belong moves it little."""
     middle = np.median(force, axis=0)
     size = float(np.linalg.norm(middle))
     return middle / size, size
