@@ -365,6 +365,13 @@ class ChairConfig(_Section):
     neutral_pct: Positive = Field(
         66.0, description="% of own range; up to here a rise is as people do it; design default"
     )
+    plunge_s: Positive = Field(
+        0.8, description="s; a way down onto a chair that is shorter may be a plunge; design default"
+    )
+    plunge_mps: Positive = Field(0.7, description="m/s; so may one that is faster; design default")
+    plunge_impact_mps2: Positive = Field(
+        4.9, description="m/s^2 (half a g) upwards at its end, at least, for a plunge; design default"
+    )
 
 
 class FloorConfig(_Section):
