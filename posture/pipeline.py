@@ -25,6 +25,7 @@ from posture.detect.sitting import Sitting, SittingState
 from posture.detect.slip import Slip, SlipState
 from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
+from posture.signal.clipping import Clipped, Clipping, ClippingState
 from posture.signal.fusion import Fusion, FusionState
 from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
@@ -34,8 +35,10 @@ from posture.types import (
     Alert,
     AngleBlock,
     Bool,
+    Context,
     EpochBlock,
     EventKind,
+    Float,
     ImuBatch,
     ImuBlock,
     Placement,
@@ -70,6 +73,7 @@ class SensorState:
     """Memory of one sensor's chain, at its own rate."""
 
     timebase: TimebaseState
+    clipping: ClippingState
     fusion: FusionState
     grid: GridState
 
@@ -95,23 +99,24 @@ class PipelineState:
 
 
 class _SensorChain:
-    """Time base, fusion and grid of one sensor."""
+    """Time base, clipping, fusion and grid of one sensor."""
 
     def __init__(self, spec: SensorSpec, config: Config, state: SensorState | None) -> None:
         self.timebase = Timebase(spec.rate_hz, config.timebase, state.timebase if state else None)
+        self.clipping = Clipping(spec.rate_hz, config.clipping, state.clipping if state else None)
         self.fusion = Fusion(
             spec.rate_hz, config.fusion, config.timebase, has_gyro=spec.has_gyro, state=state.fusion if state else None
         )
         self.grid = Grid(spec.rate_hz, state.grid if state else None)
 
     def push(self, block: ImuBlock) -> list[TickRun]:
-        oriented = self.fusion.push(self.timebase.push(block))
+        oriented = self.fusion.push(self.clipping.push(self.timebase.push(block)))
         origin_s = self.timebase.state.origin_s or 0.0
         return [ticks for run in oriented if (ticks := self.grid.push(run, origin_s=origin_s)) is not None]
 
     @property
     def state(self) -> SensorState:
-        return SensorState(self.timebase.state, self.fusion.state, self.grid.state)
+        return SensorState(self.timebase.state, self.clipping.state, self.fusion.state, self.grid.state)
 
 
 class Pipeline:
@@ -193,6 +198,14 @@ class Pipeline:
         counts = {p: chain.timebase.state.frozen_n / chain.timebase.rate_hz for p, chain in chains}
         return {p: seconds for p, seconds in counts.items() if seconds}
 
+    def dropped(self) -> dict[Placement, int]:
+        """Samples of each sensor that came twice or too late and were left out; without those that had none."""
+        return {p: n for p, chain in self._chains.items() if (n := chain.timebase.state.dropped_n)}
+
+    def clipped(self) -> dict[Placement, list[Clipped]]:
+        """What the parts of each sensor lost at the end of their range."""
+        return {p: chain.clipping.found() for p, chain in self._chains.items()}
+
     def push(self, batch: ImuBatch) -> Output:
         """Everything that the samples up to `batch.arrived_until_s` decide."""
         ticks = {b.placement: self._chains[b.placement].push(b) for b in batch.blocks if b.placement in self._chains}
@@ -237,7 +250,7 @@ class Pipeline:
     ) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
         context, said = self._floor.push(block)
-        block = replace(block, context=context)
+        block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
         said += self._slip.push(block)
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)
@@ -252,6 +265,12 @@ class Pipeline:
         out.events += [s.event for s in said]
         if alert:
             out.alerts += self._raised(epochs, motionless, said)
+
+    def _doubt(self, block: ContextBlock) -> Float:
+        """(m,) factor on the confidence of seconds that are hardly measured; a gap is sure."""
+        share = self.config.trust.valid_share
+        hardly = (block.features.valid_fraction < share) & (block.context != Context.GAP)
+        return np.where(hardly, share, 1.0)
 
     def _qualified(self, said: Said) -> PostureEvent:
         """The event with what this wear, a slipped sensor and the calibration routine make of it."""

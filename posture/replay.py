@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+import numpy as np
+
 from posture import __version__
 from posture.config import Config
 from posture.detect.finalise import finalised
@@ -23,8 +25,10 @@ from posture.recording import Recording, open_recording, parse_clock, read_poses
 from posture.signal import calibration as cal
 from posture.signal.calibrate import calibrate, self_calibrate
 from posture.signal.calibration import Calibration
+from posture.signal.clipping import Clipped, Part
 from posture.signal.fusion import filter_name
 from posture.types import (
+    G_MPS2,
     Alert,
     EpochBlock,
     ImuBatch,
@@ -104,6 +108,26 @@ class Result:
             f"{placement}: {seconds:.0f} s in which the sensor was stuck on one reading were left out."
             for placement, seconds in pipeline.frozen_s().items()
         ]
+        self.notes += [
+            f"{placement}: samples that came twice or too late were left out ({count})."
+            for placement, count in pipeline.dropped().items()
+        ]
+        self.notes += [
+            clipping_note(placement, clipped) for placement, parts in pipeline.clipped().items() for clipped in parts
+        ]
+
+
+def clipping_note(placement: Placement, clipped: Clipped) -> str:
+    """What a part at the end of its range cost, and what to do."""
+    limit = (
+        f"{clipped.limit / G_MPS2:.3g} g"
+        if clipped.part is Part.ACCELEROMETER
+        else f"{np.degrees(clipped.limit):.4g} deg/s"
+    )
+    return (
+        f"{placement}: the {clipped.part} was at the end of its range of {limit} for {clipped.seconds:.1f} s; "
+        "what rests on it is not trusted: set a wider range."
+    )
 
 
 def prepare(request: ReplayRequest) -> Prepared:

@@ -112,8 +112,12 @@ def open_recording(path: Path, *, sensors: Sequence[Placement] | None = None) ->
     InputError in one sentence where the file, a column, its time or its clock cannot be used (contract, "Sample file").
     A CSV is parsed once in full here, so that a bad number is found before anything is computed from the good ones.
     """
+    return checked(open_file(Path(path)), Path(path), sensors=sensors)
+
+
+def checked(file: SampleFile, path: Path, *, sensors: Sequence[Placement] | None = None) -> Recording:
+    """The same for an open file, or for columns that never were one; `path` names it. See `open_recording`."""
     where = str(path)
-    file = open_file(Path(path))
     found = find_sensors(file.columns, where=where)
     chosen = select_sensors(found, sensors, where=where)
     start_utc, zone = parse_clock(file.stated.get("start_utc"), file.stated.get("zone"), where=where)
@@ -131,7 +135,7 @@ def open_recording(path: Path, *, sensors: Sequence[Placement] | None = None) ->
         if s.placement not in dead
     )
     info = RecordingInfo(
-        path=Path(path),
+        path=path,
         present=tuple(s.placement for s in found if s.placement not in dead),
         selected=tuple(s.placement for s in live),
         rate_hz=rate_hz,
