@@ -125,7 +125,7 @@ def clipping_note(placement: Placement, clipped: Clipped) -> str:
         else f"{np.degrees(clipped.limit):.4g} deg/s"
     )
     return (
-        f"{placement}: the {clipped.part} was at the end of its range of {limit} for {clipped.seconds:.1f} s; "
+        f"{placement}: the {clipped.part} was at the end of its range of {limit} for {max(clipped.seconds, 0.1):.1f} s; "
         "what rests on it is not trusted: set a wider range."
     )
 

@@ -22,6 +22,8 @@ from posture.types import G_MPS2, Bool, Float, ImuBlock, InputError, Placement
 STANDING, BENDS, SEATED = ("stand", "stand_end"), ("bend_max", "hinge", "rounded"), ("sit_tall", "sit_usual", "slump")
 _MOVED_TWICE = 2.0
 """A stand that sways more than this many times `pose_sd_max_deg` is refused: neutral rests on it alone; ours."""
+_BOUNCE_MIN_MPS2 = 0.1
+"""Walking bounces by 0.5 and more; less is a pose without walking in it, and the default stands in; ours."""
 _UPRIGHT_DEG = 40.0
 """Without poses: a mean force this close to the nominal z axis may be upright; ours."""
 _WALKING_MIN_S = 20
@@ -136,6 +138,9 @@ def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, r
     held = {}
     for name in SEATED:
         inside = track.rows(poses.get(name, ()))
+        if inside.any() and not _is_gravity(track.acc[inside]):
+            inside[:] = False
+            reasons.append(f"{placement}: the pose `{name}` does not show gravity and is left out; record it again")
         held[name] = _mean_inclination(track.acc[inside], body) if inside.any() else np.nan
         if inside.any() and (sway_deg := _sway_deg(track.acc[inside])) > params.pose_sd_max_deg:
             reasons.append(f"{placement}: the wearer moved in the pose `{name}` (swayed {sway_deg:.1f} deg)")
@@ -162,6 +167,12 @@ def _still_force(
         raise InputError(
             f"the pose `{name}` holds less than a second of {placement} samples; check its times or record it again"
         )
+    if not _is_gravity(force):
+        size = float(np.sqrt((force.mean(axis=0) ** 2).sum()))
+        raise InputError(
+            f"the pose `{name}` shows {size:.3g} m/s^2 at the {placement} where a still sensor shows 9.8; "
+            "check the sensor and its unit"
+        )
     sway_deg, rate_dps = _sway_deg(force), _turning_dps(track.rate[inside])
     if sway_deg > _MOVED_TWICE * config.calibration.pose_sd_max_deg:
         raise InputError(
@@ -173,6 +184,11 @@ def _still_force(
             "stand still and record it again"
         )
     return np.asarray(force)
+
+
+def _is_gravity(force: Float) -> bool:
+    """Whether the mean of a held pose may be gravity: within half of it."""
+    return bool(abs(float(np.sqrt((force.mean(axis=0) ** 2).sum())) - G_MPS2) < 0.5 * G_MPS2)
 
 
 def _sway_deg(force: Float) -> float:
@@ -274,7 +290,8 @@ def _gait(track: _Track, windows: Sequence[tuple[float, float]]) -> float:
         if len(force) >= 1.5 * track.rate_hz:
             size = np.sqrt((force**2).sum(axis=1))
             levels.append(walking_bounce_mps2(size, track.rate_hz))
-    return float(np.median(levels)) if levels else np.nan
+    level = float(np.median(levels)) if levels else np.nan
+    return level if level >= _BOUNCE_MIN_MPS2 else np.nan  # a sensor that does not move shows no walking
 
 
 def _self_sensor(track: _Track, placement: Placement, config: Config) -> SensorCalibration:
