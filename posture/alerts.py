@@ -148,8 +148,8 @@ class AlertPolicy:
         return None
 
     def _moved(self, event: PostureEvent, epoch_s: float) -> Alert | None:
-        """A prompt in every preset: what is not scored must be said. Trust that came back needs none."""
-        if event.evidence.get("state") == "ok":
+        """A prompt in every preset: what is not scored must be said. Trust that came back, alone or by a walk, needs none."""
+        if event.evidence.get("state") in ("ok", "re_zeroed"):
             return None
         paused = " Until then nothing is scored." if event.evidence.get("state") == "paused" else ""
         return Alert(

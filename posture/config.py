@@ -239,16 +239,18 @@ class BendsConfig(_Section):
     )
     sacrum_off_deg: Positive = Field(8.0, description="deg; with the sacrum alone; " + _TUNED)
     hold_min_s: Positive = Field(
-        0.3,
-        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.9); "
+        0.15,
+        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.97); "
         + _TUNED,
     )
     sacrum_hold_min_s: Positive = Field(
-        0.45, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
+        0.15, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
     )
     merge_s: NonNegative = Field(1.5, description="s; a shorter pause joins two bends; design default")
-    upright_deg: float = Field(
-        5.0, description="deg; a pause that comes up this far is a new bend, however short; " + _TUNED
+    pause_share: Share = Field(
+        0.27,
+        description="share of the smaller of two leans; a pause that comes up this far parts them, however short; "
+        + _TUNED,
     )
     longest_s: Positive = Field(
         600.0, description="s; a lean open for longer is a held posture, not a bend; bounds memory; ours"
@@ -324,7 +326,19 @@ class WearConfig(_Section):
         0.2,
         description="deg; spread of one-second tilts on a table (0.15 with a noisy part); breathing moves a back by 0.5; ours",
     )
-    non_wear_min_s: Positive = Field(600.0, description="s without any movement that are non-wear; design default")
+    non_wear_min_s: Positive = Field(600.0, description="s off the body that are non-wear; design default")
+    shaken_mps2: Positive = Field(
+        0.12,
+        description="m/s^2; bounce of a second in which something lying is shaken: a bag, a car seat; breathing gives 0.02; "
+        "provisional: chosen on simulated bags and car seats",
+    )
+    shaken_share: Share = Field(
+        0.8, description="share of window_s that is shaken while lying: no body lies so; exercises on a mat pause; ours"
+    )
+    bridge_s: NonNegative = Field(
+        90.0, description="s between two stretches off the body, a bag put down, that belong to it; ours"
+    )
+    off_share: Share = Field(0.7, description="share of a stretch that must be seen to be off the body; ours")
 
 
 class SlipConfig(_Section):
@@ -336,6 +350,15 @@ class SlipConfig(_Section):
     )
     ask_deg: Positive = Field(8.0, description="deg off in two bouts in a row: ask for a new neutral; design default")
     pause_deg: Positive = Field(10.0, description="deg off in two bouts in a row: nothing is scored; design default")
+    off_gap_s: Positive = Field(
+        1200.0, description="s without samples after which the sensors may have been off the body, a shower; ours"
+    )
+    settle_min_s: Positive = Field(
+        20.0, description="s of walking that make a new neutral after the sensors may have been off; design default"
+    )
+    put_on_max_deg: Positive = Field(
+        40.0, description="deg off by more than this it was put on in another way: no new neutral from walking; ours"
+    )
 
 
 class TrustConfig(_Section):

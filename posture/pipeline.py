@@ -23,6 +23,7 @@ from posture.detect.movement import Movement, Movements, MovementsState
 from posture.detect.said import Said
 from posture.detect.sitting import Sitting, SittingState
 from posture.detect.slip import Slip, SlipState
+from posture.detect.uprights import Uprights, UprightsState
 from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
 from posture.signal.clipping import Clipped, Clipping, ClippingState
@@ -94,6 +95,7 @@ class PipelineState:
     sitting: SittingState
     gaps: GapsState
     wear: WearState
+    uprights: UprightsState
     slip: SlipState
     alerts: AlertState
 
@@ -163,7 +165,8 @@ class Pipeline:
         self._bends = Bends(config.bends, calibration, s.bends if s else None)
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
-        self._wear = Wear(config.wear, calibration.basis, s.wear if s else None)
+        self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration.basis, s.wear if s else None)
+        self._uprights = Uprights(tuple(sensors), s.uprights if s else None)
         self._slip = Slip(config.slip, calibration, s.slip if s else None)
         self._alerts = AlertPolicy(
             config.alerts,
@@ -188,6 +191,7 @@ class Pipeline:
             sitting=self._sitting.state,
             gaps=self._gaps.state,
             wear=self._wear.state,
+            uprights=self._uprights.state,
             slip=self._slip.state,
             alerts=self._alerts.state,
         )
@@ -219,20 +223,23 @@ class Pipeline:
         end_tick = None if end_s is None else int(np.floor(end_s * GRID_HZ + 1e-6)) + 1
         out = self._through(self._join.flush(end_tick))
         leans = self._leans.flush()
+        self._uprights.flush()
         context = self._context.push(self._epochs.flush(), ())
         self._seconds(context, (), leans, out, alert=False)
         last = self._context.flush()
         self._seconds(last, (), (), out, alert=False)
-        for stage in (self._bends, self._sitting, self._gaps, self._wear):
+        for stage in (self._floor, self._bends, self._sitting, self._gaps, self._wear, self._slip):
             out.events += [self._qualified(said) for said in stage.flush()]
         return out
 
     def _through(self, blocks: Iterator[JoinedBlock]) -> Output:
         out = Output()
         for joined in blocks:
-            angle = angles(joined, self.calibration)
+            # Joined blocks lie within a minute, and new frames begin with one: all ticks of a block have the same.
+            angle = angles(joined, self._slip.worn(joined.first_tick / GRID_HZ))
             if self.want_angles:
                 out.angles.append(angle)
+            self._uprights.push(joined)
             movements = self._movements.push(angle)
             leans = self._leans.push(angle)
             context = self._context.push(self._epochs.push(angle), movements)
@@ -251,11 +258,11 @@ class Pipeline:
         """Decided seconds through the slow detectors and the alert policy."""
         context, said = self._floor.push(block)
         block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
-        said += self._slip.push(block)
+        worn, not_worn = self._wear.push(block)
+        said += self._slip.push(block, self._uprights.take(len(block.start_s)), worn.off)
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)
         epochs, bouts = self._sitting.push(block, self._slip.paused(block.start_s))
-        motionless, not_worn = self._wear.push(block)
         said += bouts + self._gaps.push(block) + not_worn
         epochs = replace(epochs, context_confidence=epochs.context_confidence * self._trust)
         said = [Said(s.epoch_s, self._qualified(s)) for s in said]
@@ -264,7 +271,7 @@ class Pipeline:
             out.epochs.append(epochs)
         out.events += [s.event for s in said]
         if alert:
-            out.alerts += self._raised(epochs, motionless, said)
+            out.alerts += self._raised(epochs, worn.motionless, said)
 
     def _doubt(self, block: ContextBlock) -> Float:
         """(m,) factor on the confidence of seconds that are hardly measured; a gap is sure."""

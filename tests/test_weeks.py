@@ -108,8 +108,8 @@ def test_the_product_finds_a_slip_of_15_deg_on_a_simulated_back() -> None:
 @pytest.fixture(scope="module")
 def off_twice() -> Track:
     script = Script(person(7)).calibrate()
-    script.take_off().table(2).put_on().walk(30).stand(30)
-    script.take_off().table(1, "bag_standing").table(1, "bag").put_on(settle_s=0).walk(30).stand(30)
+    script.take_off().table(2).put_on().walk(30).stand(180)
+    script.take_off().table(1, "bag_standing").table(1, "bag").put_on(settle_s=0).walk(30).stand(180)
     return Track.of(script.sit_down().sit(3, "still_reader").stand_up().stand(5))
 
 
@@ -119,7 +119,11 @@ def test_seconds_off_the_body_and_worn_ones_are_counted_apart_and_the_way_of_the
     first, second = off_twice.offs
     (reader,) = (e for e in off_twice.events if e["type"] == "desk")
     called = np.concatenate(
-        [np.arange(first.from_s, first.to_s), np.arange(second.away_s, second.away_s + 60), reader["t0"] + np.array([5.0, 6.0])]
+        [
+            np.arange(first.from_s, first.to_s),
+            np.arange(second.away_s, second.away_s + 60),
+            reader["t0"] + np.array([5.0, 6.0]),
+        ]
     )
     said = wear_said(told(truth_of(off_twice), [], called=np.floor(called)), off_twice)
     assert said.away_s == {"table": pytest.approx(119, abs=2), "bag_standing+bag": pytest.approx(119, abs=2)}
@@ -130,7 +134,7 @@ def test_seconds_off_the_body_and_worn_ones_are_counted_apart_and_the_way_of_the
     assert said.worn_s == pytest.approx(off_twice.time_s[-1] - 2 * 124, abs=4)
 
 
-def test_neutral_after_a_re_don_is_said_minus_true_once_the_first_bout_is_over(off_twice: Track) -> None:
+def test_neutral_after_a_re_don_is_said_minus_true_once_its_first_bout_is_in_force(off_twice: Track) -> None:
     labels = truth_of(off_twice)
     errors = neutral_errors(told(labels, [], off_deg=4.0), off_twice, labels)
     assert errors == pytest.approx([4.0, 8.0, 4.0, 8.0], abs=1e-9)

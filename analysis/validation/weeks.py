@@ -22,13 +22,15 @@ from posture.replay import Records
 from posture.types import Context, InputError, Placement
 
 SLIPS_DEG = (5.0, 10.0, 15.0)
+SLIPPED = ("ask", "paused")
+"""States of a `sensor_moved` event that claim a slip."""
 SLIP_AXIS, SLIP_S = "y", 1.0
 BOUT_MIN_S = 20.0
 """s of walking that count as a bout here; the detector asks for less."""
 TOLD_S = 10.0
 """s after the end of a bout in which a claim on it is in time: contexts are decided with a lag of 5 s."""
-REFUSED = ("in_g", "in_dps")
-"""Faults that are refused in a sentence instead of replayed."""
+SETTLED_S = 130.0
+"""s after the first walk on new frames: they begin with the second full minute, and until then nothing is scored."""
 READER_MIN, SLEEP_MIN, OFF_MIN = 40.0, 60.0, 30.0
 LEAST_HOURS = 6.0
 """h that a day with everything that a wearer may do to sensors needs."""
@@ -140,8 +142,8 @@ def slip_said(said: Records, track: Track, slip: Slip) -> SlipSaid:
 
 
 def moved(said: Records) -> list[dict[str, Any]]:
-    """Claims that a sensor moved; that all is well again is none."""
-    return [dict(e) for e in said.events if e["kind"] == "sensor_moved" and e.get("state") != "ok"]
+    """Claims that a sensor moved on the body."""
+    return [dict(e) for e in said.events if e["kind"] == "sensor_moved" and e["state"] in SLIPPED]
 
 
 def bouts(track: Track) -> list[tuple[float, float]]:
@@ -195,7 +197,7 @@ def wear_said(said: Records, track: Track) -> Wear:
 
 
 def neutral_errors(said: Records, track: Track, labels: Labels) -> list[float]:
-    """|median of said minus true inclination|, deg, per re-don and sensor: standing and walking after the first bout."""
+    """|median of said minus true inclination|, deg, per re-don and sensor: standing and walking on the frames of the first bout."""
     out = []
     walks = bouts(track)
     ends = [*(o.from_s for o in track.offs[1:]), float(track.time_s[-1])]
@@ -203,7 +205,7 @@ def neutral_errors(said: Records, track: Track, labels: Labels) -> list[float]:
         first = next((b for a, b in walks if a >= off.to_s - 1.0 and b <= end_s), None)
         if first is None:
             continue
-        rows = np.arange(int(first + TOLD_S), min(int(end_s), len(labels.pure), len(said.epochs)))
+        rows = np.arange(int(first + SETTLED_S), min(int(end_s), len(labels.pure), len(said.epochs)))
         rows = rows[labels.pure[rows] & np.isin(labels.context[rows], (Context.STANDING, Context.WALKING))]
         for told, true in (
             (said.epochs.sacrum_inclination_deg, labels.sacrum_deg),

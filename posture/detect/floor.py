@@ -78,8 +78,14 @@ class Floor:
         return context, said
 
     def flush(self) -> list[Said]:
-        """A rise that the session cuts off is not one."""
-        return []
+        """A rise that got upright before the session ended is one, though nobody saw it settle."""
+        state = self.state
+        if not state.down or state.rising_from_s is None:
+            return []
+        last = state.recent[-1]
+        up_s = last.start_s - state.rising_from_s
+        upright = last.label in (Context.STANDING, Context.WALKING, Context.SITTING)
+        return self._up(last) if upright and up_s >= self.params.shortest_s else []
 
     def _step(self, second: Second) -> list[Said]:
         state, p = self.state, self.params
