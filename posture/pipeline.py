@@ -27,7 +27,7 @@ from posture.detect.uprights import Uprights, UprightsState
 from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
 from posture.signal.clipping import Clipped, Clipping, ClippingState
-from posture.signal.fusion import Fusion, FusionState
+from posture.signal.fusion import Fusion, FusionState, OrientationFilter
 from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
@@ -103,11 +103,24 @@ class PipelineState:
 class _SensorChain:
     """Time base, clipping, fusion and grid of one sensor."""
 
-    def __init__(self, spec: SensorSpec, config: Config, state: SensorState | None) -> None:
+    def __init__(
+        self,
+        spec: SensorSpec,
+        config: Config,
+        bias_radps: Float | None,
+        orientation: OrientationFilter | None,
+        state: SensorState | None,
+    ) -> None:
         self.timebase = Timebase(spec.rate_hz, config.timebase, state.timebase if state else None)
         self.clipping = Clipping(spec.rate_hz, config.clipping, state.clipping if state else None)
+        given = FusionState(orientation) if orientation else None
         self.fusion = Fusion(
-            spec.rate_hz, config.fusion, config.timebase, has_gyro=spec.has_gyro, state=state.fusion if state else None
+            spec.rate_hz,
+            config.fusion,
+            config.timebase,
+            has_gyro=spec.has_gyro,
+            bias_radps=bias_radps,
+            state=state.fusion if state else given,
         )
         self.grid = Grid(spec.rate_hz, state.grid if state else None)
 
@@ -127,10 +140,11 @@ class Pipeline:
     Parameters
     ----------
     sensors : the wear: one or two placements with rate and gyroscope.
-    calibration : of the same placements.
+    calibration : of the same placements; its gyroscope biases are where the filters start.
     routine : (from_s, to_s) of a calibration routine in this session: its movements are a declared exercise set (id 0), so
         that the counts and alerts of daily life leave them out.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
+    filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
     state : of an earlier pipeline of the same session, to go on where it stopped.
     """
 
@@ -143,6 +157,7 @@ class Pipeline:
         want_angles: bool = False,
         routine: tuple[float, float] | None = None,
         start_s: float | None = None,
+        filters: Mapping[Placement, OrientationFilter] | None = None,
         state: PipelineState | None = None,
     ) -> None:
         calibration = calibration.for_sensors(tuple(sensors), config)
@@ -152,7 +167,12 @@ class Pipeline:
         self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
         self._trust *= 1.0 if all(spec.has_gyro for spec in sensors.values()) else trust.accelerometer_only
         s = state
-        self._chains = {p: _SensorChain(spec, config, s.sensors[p] if s else None) for p, spec in sensors.items()}
+        self._chains = {
+            p: _SensorChain(
+                spec, config, calibration.start_bias(p), (filters or {}).get(p), s.sensors[p] if s else None
+            )
+            for p, spec in sensors.items()
+        }
         self._join = Join(tuple(sensors), config.join, s.join if s else None)
         if s is None and start_s is not None:
             self._join.state.next_tick = int(np.floor(start_s)) * GRID_HZ

@@ -234,7 +234,7 @@ class ContextModel:
 
 _CROWD_BEFORE_S, _CROWD_AFTER_S = 8.0, 2.5
 """s around a lean in which others are counted; those after it are all known when its second is decided."""
-_REPEATS_DEG = 8.0  # a lean that starts this much further up can be a repetition; ours
+_REPEATS_DEG = 12.0  # a lean this far forward, and from this much further up, can be a repetition; ours
 _CROWDED_DOWN, _CROWDED_UP = np.array([1.0, 1.0, 1.0, 0.1]), np.array([1.0, 1.0, 0.2, 0.05])
 _FOLLOWED_DOWN, _FOLLOWED_UP = 0.1, 0.4
 """Factors on the chance of a chair for 0, 1, 2, more leans before, and for any after: repetitions are not chairs. Provisional:
@@ -244,7 +244,8 @@ after none of 70 sit-downs and 29 % of others)."""
 
 def _crowded(movement: Movement, others: list[Movement]) -> tuple[float, float]:
     """Factors on the chances of a sit-down and of a rise from the leans around this one."""
-    peaks = [m.peak_s - movement.peak_s for m in others if m.lean_peak_deg - m.lean_before_deg > _REPEATS_DEG]
+    leans = (m for m in others if min(m.lean_peak_deg, m.lean_peak_deg - m.lean_before_deg) > _REPEATS_DEG)
+    peaks = [m.peak_s - movement.peak_s for m in leans]
     before = min(sum(-_CROWD_BEFORE_S <= d < 0.0 for d in peaks), 3)
     followed = any(0.0 < d <= _CROWD_AFTER_S for d in peaks)
     down, up = (_FOLLOWED_DOWN, _FOLLOWED_UP) if followed else (1.0, 1.0)
