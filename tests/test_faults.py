@@ -284,6 +284,16 @@ def test_a_seated_pose_that_shows_no_gravity_is_left_out_and_named() -> None:
     assert "sacrum: the pose `slump` does not show gravity and is left out; record it again" in found.reasons
 
 
+def test_a_sensor_that_shows_no_gravity_has_no_upright_to_find() -> None:
+    """Force of 1e-308 m/s^2: its size is zero, its direction is not."""
+    columns, track = thinned(50.0), sound(50.0).track
+    for name in columns:
+        if "acc" in name:
+            columns[name] *= 1e-308
+    with pytest.raises(InputError, match="no upright moment"):
+        routine(recording_of(columns), track, own=True)
+
+
 def test_a_calibration_walk_without_a_bounce_leaves_walking_to_the_default() -> None:
     columns, track = zeroed("walk")
     found = routine(recording_of(columns), track)

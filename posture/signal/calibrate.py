@@ -309,7 +309,8 @@ def _self_sensor(track: _Track, placement: Placement, config: Config) -> SensorC
     spread = force.std(axis=1).max(axis=1)
     size = np.linalg.norm(force, axis=2)
     gait = size.std(axis=1)
-    upright = mean[:, 2] > np.cos(np.radians(_UPRIGHT_DEG)) * np.linalg.norm(mean, axis=1)
+    pull = np.linalg.norm(mean, axis=1)
+    upright = (mean[:, 2] > np.cos(np.radians(_UPRIGHT_DEG)) * pull) & (np.abs(pull - G_MPS2) < 0.5 * G_MPS2)
     if not upright.any():
         raise InputError(
             f"{placement}: no upright moment was found with its nominal axes (z up); give --poses so that the mounting can be found"
