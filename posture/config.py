@@ -432,23 +432,33 @@ class WearConfig(_Section):
     """When the sensor is not on a body."""
 
     window_s: Positive = Field(60.0, description="s; over this long nothing may move; ours: four breaths at the least")
+    rate_spread_max: Positive = Field(
+        0.5,
+        description="share of the least one-second rate by which the rate may vary: 0.3-0.4 by noise, 0.7 and more by breathing; "
+        "provisional: chosen on simulated tables, readers and sleepers",
+    )
     spread_max_deg: Positive = Field(
         0.2,
         description="deg; spread of one-second tilts on a table (0.15 with a noisy part); breathing moves a back by 0.5; ours",
     )
     non_wear_min_s: Positive = Field(600.0, description="s off the body that are non-wear; design default")
     shaken_mps2: Positive = Field(
-        0.12,
-        description="m/s^2; bounce of a second in which something lying is shaken: a bag, a car seat; breathing gives 0.02; "
-        "provisional: chosen on simulated bags and car seats",
+        0.08,
+        description="m/s^2; bounce of a second in which something that lies is shaken: a bag, a car seat; breathing gives 0.02; "
+        "provisional: chosen on simulated bags and car seats, weeks 1-5",
+    )
+    shaken_off_deg: Positive = Field(
+        50.0, description="deg back or to a side from which a shaken sensor is as good as lying: nobody walks so; ours"
     )
     shaken_share: Share = Field(
-        0.8, description="share of window_s that is shaken while lying: no body lies so; exercises on a mat pause; ours"
+        0.4,
+        description="share of window_s that is shaken while lying: no body lies so; exercises on a mat pause; "
+        "provisional: chosen on simulated car seats, weeks 1-5",
     )
     bridge_s: NonNegative = Field(
-        90.0, description="s between two stretches off the body, a bag put down, that belong to it; ours"
+        120.0, description="s between two stretches off the body, a bag put down, that belong to it; ours"
     )
-    off_share: Share = Field(0.7, description="share of a stretch that must be seen to be off the body; ours")
+    off_share: Share = Field(0.4, description="share of a stretch that must be seen to be off the body; ours")
 
 
 class SlipConfig(_Section):

@@ -114,6 +114,15 @@ def test_a_sensor_put_on_upside_down_gets_no_new_neutral_and_says_that_it_is_not
     assert stage.paused(np.arange(360.0))[70:].all()
 
 
+def test_a_walk_that_was_a_bag_is_put_right_by_the_next_walk() -> None:
+    """On from the table into a bag that is carried about, then on the body: the newer walk counts, and both are said."""
+    events, stage = day((0, 0), (30, 30), (4, -2), (4, -2), off=(70, 110))
+    assert states(events) == ["re_zeroed", "re_zeroed"]
+    turned = stage.worn(600.0).sensors[Placement.SACRUM].body_from_sensor
+    np.testing.assert_allclose(turned @ up(np.array([4.0]))[0], [0, 0, 1], atol=1e-12)
+    assert states(day((0, 0), (9, 9), (10, 8), (22, 9), (22, 9), off=(70, 110))[0]) == ["re_zeroed", "paused"]
+
+
 def test_a_gap_of_21_minutes_may_have_been_a_take_off_and_of_19_not() -> None:
     for minutes, wanted in ((21, ["re_zeroed"]), (19, [])):
         block = Day().stand(1).add(minutes, Context.GAP).add(1, Context.WALKING).stand(1).block()

@@ -3,7 +3,8 @@
 People walk alike from bout to bout, so the mean upright of a walk shows how a sensor sits. While worn: ok -> ask (two bouts in
 a row agree on a shift) -> paused (further off: nothing is scored) -> ok again when two bouts agree with the calibration. After the
 sensors may have been off the body: unsettled (nothing is scored) until the first walk, which turns their frames so that it looks
-like the calibration walk (re-zeroed). Never silent: every change is a `sensor_moved` event.
+like the calibration walk (re-zeroed). That is provisional until a second walk agrees: a bag can be walked about upright as well.
+Never silent: every change is a `sensor_moved` event.
 """
 
 from __future__ import annotations
@@ -52,9 +53,10 @@ class SlipState:
     """The open walking bout, the bout before, the trust, since when nothing is scored, and how the sensors sit.
 
     walked : seconds of the open bout, placement -> (k, 3) up vectors. before : start of the last finished bout and its shift per
-    placement, deg. anchors : inclination of walking per placement, deg. pauses : [from_s, to_s) stretches, the last one open
-    (inf) while nothing is scored. off_s : first second in which the sensors may have been off. gap_s : length of the gap so far.
-    worn_s : end of the seconds so far, where the last one was on the body. remounts : in order; the last one may be ahead.
+    placement, deg. anchors : inclination of walking per placement, deg. provisional : the frames rest on one walk since. pauses :
+    [from_s, to_s) stretches, the last one open (inf) while nothing is scored. off_s : first second in which the sensors may have
+    been off. worn_s : end of the seconds so far, where the last one was on the body. gap_s : length of the gap so far. remounts :
+    in order; the last one may be ahead.
     """
 
     start_s: float | None = None
@@ -62,6 +64,7 @@ class SlipState:
     before: tuple[float, dict[Placement, float]] | None = None
     anchors: dict[Placement, float] = field(default_factory=dict)
     trust: Trust = Trust.OK
+    provisional: bool = False
     pauses: list[tuple[float, float]] = field(default_factory=list)
     off_s: float | None = None
     worn_s: float | None = None
@@ -159,15 +162,17 @@ class Slip:
         ups = {p: up for p, parts in walked.items() if (up := _middle(np.concatenate(parts))) is not None}
         if state.trust is Trust.UNSETTLED:
             return self._settled(ups, start_s, now_s)
-        if state.remounts and start_s < state.remounts[-1].from_s:
-            return []  # walked on frames that were about to change
         if now_s - start_s < self.params.bout_min_s:
             return []
-        frames = self._frames(start_s) or {p: s.body_from_sensor for p, s in self.calibration.sensors.items()}
+        frames = self._frames(np.inf) or {p: s.body_from_sensor for p, s in self.calibration.sensors.items()}
         level = {p: _inclination_deg(frames[p] @ up) for p, up in ups.items()}
         for placement, angle_deg in level.items():
             state.anchors.setdefault(placement, angle_deg)
         shifts = {p: angle_deg - state.anchors[p] for p, angle_deg in level.items()}
+        if state.provisional and max(map(abs, shifts.values())) > self.params.ask_deg:
+            self._came_off(start_s)
+            return self._settled(ups, start_s, now_s)
+        state.provisional = False
         before, state.before = state.before, (start_s, shifts)
         if before is None:
             return []
@@ -201,7 +206,8 @@ class Slip:
         from_s = (int(now_s) // REMOUNT_S + 2) * REMOUNT_S
         state.remounts.append(Remount(from_s, frames))
         self._resume(float(from_s))
-        state.trust, off_s, state.off_s = Trust.OK, state.off_s, None
+        state.trust, state.provisional = Trust.OK, True
+        off_s, state.off_s = state.off_s, None
         shift = max(shifts.values(), key=abs)
         evidence: dict[str, JsonValue] = {f"{p}_shift_deg": round(s, 1) for p, s in shifts.items()}
         evidence |= {"off_s": off_s, "from_s": from_s}

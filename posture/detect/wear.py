@@ -28,12 +28,12 @@ class Worn:
 
 @dataclass(slots=True)
 class WearState:
-    """The last seconds, (4, < window): inclination of both segments, lateral lean, shaken while lying; and the open stretch.
+    """The last seconds, (5, < window): inclination of both segments, lateral lean, angular rate, shaken; and the open stretch.
 
     end_s : end of its last second that was off. off_n, shaken_n : its seconds that were off, and shaken.
     """
 
-    recent: Float = field(default_factory=lambda: np.empty((4, 0)))
+    recent: Float = field(default_factory=lambda: np.empty((5, 0)))
     start_s: float | None = None
     end_s: float = 0.0
     off_n: int = 0
@@ -77,18 +77,22 @@ class Wear:
         tilt = np.where(block.context == Context.GAP, np.nan, f.tilt_deg)
         # Both segments: the upper one breathes more. Lying on a side has a tilt only.
         segments = (np.where(np.isnan(a), tilt, a) for a in (f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg))
-        shaken = (tilt > self.lying_tilt_deg) & (f.gait_mps2 > p.shaken_mps2)
-        rows = np.concatenate([self.state.recent, np.stack([*segments, f.lateral_deg, shaken])], axis=1)
+        # Bent forwards people work and bounce; laid back or over to a side by so much nobody does.
+        over = (f.sacrum_inclination_deg < -p.shaken_off_deg) | (np.abs(f.lateral_deg) > p.shaken_off_deg)  # NaN: no
+        shaken = ((tilt > self.lying_tilt_deg) | over) & (f.gait_mps2 > p.shaken_mps2)
+        rows = np.concatenate([self.state.recent, np.stack([*segments, f.lateral_deg, f.rate_dps, shaken])], axis=1)
         self.state.recent = rows[:, max(0, rows.shape[1] - self.window + 1) :].copy()
         still, shook = np.zeros((2, m), dtype=np.bool_)
         before = np.full(m, self.window - 1)
         n = rows.shape[1] - self.window + 1
         if n > 0:
             windows = sliding_window_view(rows, self.window, axis=1)
-            spread = (windows[:3].max(axis=2) - windows[:3].min(axis=2)).max(axis=0)
-            still[m - n :] = spread < p.spread_max_deg  # NaN: no
-            shook[m - n :] = shaken[m - n :] & (windows[3].sum(axis=1) >= p.shaken_share * self.window)
-            before[m - n :] -= np.where(still[m - n :], 0, windows[3].argmax(axis=1))
+            least, most = windows[:4].min(axis=2), windows[:4].max(axis=2)
+            turned = (most[:3] - least[:3]).max(axis=0) < p.spread_max_deg  # NaN: no
+            # Noise keeps its level; breathing comes and goes, also about the vertical, where gravity does not show it.
+            still[m - n :] = turned & (most[3] - least[3] <= p.rate_spread_max * least[3])
+            shook[m - n :] = shaken[m - n :] & (windows[4].sum(axis=1) >= p.shaken_share * self.window)
+            before[m - n :] -= np.where(still[m - n :], 0, windows[4].argmax(axis=1))
         return still, shook, before
 
     def _sure(self, seconds: float) -> float:
