@@ -104,6 +104,10 @@ class Result:
             f"{placement}: {seconds:.0f} s in which the sensor was stuck on one reading were left out."
             for placement, seconds in pipeline.frozen_s().items()
         ]
+        self.notes += [
+            f"{placement}: {seconds:.2f} s are missing where its clock was corrected."
+            for placement, seconds in pipeline.lost_s().items()
+        ]
 
 
 def prepare(request: ReplayRequest) -> Prepared:
@@ -156,15 +160,21 @@ def calibrate_from(recording: Recording, poses_path: Path, config: Config) -> Ca
         raise InputError(
             f"{poses_path} holds no pose; leave --poses away to calibrate from walking, or see `posture calibrate --help`"
         )
+    from_s = min(start for windows in poses.values() for start, _ in windows)
     last_s = max(end for windows in poses.values() for _, end in windows)
-    blocks = recording.window(info.first_s, last_s)
-    return calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), poses, config)
+    first = info.segments_in(from_s, last_s)[0]
+    blocks = recording.window(first.first_s, last_s)
+    return calibrate(blocks, dict.fromkeys(info.selected, first.segment.rate_hz), poses, config)
 
 
 def _self_calibrated(recording: Recording, config: Config) -> Calibration:
     info = recording.info
-    blocks = recording.window(info.first_s, info.first_s + SELF_CALIBRATION_S)
-    return self_calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), config)
+    until_s = info.first_s + SELF_CALIBRATION_S
+    found = info.segments_in(info.first_s, until_s)
+    ends = [s.first_s for s in found[1:]] + [until_s]
+    longest, end_s = max(zip(found, ends, strict=True), key=lambda part: part[1] - part[0].first_s)
+    blocks = recording.window(longest.first_s, end_s)
+    return self_calibrate(blocks, dict.fromkeys(info.selected, longest.segment.rate_hz), config)
 
 
 def read_calibration(path: Path) -> Calibration:
@@ -276,6 +286,7 @@ def records(prepared: Prepared, result: Result) -> Records:
         "last_s": info.last_s,
         "sensors": [str(p) for p in info.selected],
         "rate_hz": {str(p): info.rate_hz for p in info.selected},
+        "segments": [{"first_s": s.first_s, "rate_hz": s.segment.rate_hz} for s in info.segments],
         "gyroscope": {str(p): info.has_gyro[p] for p in info.selected},
         "fusion": {str(p): filter_name(prepared.config.fusion, has_gyro=info.has_gyro[p]) for p in info.selected},
         "preset": str(prepared.config.alerts.preset),
