@@ -14,7 +14,7 @@ from kinematics import about, mounted, segment_signals, times
 from posture.config import FusionConfig, TimebaseConfig
 from posture.signal.fusion import Fusion, FusionState, OrientationFilter, TiltFilter, VqfFilter, make_filter
 from posture.signal.timebase import FORCE, RATE, UP, OrientedRun, Timebase
-from posture.types import G_MPS2, Float, ImuBlock, Placement, PostureError
+from posture.types import G_MPS2, Float, ImuBlock, Placement, PostureError, Segment
 
 PARAMS = FusionConfig()
 GAPS = TimebaseConfig()
@@ -178,6 +178,37 @@ def test_force_goes_through_unchanged_and_a_run_keeps_its_place() -> None:
     np.testing.assert_array_equal(run.channels[:, FORCE], block.acc_mps2)
     np.testing.assert_array_equal(run.arrived_s, block.arrived_s)
     assert (run.first_index, run.restart) == (0, True)
+
+
+@pytest.mark.parametrize("kind", ["vqf", "builtin", "tilt", "ahrs-mahony"])
+@pytest.mark.parametrize("rates", [(104.0, 26.0), (26.0, 200.0), (50.0, 4.0)])
+def test_a_new_rate_gives_a_filter_the_coefficients_of_that_rate(kind: str, rates: tuple[float, float]) -> None:
+    """After `set_rate` it does what one that was made for the rate does, bit for bit, where there is no bias to keep."""
+    old_hz, new_hz = rates
+    time_s = times(20.0, new_hz)
+    force, rate = segment_signals(time_s, 20.0 * np.sin(time_s))
+    changed = make_filter(old_hz, FusionConfig(filter=kind), has_gyro=True)
+    changed.set_rate(new_hz)
+    made = make_filter(new_hz, FusionConfig(filter=kind), has_gyro=True)
+    for a, b in zip(changed.update(force, rate), made.update(force, rate), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["vqf", "builtin"])
+def test_a_new_rate_keeps_the_bias_and_doubts_a_second(kind: str) -> None:
+    params = FusionConfig(filter=kind)
+    first = still(60.0, bias_radps=np.radians(5.0))
+    time_s = times(10.0, 104.0, 60.0)
+    second = mounted(
+        Placement.SACRUM, time_s, segment_signals(time_s, np.full(len(time_s), 30.0)), bias_radps=np.radians(5.0)
+    )
+    base, fusion = Timebase(50.0, GAPS), Fusion(50.0, params, GAPS, has_gyro=True)
+    fusion.push(base.push(replace(first, segment=Segment(0, 50.0))))
+    (run,) = fusion.push(base.push(replace(second, segment=Segment(1, 104.0))))
+    true_up = np.array([-np.sin(np.radians(30.0)), 0.0, np.cos(np.radians(30.0))])
+    assert angle_deg(run.channels[:, UP], true_up).max() < 0.1
+    assert np.degrees(np.abs(run.channels[:, RATE])).max() < 0.1
+    np.testing.assert_array_equal(np.flatnonzero(~run.trusted), np.arange(104))
 
 
 @pytest.mark.parametrize("kind", ["vqf", "builtin", "tilt"])
