@@ -3,7 +3,8 @@
 The column is looked at in windows of 10 s. A window votes for another rate if its own step differs by more than 5 % from that
 of the stretch so far, and does not just lack rows of it: after losses the old step still occurs between the rows that are left.
 Three windows in a row that vote for the same rate end the stretch; the change is put where it explains the single steps best.
-So a stretch counts if it fills three windows: surely from 40 s on, never below 30 s. A shorter one stays part of its neighbour.
+So a stretch counts if it fills most of three windows: surely from 40 s on, never up to 20 s. A shorter one stays part of its
+neighbour.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ _ALIVE_SHARE, _ALIVE_NEAR = 0.2, 0.1
 """Share of a window's steps that lie this near the stretch's own step where rows are only lost (70 % of them, at random)."""
 _LOSS_EXPLAINS = 0.75
 """Share of a longer step that the rows which are missing on the old grid must explain, if they are to be lost rows only."""
+_VOTES_NEAR = 2.0 * CHANGE_MIN
+"""Relative; how far two votes for one rate may be apart: forty jittered rows do not know theirs better."""
 _PENDING_MAX = 2 * WINDOWS_MIN
 """Windows kept back while their votes disagree."""
 _CHUNK_ROWS = 65_536
@@ -61,6 +64,10 @@ class Stretch:
         self._close()
         self._steps += after._steps
         self.rows, self.last_s = self.rows + after.rows, after.last_s
+
+    def forget(self) -> None:
+        """The rows so far say nothing of the rate."""
+        self._open, self._open_n, self._steps = [], 0, []
 
     def step_s(self) -> float:
         """The median over chunks, weighted by their rows; NaN where no two rows differ."""
@@ -112,16 +119,20 @@ class RateScan:
             self._windows(rows[:whole])
 
     def finish(self) -> list[Stretch]:
-        """All stretches in order, the last rows with the last one. Neighbours of one rate, after a doubtful while, are one."""
+        """All stretches in order, the last rows with the last one. After a doubtful while, neighbours of one rate are one,
+        and what was cut too short stays with the one before."""
         for rows in (self._held, *self._pending, self._tail):
             self._settle(rows)
         self._held, self._pending, self._tail = np.empty(0), [], np.empty(0)
         found = self._stretches[:1]
         for stretch in self._stretches[1:]:
-            if abs(stretch.step_s() / found[-1].step_s() - 1.0) <= CHANGE_MIN:
-                found[-1].join(stretch)
-            else:
+            long = stretch.last_s - stretch.first_s > (WINDOWS_MIN - 1) * WINDOW_S
+            if long and abs(stretch.step_s() / found[-1].step_s() - 1.0) > CHANGE_MIN:
                 found.append(stretch)
+                continue
+            if not long:
+                stretch.forget()
+            found[-1].join(stretch)
         return found
 
     def _windows(self, rows: Float) -> None:
@@ -178,7 +189,7 @@ class RateScan:
             else:
                 self._overflow()
             return
-        if self._candidate is not None and abs(vote / self._candidate - 1.0) <= CHANGE_MIN:
+        if self._candidate is not None and abs(vote / self._candidate - 1.0) <= _VOTES_NEAR:
             self._candidate_n += 1
         else:
             self._candidate, self._candidate_n = vote, 1
@@ -192,7 +203,7 @@ class RateScan:
         if len(rows) < _ROWS_MIN:
             return None
         own = self._step_of(rows)
-        if not self._step_min_s <= own <= self._step_max_s:
+        if not self._step_min_s <= own <= self._step_max_s * (1.0 + CHANGE_MIN):  # a window's step is not exact
             return None
         if self._step is None:
             return own
@@ -211,14 +222,14 @@ class RateScan:
     def _change(self, step: float) -> None:
         """The rows that were kept back, split where the old step gives way to the new one."""
         rows = np.concatenate([self._held, *self._pending])
-        old_step, self._step = self._step or step, step
-        established = self._agreed_n >= WINDOWS_MIN
-        self._pending, self._candidate, self._candidate_n, self._agreed_n = [], None, 0, WINDOWS_MIN
-        at = _split(rows, old_step, step) if established else 0
-        if established:
-            self._settle(rows[:at])
+        at = _split(rows, self._step or step, step)
+        self._settle(rows[:at])
+        if self._agreed_n >= WINDOWS_MIN:
             self._stretches.append(Stretch(self._step_of))
-        self._held = rows[at:]
+        else:  # the rows so far were too few to be a stretch: they stay in this one and do not count for its rate
+            self._stretches[-1].forget()
+        self._held, self._step, self._agreed_n = rows[at:], self._step_of(rows[at:]), WINDOWS_MIN
+        self._pending, self._candidate, self._candidate_n = [], None, 0
 
     def _overflow(self) -> None:
         """Bounds what is kept back where the votes go on to disagree."""
@@ -235,5 +246,7 @@ def _split(rows: Float, old_step: float, new_step: float) -> int:
     steps = np.diff(rows)
     old = np.concatenate([[0.0], np.cumsum(np.minimum(np.abs(steps / old_step - 1.0), 1.0))])
     new = np.concatenate([[0.0], np.cumsum(np.minimum(np.abs(steps / new_step - 1.0), 1.0))])
-    # The step into row j is nobody's: sum of the old misfit up to row j - 1, and of the new one from row j on.
-    return int(np.argmin(old[:-1] + new[-1] - new[1:])) + 1
+    # The step into row j is nobody's: sum of the old misfit up to row j - 1, and of the new one from row j on. The first of
+    # equals, and equal to far below what a single step adds.
+    misfit = old[:-1] + new[-1] - new[1:]
+    return int(np.argmax(misfit <= misfit.min() + 1e-6)) + 1
