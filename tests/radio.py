@@ -39,7 +39,9 @@ def arrivals(true_s: Float, rng: np.random.Generator) -> Float:
     return np.maximum.accumulate(true_s + late)
 
 
-def packets(device: Device, seconds: float, rng: np.random.Generator, *, rate_hz: float = 52.0, ask: bool = False) -> Packets:
+def packets(
+    device: Device, seconds: float, rng: np.random.Generator, *, rate_hz: float = 52.0, ask: bool = False
+) -> Packets:
     """A session's packets; ask : with one exchange of times a minute."""
     last_s = device.true_s(device.off_s + np.arange(PACKET_N - 1, round(seconds * rate_hz), PACKET_N) / rate_hz)
     asked = tuple(exchange(device, t, rng) for t in np.arange(5.0, seconds, 60.0)) if ask else ()

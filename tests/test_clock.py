@@ -10,7 +10,7 @@ import pytest
 from contract import Case, check_stage, cuts_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from radio import WAIT_S, Device, exchange, packets
+from radio import WAIT_S, Device, packets
 
 from posture.config import ClockConfig
 from posture.signal.clock import ClockEstimator, ClockState, Exchange, Line, Packets
@@ -61,7 +61,9 @@ def test_no_slope_is_applied_in_the_first_ten_minutes_and_the_error_stays_small_
     assert all(f.drift_ppm == 0.0 for f in early)
     assert all(f.drift_ppm != 0.0 for f in fits if f.from_tick > 660 * GRID_HZ)
     error = errors_s(fits, device, np.arange(15.0, 600.0))
-    assert np.abs(error).max() < WAIT_S[0] + 80e-6 * 130.0 + 0.002  # it follows at most two refits and their means behind
+    assert (
+        np.abs(error).max() < WAIT_S[0] + 80e-6 * 130.0 + 0.002
+    )  # it follows at most two refits and their means behind
 
 
 def test_an_unsure_slope_is_not_applied_however_long_it_took() -> None:
@@ -177,7 +179,11 @@ def ramp(n: int, rate_hz: float) -> OrientedRun:
 
 def cut(run: OrientedRun, a: int, b: int) -> OrientedRun:
     return OrientedRun(
-        run.first_index + a, run.restart and a == 0, run.channels[a:b].copy(), run.trusted[a:b].copy(), run.arrived_s[a:b].copy()
+        run.first_index + a,
+        run.restart and a == 0,
+        run.channels[a:b].copy(),
+        run.trusted[a:b].copy(),
+        run.arrived_s[a:b].copy(),
     )
 
 
@@ -238,7 +244,13 @@ def test_a_step_forward_waits_for_its_samples() -> None:
 
 def grid_case() -> Case:
     run = ramp(1500, 95.238)
-    due = {0: fit_at(0, 0.3), 301: fit_at(400, 0.7, 90.0), 640: fit_at(620, 0.2, 90.0), 900: fit_at(830, 3.0), 990: fit_at(1000, 3.01)}
+    due = {
+        0: fit_at(0, 0.3),
+        301: fit_at(400, 0.7, 90.0),
+        640: fit_at(620, 0.2, 90.0),
+        900: fit_at(830, 3.0),
+        990: fit_at(1000, 3.01),
+    }
 
     def push(grid: Grid, piece: tuple[int, OrientedRun]) -> list[TickRun]:
         first, part = piece
@@ -251,7 +263,12 @@ def grid_case() -> Case:
     def whole(outs: list[Any]) -> dict[str, Any]:
         found = [t for part in outs for t in part]
         tick, shown, arrived_s = columns(found)
-        return {"tick": tick, "shown": shown, "arrived_s": arrived_s, "trusted": np.concatenate([t.trusted for t in found])}
+        return {
+            "tick": tick,
+            "shown": shown,
+            "arrived_s": arrived_s,
+            "trusted": np.concatenate([t.trusted for t in found]),
+        }
 
     return Case(
         make=lambda state: Grid(95.238, state, history_s=PARAMS.history_s),

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 from radio import Device
-from streams import BOTH, CONFIG
+from streams import BOTH
 from wearing import Part, Score, Wearing, batches, flexion_of, score, worn
 
 from posture.types import GRID_HZ, Segment
@@ -51,7 +51,9 @@ def test_a_reboot_in_the_middle_is_a_gap_and_nothing_else() -> None:
         sensors.append(Wearing(placement, (first, second), seed))
     tick, flexion_deg = flexion_of(batches(sensors, model=True))
     before, after = score(tick, flexion_deg, 60.0, 1499.0), score(tick, flexion_deg, 1520.0, 2990.0)
-    whole = score(*flexion_of(batches([worn(SACRUM, 0.0, 0.833, 0), worn(UPPER, 0.0, 0.833, 1)], model=False)), 1520.0, 2990.0)
+    whole = score(
+        *flexion_of(batches([worn(SACRUM, 0.0, 0.833, 0), worn(UPPER, 0.0, 0.833, 1)], model=False)), 1520.0, 2990.0
+    )
     assert before.share > 0.99
     assert after.share > 0.99
     assert after.rmse_deg - whole.rmse_deg < 0.2
@@ -77,7 +79,9 @@ def test_a_rate_that_changes_on_the_way_is_followed_with_the_bias_kept() -> None
         for seed, (placement, ppm) in enumerate(((SACRUM, 30.0), (UPPER, -30.0)))
     ]
     tick, flexion_deg = flexion_of(batches(sensors, model=True))
-    parts = [score(tick, flexion_deg, k * length_s + 60.0 * (k == 0), (k + 1) * length_s, start_s=300.0) for k in range(3)]
+    parts = [
+        score(tick, flexion_deg, k * length_s + 60.0 * (k == 0), (k + 1) * length_s, start_s=300.0) for k in range(3)
+    ]
     soon = [score(tick, flexion_deg, k * length_s, k * length_s + 20.0, start_s=300.0) for k in (1, 2)]
     assert all(part.share > 0.99 for part in parts)
     assert max(part.rmse_deg for part in parts) < 1.2  # 0.89, 0.59 and 0.65 when this was written

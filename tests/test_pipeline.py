@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,17 @@ from seconds import wear
 from posture.config import Config
 from posture.pipeline import CALIBRATION_SET, Output, Pipeline, SensorSpec
 from posture.signal.calibration import Calibration
-from posture.types import ClockFit, EpochBlock, ImuBatch, ImuBlock, InputError, Placement, PostureEvent, Segment, Verdict
+from posture.types import (
+    ClockFit,
+    EpochBlock,
+    ImuBatch,
+    ImuBlock,
+    InputError,
+    Placement,
+    PostureEvent,
+    Segment,
+    Verdict,
+)
 
 BOTH = wear()
 
@@ -74,7 +85,7 @@ def test_only_the_slow_part_of_a_session_counts_bends_without_a_verdict(batch_s:
     pipeline = Pipeline({b.placement: SensorSpec(RATE_HZ) for b in whole}, BOTH, Config())
     events = []
     edges = np.arange(0.0, body.now_s + batch_s, batch_s)
-    for low_s, high_s in zip(edges, edges[1:], strict=False):
+    for low_s, high_s in pairwise(edges):
         blocks = []
         for block in (b for part in parts for b in part):
             rows = (block.time_s >= low_s) & (block.time_s < high_s)

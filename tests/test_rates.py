@@ -89,7 +89,9 @@ def test_a_change_of_9_percent_is_seen_in_times_of_a_millisecond() -> None:
 @pytest.mark.parametrize(("length_s", "counts"), [(9.0, False), (20.0, False), (40.0, True), (47.0, True)])
 @pytest.mark.parametrize("where", ["start", "middle"])
 def test_a_stretch_counts_from_40_s_on_and_never_up_to_20_s(length_s: float, counts: bool, where: str) -> None:
-    parts = [(100.0, length_s), (50.0, 300.0)] if where == "start" else [(50.0, 303.0), (100.0, length_s), (50.0, 300.0)]
+    parts = (
+        [(100.0, length_s), (50.0, 300.0)] if where == "start" else [(50.0, 303.0), (100.0, length_s), (50.0, 300.0)]
+    )
     whole = [hz for hz, _ in parts]
     assert [hz for _, hz in stretches(times(parts))] == pytest.approx(whole if counts else [50.0])
 

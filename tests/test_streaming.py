@@ -471,7 +471,9 @@ def radio_case() -> Case:
 
 def segments_case() -> Case:
     """104, 26 and 52 Hz by clocks that drift, a reboot with a hole, and fits that come every few seconds, over a radio."""
-    clock = CONFIG.clock.model_copy(update={"window_s": 2.0, "refit_s": 4.0, "slope_min_s": 20.0, "slope_se_max_ppm": 200.0})
+    clock = CONFIG.clock.model_copy(
+        update={"window_s": 2.0, "refit_s": 4.0, "slope_min_s": 20.0, "slope_se_max_ppm": 200.0}
+    )
     sensors = []
     for seed, (placement, ppm) in enumerate(zip(BOTH, (80.0, -80.0), strict=True)):
         spans = ((0, 104.0, 0.0, 45.0), (1, 26.0, 45.0, 90.0), (2, 52.0, 93.0, 140.0))

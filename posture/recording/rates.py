@@ -120,7 +120,8 @@ class RateScan:
 
     def finish(self) -> list[Stretch]:
         """All stretches in order, the last rows with the last one. After a doubtful while, neighbours of one rate are one,
-        and what was cut too short stays with the one before."""
+        and what was cut too short stays with the one before.
+        """
         for rows in (self._held, *self._pending, self._tail):
             self._settle(rows)
         self._held, self._pending, self._tail = np.empty(0), [], np.empty(0)

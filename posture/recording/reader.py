@@ -110,7 +110,9 @@ class Recording:
             gyr = [b.gyr_radps for b in mine if b.gyr_radps is not None]
             none = np.empty((0, 3)) if sensor.gyr else None
             segment = mine[0].segment if mine else None
-            blocks.append(ImuBlock(sensor.placement, time_s, acc, np.concatenate(gyr) if gyr else none, time_s, segment))
+            blocks.append(
+                ImuBlock(sensor.placement, time_s, acc, np.concatenate(gyr) if gyr else none, time_s, segment)
+            )
         return tuple(blocks)
 
     def _read(
@@ -129,9 +131,9 @@ class Recording:
             if not len(time_s):
                 continue
             by_name = dict(zip(names, columns, strict=True))
-            for segment, rows in self._cut(time_s):
-                part = by_name if segment is None else {n: c[rows] for n, c in by_name.items()}
-                yield time_s[rows], tuple(_block(s, time_s[rows], part, segment) for s in self._sensors)
+            for segment, own in self._cut(time_s):
+                part = by_name if segment is None else {n: c[own] for n, c in by_name.items()}
+                yield time_s[own], tuple(_block(s, time_s[own], part, segment) for s in self._sensors)
 
     def _cut(self, time_s: Float) -> Iterator[tuple[Segment | None, slice]]:
         """The segments of some rows, (n,) n > 0, and which rows those are; None where the whole recording is one."""
@@ -244,9 +246,7 @@ def _notes(
     if slow:
         low = " and ".join(f"{hz:.3g}" for hz in slow)
         at = "" if len(segments) == 1 else "At "
-        notes.append(
-            f"{at}{low} samples a second: bends are counted without a verdict (that needs {_FULL_RATE_HZ:g})."
-        )
+        notes.append(f"{at}{low} samples a second: bends are counted without a verdict (that needs {_FULL_RATE_HZ:g}).")
     if file.time_is_float32 and scan.last_s > _FLOAT32_TIME_MAX_S:
         notes.append("time_s is float32, too coarse for so long a recording; write it as float64.")
     return tuple(notes)
@@ -261,9 +261,7 @@ def _rows(n: int) -> str:
     return f"{n} row{'s' * (n != 1)}"
 
 
-def _block(
-    sensor: SensorColumns, time_s: Float, columns: Mapping[str, Float], segment: Segment | None
-) -> ImuBlock:
+def _block(sensor: SensorColumns, time_s: Float, columns: Mapping[str, Float], segment: Segment | None) -> ImuBlock:
     acc_mps2 = _stack([columns[n] for n in sensor.acc])
     gyr_radps = _stack([columns[n] for n in sensor.gyr]) if sensor.gyr else None
     return ImuBlock(sensor.placement, time_s, acc_mps2, gyr_radps, time_s, segment)

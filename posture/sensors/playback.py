@@ -76,6 +76,11 @@ def pieces(batch: ImuBatch, step_s: float, *, from_s: float | None = None) -> It
 
 
 def _rows(block: ImuBlock, rows: slice) -> ImuBlock:
-    names = ("time_s", "acc_mps2", "gyr_radps", "arrived_s", "index")
-    cut = {name: None if (column := getattr(block, name)) is None else column[rows] for name in names}
-    return replace(block, **cut)
+    return replace(
+        block,
+        time_s=block.time_s[rows],
+        acc_mps2=block.acc_mps2[rows],
+        gyr_radps=None if block.gyr_radps is None else block.gyr_radps[rows],
+        arrived_s=block.arrived_s[rows],
+        index=None if block.index is None else block.index[rows],
+    )

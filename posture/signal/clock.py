@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -32,7 +33,8 @@ _SD_FLOOR_S = 1e-6
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One question for the time: s on the host's monotonic axis when it was sent and its answer came, s on the device's when the
-    question came and the answer was sent (t1, t4, t2, t3 of NTP, RFC 5905)."""
+    question came and the answer was sent (t1, t4, t2, t3 of NTP, RFC 5905).
+    """
 
     sent_s: float
     device_got_s: float
@@ -67,7 +69,7 @@ class Packets:
 
 @dataclass(slots=True)
 class ClockState:
-    """The open window (its number on the host's axis, its packets, the least delayed of them), the points in reach, the last fit."""
+    """The open window (number on the host's axis, packets, the least delayed of them), the points in reach, the last fit."""
 
     segment: int | None = None
     window: int = 0
@@ -102,7 +104,7 @@ class ClockEstimator:
             fits.append(self._first(float(packets.device_s[0]), float(packets.arrived_s[0])))
         self.state.exchanges += packets.exchanges
         edges = [0, *(np.flatnonzero(np.diff(window)) + 1).tolist(), len(window)] if len(window) else []
-        for a, b in zip(edges, edges[1:], strict=False):
+        for a, b in pairwise(edges):
             if window[a] > self.state.window:
                 fits += self._closed((self.state.window + 1) * self.params.window_s)
                 self.state.window = int(window[a])
@@ -153,7 +155,8 @@ class ClockEstimator:
         slope_se_ppm = 1e6 / math.sqrt(weight) if weight else math.inf
         at_s = state.envelope[-1][0]
         known = (
-            at_s - state.envelope[0][0] >= params.slope_min_s - params.window_s and slope_se_ppm <= params.slope_se_max_ppm
+            at_s - state.envelope[0][0] >= params.slope_min_s - params.window_s
+            and slope_se_ppm <= params.slope_se_max_ppm
         )
         if known:
             offset_s = envelope.mean_y_s + slope * (at_s - envelope.mean_x_s)

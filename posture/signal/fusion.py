@@ -85,6 +85,9 @@ def _new_vqf(rate_hz: float, params: FusionConfig) -> Any:
 class TiltFilter:
     """Direction of the low-passed specific force; for sensors without a gyroscope. Its rate is that of the up vector."""
 
+    _memory: Float | None
+    _last_up: Float | None
+
     def __init__(self, rate_hz: float, params: FusionConfig) -> None:
         self._params = params
         self.set_rate(rate_hz)
@@ -115,8 +118,7 @@ class TiltFilter:
 
     def restart(self) -> None:
         """See `OrientationFilter`."""
-        self._memory: Float | None = None
-        self._last_up: Float | None = None
+        self._memory = self._last_up = None
 
     def set_rate(self, rate_hz: float) -> None:
         """See `OrientationFilter`."""

@@ -37,7 +37,8 @@ class Run:
 @dataclass(slots=True)
 class TimebaseState:
     """The open segment and the clock's origin in it (the sensor's counter there, if it has one), the last real sample, how often
-    the last reading (the sum of its values) came in a row, and counts; `frozen_n` is of the open segment."""
+    the last reading (the sum of its values) came in a row, and counts; `frozen_n` is of the open segment.
+    """
 
     segment: Segment | None = None
     origin_s: float | None = None
@@ -145,9 +146,7 @@ class Timebase:
         rows = [block.acc_mps2[-1:]] if block.gyr_radps is None else [block.acc_mps2[-1:], block.gyr_radps[-1:]]
         self.state.last_index, self.state.last = int(index[-1]), np.hstack(rows)
         measured = np.ones(len(index), dtype=np.bool_)
-        return Run(
-            int(index[0]), False, block.acc_mps2, block.gyr_radps, measured, block.arrived_s, self.state.segment
-        )
+        return Run(int(index[0]), False, block.acc_mps2, block.gyr_radps, measured, block.arrived_s, self.state.segment)
 
     def _refuse_broken_clock(self, step: Int, index: Int) -> None:
         worst = int(np.argmax(step))
@@ -392,7 +391,9 @@ class Grid:
         """The run, led by what is kept of it from before, at fractional sample indices `at`."""
         state = self.state
         begin = at[0] - run.first_index
-        if begin >= 0 and at[-1] - at[0] == len(at) - 1 and begin == np.floor(begin):  # the sensor runs on the grid itself
+        if (
+            begin >= 0 and at[-1] - at[0] == len(at) - 1 and begin == np.floor(begin)
+        ):  # the sensor runs on the grid itself
             rows = slice(int(begin), int(begin) + len(at))
             state.used_index = max(state.used_index, int(at[-1]))
             return self._given(TickRun(first_tick, run.channels[rows], run.trusted[rows], run.arrived_s[rows]))
