@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -170,6 +171,14 @@ def test_a_replay_judges_each_part_by_its_own_rate_and_session_json_lists_them(
     ]
     again = records(prepared, run(prepared, prepared.recording.batches(777)))
     assert (again.events, again.alerts) == (made.events, made.alerts)
+
+
+def test_smoothing_follows_the_rates_too(bends: tuple[Recording, ReplayRequest]) -> None:
+    prepared = prepare(replace(bends[1], smooth=True))
+    made = records(prepared, run(prepared, prepared.recording.batches()))
+    found = [(e["verdict"], e["peak_deg"]) for e in made.events if e["kind"] == "bend"]
+    assert [verdict for verdict, _ in found] == [Verdict.ROUNDED] * 2 + [Verdict.UNKNOWN] * 2 + [Verdict.ROUNDED] * 2
+    assert [peak_deg for _, peak_deg in found] == pytest.approx([80.0] * 6, abs=3.0)
 
 
 def test_a_window_over_a_change_of_rate_is_refused_with_its_moment(bends: tuple[Recording, ReplayRequest]) -> None:

@@ -141,17 +141,23 @@ class BuiltinState:
 class BuiltinFilter:
     """Six-axis orientation with rest bias; an `OrientationFilter`.
 
-    rate_hz : sample rate, Hz. params : `tau_acc_s` and `bias_clip_dps` are used. rest_bias : False is BasicVQF and nothing else.
+    rate_hz : sample rate, Hz. params : `tau_acc_s`, `bias_clip_dps` and `start_bias_sigma_dps` are used. rest_bias : False is
+    BasicVQF and nothing else. bias_radps : (3,) first estimate of the bias; None: nothing is known of it.
 
     Rows with a value that is not finite do not get in: they turn nothing, weigh nothing and come out as NaN. A force of exactly
     0, 0, 0 turns with the gyroscope and weighs nothing, as in vqf.
     """
 
-    def __init__(self, rate_hz: float, params: FusionConfig, *, rest_bias: bool = True) -> None:
+    def __init__(
+        self, rate_hz: float, params: FusionConfig, *, rest_bias: bool = True, bias_radps: Float | None = None
+    ) -> None:
         self._params, self._rest_bias = params, rest_bias
         self._clip_radps = math.radians(params.bias_clip_dps)
         self._unknown = self._clip_radps**2
         self.state = BuiltinState((0.0, 0.0, 0.0), self._unknown)
+        if bias_radps is not None:
+            x, y, z = np.clip(bias_radps, -self._clip_radps, self._clip_radps).tolist()
+            self.state = BuiltinState((x, y, z), math.radians(params.start_bias_sigma_dps) ** 2)
         self.set_rate(rate_hz)
 
     def set_rate(self, rate_hz: float) -> None:

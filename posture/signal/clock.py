@@ -131,9 +131,9 @@ class ClockEstimator:
     def _closed(self, end_s: float) -> list[ClockFit]:
         """The open window is over: its point, and a fit where one is due."""
         state, params = self.state, self.params
-        if state.packets_n >= params.packets_min:
+        if state.packets_n >= params.window_packets:
             state.envelope.append(state.best)
-        known = state.packets_n >= params.packets_min
+        known = state.packets_n >= params.window_packets
         state.packets_n, state.best = 0, (0.0, math.inf)
         if not known or end_s - state.fitted_s < params.refit_s:
             return []
