@@ -248,8 +248,8 @@ def grid_case() -> Case:
         0: fit_at(0, 0.3),
         301: fit_at(400, 0.7, 90.0),
         640: fit_at(620, 0.2, 90.0),
-        900: fit_at(830, 3.0),
-        990: fit_at(1000, 3.01),
+        900: fit_at(700, 3.0),
+        990: fit_at(850, 3.01),
     }
 
     def push(grid: Grid, piece: tuple[int, OrientedRun]) -> list[TickRun]:

@@ -292,3 +292,16 @@ def test_the_filter_is_vqf_with_a_gyroscope_and_tilt_without_or_on_request() -> 
 def test_vqf_without_a_gyroscope_says_what_to_use() -> None:
     with pytest.raises(PostureError, match="needs a gyroscope; use filter = 'tilt'"):
         VqfFilter(50.0, PARAMS).update(still(1.0).acc_mps2, None)
+
+
+def test_fusion_gives_its_filter_the_rate_of_the_segment() -> None:
+    """A tilt filter has no bias to keep: after the change it does what one that was made for the new rate does."""
+    params = FusionConfig(filter="tilt")
+    time_s = times(10.0, 104.0, 10.0)
+    block = mounted(Placement.SACRUM, time_s, segment_signals(time_s, 20.0 * np.sin(time_s)))
+    block = replace(block, segment=Segment(1, 104.0))
+    base, fusion = Timebase(50.0, GAPS), Fusion(50.0, params, GAPS, has_gyro=True)
+    fusion.push(base.push(replace(still(10.0), segment=Segment(0, 50.0))))
+    (changed,) = fusion.push(base.push(block))
+    (made,) = Fusion(104.0, params, GAPS, has_gyro=True).push(Timebase(104.0, GAPS).push(block))
+    np.testing.assert_array_equal(changed.channels, made.channels)

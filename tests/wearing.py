@@ -137,7 +137,9 @@ def flexion_of(found: Iterator[ImuBatch]) -> tuple[Float, Float]:
     fusions = {p: Fusion(50.0, CONFIG.fusion, CONFIG.timebase, has_gyro=True) for p in BOTH}
     grids = {p: Grid(50.0, history_s=CONFIG.clock.history_s) for p in BOTH}
     join, parts = Join(BOTH, CONFIG.join), []
+    last: tuple[ImuBlock, ...] = ()
     for batch in found:
+        last = batch.blocks or last
         for fit in batch.fits:
             grids[fit.placement].learn(fit)
         ticks: dict[Placement, list[TickRun]] = {p: [] for p in BOTH}
@@ -150,6 +152,8 @@ def flexion_of(found: Iterator[ImuBatch]) -> tuple[Float, Float]:
     assert not any(grid.state.lost_n for grid in grids.values())
     tick = np.concatenate([a.first_tick + np.arange(len(a)) for a in parts])
     np.testing.assert_array_equal(np.diff(tick), 1)
+    # No sensor fell silent on the way: 5 s is what clocks may be apart without the model.
+    assert tick[-1] / GRID_HZ > max(float(b.arrived_s[-1]) for b in last) - 5.0
     return tick, np.concatenate([np.where(a.trusted, a.flexion_deg, np.nan) for a in parts])
 
 

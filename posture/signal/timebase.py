@@ -323,6 +323,8 @@ class Grid:
         last = run.first_index + len(run.channels) - 1
         parts: list[TickRun] = []
         for fit, start, stop in self._spans():
+            if not fresh and state.next_tick is not None and state.next_tick >= stop:
+                continue  # over; by this fit the newest sample may lie anywhere
             line = _Line(origin_s, self.rate_hz, fit)
             kept = max(state.first_index, state.used_index - self._history_n)
             first = max(math.ceil(line.tick(kept)), start)
