@@ -43,7 +43,7 @@ CHAIR_KINDS = (EventKind.SIT_TO_STAND, EventKind.STAND_TO_SIT)
 def summarise(
     epochs: EpochBlock, events: Sequence[DayEvent], alerts: Sequence[DayAlert], session: Session
 ) -> DailySummary:
-    """The whole recording as one summary (a session is split at 04:00 by the caller, by slicing, when days are kept).
+    """All these epochs as one summary (`analysis.days.split` cuts a session at 04:00).
 
     epochs : one row per second, gaps included (InputError otherwise). Events with a `set_id` leave the daily counts; set 0 is
     the calibration routine.
@@ -61,7 +61,7 @@ def summarise(
         schema_version=SCHEMA_VERSION,
         code_version=session.code_version,
         source=session.source,
-        period=period_of(epochs, session.clock),
+        period=period_of(epochs, session),
         wear=wear,
         basis=_basis(epochs, worn, daily, session),
         context_min={name: _minutes(mask) for name, mask in done.items()},

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -32,6 +32,7 @@ from posture.types import (
 FORMAT = 1
 """The version of session.json that this code reads."""
 DAY_BEGINS_H = 4
+"""o'clock, local time of the zone in which the session began (architecture.md)."""
 EPOCH_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(EpochBlock))
 """Columns of epochs.parquet, by the names of `EpochBlock`."""
 CODE_COLUMNS = ("context", "flexed")
@@ -140,10 +141,19 @@ class CalibrationInfo(BaseModel):
     flexed_sitting: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The day of a longer session that is looked at: its first second, and all days of the session (ISO dates)."""
+
+    first_s: float
+    days: tuple[str, ...]
+
+
 class Session(BaseModel):
     """session.json: where the recording comes from and what was in force.
 
     start_utc : the moment of second 0, None without a clock. zone : IANA name; a clock without a zone is read as UTC.
+    part : not in the file; None: the whole session.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -160,6 +170,7 @@ class Session(BaseModel):
     judges: str
     notes: tuple[str, ...] = ()
     config: dict[str, dict[str, Any]] = {}
+    part: Part | None = None
 
     @field_validator("zone")
     @classmethod
@@ -180,15 +191,19 @@ class Session(BaseModel):
     @property
     def clock(self) -> Clock:
         """How seconds of this recording read on the wall."""
-        return Clock(self.start_utc, ZoneInfo(self.zone or "UTC"))
+        return Clock(self.start_utc, ZoneInfo(self.zone or "UTC"), self.part.first_s if self.part else 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Turns seconds of the recording into local time, or into time from the start where there is no clock."""
+    """Turns seconds of the recording into local time, or into time from the start where there is no clock.
+
+    today_s : a second of the day on which a time carries no mark of another day.
+    """
 
     start_utc: datetime | None
     zone: ZoneInfo
+    today_s: float = 0.0
 
     @property
     def known(self) -> bool:
@@ -207,28 +222,68 @@ class Clock:
         return (self.start_utc + timedelta(seconds=float(second_s))).astimezone(self.zone)
 
     def text(self, second_s: float, *, seconds: bool = True) -> str:
-        """`09:12:05`, later days marked `+1 d`; without a clock `0:12:05` from the start."""
+        """`09:12:05`, later days marked `+1 d`, an hour that comes twice with its zone: `02:30:00 CEST`; without a clock
+        `0:12:05` from the start.
+        """
         local = self.at(second_s)
         if local is None:
             minutes, rest = divmod(int(second_s), 60)
             return f"{minutes // 60}:{minutes % 60:02d}" + (f":{rest:02d}" if seconds else "")
-        first = self.at(0.0)
-        days = (local.date() - first.date()).days if first else 0
-        return f"{local:%H:%M:%S}"[: 8 if seconds else 5] + (f" +{days} d" if days else "")
+        today = self.at(self.today_s)
+        days = (local.date() - today.date()).days if today else 0
+        twice = local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
+        text = f"{local:%H:%M:%S}"[: 8 if seconds else 5] + (f" {local.tzname()}" if twice else "")
+        return text + (f" {days:+d} d" if days else "")
 
     def steps(self, first_s: float, last_s: float, step_s: int) -> list[float]:
-        """Seconds in [first_s, last_s] on whole steps of the local day, or of the recording without a clock."""
-        local = self.at(first_s)
-        into_s = first_s
-        if local is not None:
-            into_s = local.hour * 3600 + local.minute * 60 + local.second + local.microsecond / 1e6
-        start_s = first_s + (-into_s) % step_s
-        return [start_s + k * step_s for k in range(int(max(0.0, last_s - start_s) // step_s) + 1) if start_s <= last_s]
+        """Seconds in [first_s, last_s] on whole steps of the local day, or of the recording without a clock.
+
+        Where the clocks change, an hour that comes twice has its steps twice, and one that is left out has none.
+        """
+        first, last = self.at(first_s), self.at(last_s)
+        if first is None or last is None or self.start_utc is None:
+            start_s = first_s + (-first_s) % step_s
+            return [
+                start_s + k * step_s for k in range(int(max(0.0, last_s - start_s) // step_s) + 1) if start_s <= last_s
+            ]
+        change = abs((first.utcoffset() or timedelta()) - (last.utcoffset() or timedelta()))
+        wall, end = first.replace(tzinfo=None) - change, last.replace(tzinfo=None) + change
+        wall -= (wall - datetime.combine(wall, time())) % timedelta(seconds=step_s)
+        found = set()
+        while wall <= end:
+            for fold in (0, 1):
+                moment = wall.replace(tzinfo=self.zone, fold=fold).astimezone(UTC)
+                there = moment.astimezone(self.zone).replace(tzinfo=None) == wall  # not left out
+                at_s = (moment - self.start_utc).total_seconds()
+                if there and first_s <= at_s <= last_s:
+                    found.add(at_s)
+            wall += timedelta(seconds=step_s)
+        return sorted(found)
+
+    def day_of(self, second_s: float) -> date | None:
+        """The day to which a second belongs: 02:00 belongs to the evening before. None without a clock."""
+        local = self.at(second_s)
+        return None if local is None else local.date() - timedelta(days=local.hour < DAY_BEGINS_H)
+
+    def days(self, first_s: float, last_s: float) -> list[tuple[str, float]]:
+        """The days of [first_s, last_s] and the second at which each begins, in order; none without a clock."""
+        day, end = self.day_of(first_s), self.day_of(last_s)
+        if day is None or end is None or self.start_utc is None:
+            return []
+        found = []
+        while day <= end:
+            begin = datetime.combine(day, time(DAY_BEGINS_H), tzinfo=self.zone)
+            found.append((day.isoformat(), (begin.astimezone(UTC) - self.start_utc).total_seconds()))
+            day += timedelta(days=1)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """What a recording covers: [first_s, last_s) and, with a clock, local times (ISO 8601) and its day."""
+    """What a recording covers: [first_s, last_s) and, with a clock, local times (ISO 8601), its day, and all days of its session.
+
+    Of a session over several days this is the part that lies in `day`.
+    """
 
     clock_known: bool
     zone: str | None
@@ -237,6 +292,7 @@ class Period:
     start_local: str | None
     end_local: str | None
     day: str | None
+    session_days: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,16 +323,17 @@ class ReportInput:
         )
 
 
-def period_of(epochs: EpochBlock, clock: Clock) -> Period:
-    """The period of these epochs. A day begins at 04:00 (architecture.md): 02:00 belongs to the evening before."""
+def period_of(epochs: EpochBlock, session: Session) -> Period:
+    """The period of these epochs; its day is that of its first second."""
+    clock = session.clock
     first_s = float(epochs.start_s[0]) if len(epochs) else 0.0
     last_s = float(epochs.start_s[-1]) + 1.0 if len(epochs) else 0.0
-    start, end = clock.at(first_s), clock.at(last_s)
-    if start is None or end is None:
-        return Period(False, None, first_s, last_s, None, None, None)
-    day = start.date() - timedelta(days=start.hour < DAY_BEGINS_H)
+    start, end, day = clock.at(first_s), clock.at(last_s), clock.day_of(first_s)
+    if start is None or end is None or day is None:
+        return Period(False, None, first_s, last_s, None, None, None, ())
     at = [moment.isoformat(timespec="seconds") for moment in (start, end)]
-    return Period(True, clock.zone.key, first_s, last_s, at[0], at[1], day.isoformat())
+    days = session.part.days if session.part else tuple(d for d, _ in clock.days(first_s, max(first_s, last_s - 1.0)))
+    return Period(True, clock.zone.key, first_s, last_s, at[0], at[1], day.isoformat(), days)
 
 
 def runs(codes: Int | Int8 | Bool) -> tuple[Int, Int, Int]:

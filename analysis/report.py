@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.daily import summarise
+from analysis.days import chosen, split, summarised
 from analysis.figure_data import END_RANGE_PCT, bend_points, bout_data, meter_data, ribbon_data
 from analysis.inputs import NOT_MEDICAL, RED_FLAGS, ReportInput, load
 from analysis.schema import DailySummary
@@ -168,8 +169,10 @@ def render_html(day: ReportInput) -> str:
     )
 
 
-def write(folder: Path, fmt: str, out: Path | None = None) -> list[Path]:
+def write(folder: Path, fmt: str, out: Path | None = None, *, day: str | None = None) -> list[Path]:
     """Write a report of a replay folder; gives back the files written, each of them whole.
+
+    day : ISO date, for a session over 04:00, where days begin; None: the day that was worn longest.
 
     html, pdf, json : `out`, or report.html and so on in the folder; pdf needs the extra of that name. csv : one row per event
     in `out` (report.csv) and one per number of the summary beside it (`<stem>-summary.csv`). png : `<stem>-f1.png` and so on.
@@ -177,18 +180,19 @@ def write(folder: Path, fmt: str, out: Path | None = None) -> list[Path]:
     if fmt not in FORMATS:
         raise InputError(f"there is no report format {fmt!r}; choose one of {', '.join(FORMATS)}")
     path = out or folder / f"report.{fmt}"
-    day = load(folder)
+    parts = split(load(folder))
+    part = chosen(parts, day)
     if fmt == "html":
-        return [write_whole(path, render_html(day))]
+        return [write_whole(path, render_html(part))]
     if fmt == "pdf":
-        return [write_whole(path, _pdf(render_html(day)))]
-    summary = summarise(day.epochs, day.events, day.alerts, day.session)
+        return [write_whole(path, _pdf(render_html(part)))]
     if fmt == "json":
-        return [write_whole(path, summary.to_json())]
+        return [write_whole(path, summarised(parts, part).to_json())]
+    summary = summarise(part.epochs, part.events, part.alerts, part.session)
     if fmt == "csv":
         beside = path.with_name(f"{path.stem}-summary{path.suffix}")
-        return [write_whole(path, events_csv(day)), write_whole(beside, summary_csv(summary))]
-    drawn = [(d.name, d.figure) for d in drawings(day, summary) if d.figure is not None]
+        return [write_whole(path, events_csv(part)), write_whole(beside, summary_csv(summary))]
+    drawn = [(d.name, d.figure) for d in drawings(part, summary) if d.figure is not None]
     return [write_whole(path.with_name(f"{path.stem}-{name}{path.suffix}"), _png(figure)) for name, figure in drawn]
 
 

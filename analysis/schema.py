@@ -162,7 +162,10 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class DailySummary:
-    """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition."""
+    """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition.
+
+    other_days : of a session over 04:00, the summaries of its other days, in order.
+    """
 
     schema_version: int
     code_version: str
@@ -183,6 +186,7 @@ class DailySummary:
     left_out: LeftOut
     notes: tuple[str, ...]
     notice: str
+    other_days: tuple[DailySummary, ...] = ()
 
     def to_json(self) -> str:
         """UTF-8 JSON text; the same input gives the same bytes."""

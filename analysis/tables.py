@@ -30,7 +30,9 @@ def events_csv(day: ReportInput) -> str:
 def summary_csv(summary: DailySummary) -> str:
     """One row per number of the summary: its path in the JSON, its value (empty: not known) and its unit."""
     rows: list[Sequence[object]] = [("metric", "value", "unit")]
-    for path, value in _leaves(asdict(summary), ""):
+    numbers = asdict(summary)
+    del numbers["other_days"]  # a table is of one day
+    for path, value in _leaves(numbers, ""):
         rows.append((path, value, next((u for end, u in UNITS.items() if path.endswith(end)), "")))
     return _csv(rows)
 

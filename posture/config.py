@@ -87,6 +87,39 @@ class FusionConfig(_Section):
     )
 
 
+class ClockConfig(_Section):
+    """A sensor's clock against the host's, from packet arrivals and time exchanges."""
+
+    window_s: Positive = Field(
+        10.0, description="s; one point of the lower envelope of (arrival - device time); design default"
+    )
+    window_packets: Annotated[int, Field(ge=1)] = Field(
+        5, description="packets; a window with fewer has no sure lower envelope; ours"
+    )
+    reach_s: Positive = Field(
+        3600.0,
+        description="s; points older than this are forgotten; design default (drift error <= 0.1 ppm over 60 min, simulated)",
+    )
+    refit_s: Positive = Field(
+        60.0, description="s; a new fit at most this often; design default for exchanges of times"
+    )
+    slope_min_s: Positive = Field(
+        600.0,
+        description="s; no drift before points span this; design default (error 37-117 ppm after 2 min, 2-7 after 10; simulated)",
+    )
+    slope_se_max_ppm: Positive = Field(
+        5.0,
+        description="ppm; no drift with a larger standard error; provisional: amid the 2-7 ppm of 10 min (simulated)",
+    )
+    lead_s: Positive = Field(
+        1.0, description="s; a fit comes into force this long after it was made, behind all that was given out; ours"
+    )
+    history_s: NonNegative = Field(
+        0.5,
+        description="s; largest step back of a fit that loses nothing: the longest burst of BLE retransmissions; ours",
+    )
+
+
 class JoinConfig(_Section):
     """Two sensors on one grid."""
 
@@ -538,6 +571,7 @@ class Config(_Section):
     timebase: TimebaseConfig = TimebaseConfig()
     clipping: ClippingConfig = ClippingConfig()
     fusion: FusionConfig = FusionConfig()
+    clock: ClockConfig = ClockConfig()
     join: JoinConfig = JoinConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     self_calibration: SelfCalibrationConfig = SelfCalibrationConfig()

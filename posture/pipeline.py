@@ -71,12 +71,13 @@ class Output:
 
 @dataclass(slots=True)
 class SensorState:
-    """Memory of one sensor's chain, at its own rate."""
+    """Memory of one sensor's chain, at its own rate. slow : where its rate came to allow no verdict or to allow one again."""
 
     timebase: TimebaseState
     clipping: ClippingState
     fusion: FusionState
     grid: GridState
+    slow: list[tuple[float, bool]]
 
 
 @dataclass(slots=True)
@@ -122,16 +123,28 @@ class _SensorChain:
             bias_radps=bias_radps,
             state=state.fusion if state else given,
         )
-        self.grid = Grid(spec.rate_hz, state.grid if state else None)
+        self.grid = Grid(spec.rate_hz, state.grid if state else None, history_s=config.clock.history_s)
+        self._verdict_rate_min_hz = config.trust.verdict_rate_min_hz
+        self.slow = state.slow if state else [(-np.inf, spec.rate_hz < self._verdict_rate_min_hz)]
 
     def push(self, block: ImuBlock) -> list[TickRun]:
+        """Ticks of a block, all of one segment."""
         oriented = self.fusion.push(self.clipping.push(self.timebase.push(block)))
         origin_s = self.timebase.state.origin_s or 0.0
-        return [ticks for run in oriented if (ticks := self.grid.push(run, origin_s=origin_s)) is not None]
+        runs = [ticks for run in oriented if (ticks := self.grid.push(run, origin_s=origin_s)) is not None]
+        slow = self.timebase.rate_hz < self._verdict_rate_min_hz
+        if runs and slow != self.slow[-1][1]:
+            self.slow.append((runs[0].first_tick / GRID_HZ, slow))
+        return runs
+
+    def is_slow(self, start_s: float, end_s: float) -> bool:
+        """Whether the sensor ran too slow for a verdict at any moment of [start_s, end_s]."""
+        ends = [from_s for from_s, _ in self.slow[1:]] + [np.inf]
+        return any(slow and a <= end_s and b > start_s for (a, slow), b in zip(self.slow, ends, strict=True))
 
     @property
     def state(self) -> SensorState:
-        return SensorState(self.timebase.state, self.clipping.state, self.fusion.state, self.grid.state)
+        return SensorState(self.timebase.state, self.clipping.state, self.fusion.state, self.grid.state, self.slow)
 
 
 class Pipeline:
@@ -163,7 +176,6 @@ class Pipeline:
         calibration = calibration.for_sensors(tuple(sensors), config)
         self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
         trust = config.trust
-        self._slow = any(spec.rate_hz < trust.verdict_rate_min_hz for spec in sensors.values())
         self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
         self._trust *= 1.0 if all(spec.has_gyro for spec in sensors.values()) else trust.accelerometer_only
         s = state
@@ -218,8 +230,7 @@ class Pipeline:
 
     def frozen_s(self) -> dict[Placement, float]:
         """Seconds of each sensor that were left out because the part was stuck on one reading; without those that were not."""
-        chains = self._chains.items()
-        counts = {p: chain.timebase.state.frozen_n / chain.timebase.rate_hz for p, chain in chains}
+        counts = {p: chain.timebase.frozen_s for p, chain in self._chains.items()}
         return {p: seconds for p, seconds in counts.items() if seconds}
 
     def dropped(self) -> dict[Placement, int]:
@@ -230,9 +241,19 @@ class Pipeline:
         """What the parts of each sensor lost at the end of their range."""
         return {p: chain.clipping.found() for p, chain in self._chains.items()}
 
+    def lost_s(self) -> dict[Placement, float]:
+        """Seconds of each sensor without a value because its clock was corrected by more than can be followed; without zeros."""
+        return {p: n / GRID_HZ for p, chain in self._chains.items() if (n := chain.grid.state.lost_n)}
+
     def push(self, batch: ImuBatch) -> Output:
         """Everything that the samples up to `batch.arrived_until_s` decide."""
-        ticks = {b.placement: self._chains[b.placement].push(b) for b in batch.blocks if b.placement in self._chains}
+        for fit in batch.fits:
+            if fit.placement in self._chains:
+                self._chains[fit.placement].grid.learn(fit)
+        ticks: dict[Placement, list[TickRun]] = {}
+        for block in batch.blocks:
+            if block.placement in self._chains:
+                ticks.setdefault(block.placement, []).extend(self._chains[block.placement].push(block))
         return self._through(self._join.push(ticks, batch.arrived_until_s))
 
     def flush(self, end_s: float | None = None) -> Output:
@@ -305,7 +326,8 @@ class Pipeline:
         if event.kind in (EventKind.GAP, EventKind.NON_WEAR, EventKind.SENSOR_MOVED):
             return event
         paused = bool(self._slip.paused(np.array([said.epoch_s]))[0])
-        unsaid = (paused or self._slow) and event.kind is not EventKind.FLEXED_SITTING
+        slow = any(chain.is_slow(event.start_s, event.end_s) for chain in self._chains.values())
+        unsaid = (paused or slow) and event.kind is not EventKind.FLEXED_SITTING
         routine = self.routine
         in_routine = routine is not None and routine[0] <= event.start_s < routine[1]
         return replace(

@@ -137,6 +137,10 @@ class Result:
             for placement, count in pipeline.dropped().items()
         ]
         self.notes += [
+            f"{placement}: {seconds:.2f} s are missing where its clock was corrected."
+            for placement, seconds in pipeline.lost_s().items()
+        ]
+        self.notes += [
             clipping_note(placement, clipped) for placement, parts in pipeline.clipped().items() for clipped in parts
         ]
 
@@ -234,9 +238,11 @@ def calibrate_from(
         raise InputError(
             f"{poses_path} holds no pose; leave --poses away to calibrate from walking, or see `posture calibrate --help`"
         )
+    from_s = min(start for windows in poses.values() for start, _ in windows)
     last_s = max(end for windows in poses.values() for _, end in windows)
-    blocks = recording.window(info.first_s, last_s)
-    rate_hz = dict.fromkeys(info.selected, info.rate_hz)
+    first = info.segments_in(from_s, last_s)[0]
+    blocks = recording.window(first.first_s, last_s)
+    rate_hz = dict.fromkeys(info.selected, first.segment.rate_hz)
     made_utc = _clock(start_utc or info.start_utc, last_s)
     if base is not None:
         return quick(blocks, rate_hz, poses, base, config, made_utc=made_utc)
@@ -245,8 +251,10 @@ def calibrate_from(
 
 def _self_calibrated(recording: Recording, config: Config, start_utc: datetime | None) -> Calibration:
     info = recording.info
-    rate_hz = dict.fromkeys(info.selected, info.rate_hz)
-    made, end_s = self_calibrated(recording.window, info.first_s, info.last_s, rate_hz, config)
+    ends = [s.first_s for s in info.segments[1:]] + [info.last_s]
+    longest, end_s = max(zip(info.segments, ends, strict=True), key=lambda part: part[1] - part[0].first_s)
+    rate_hz = dict.fromkeys(info.selected, longest.segment.rate_hz)
+    made, end_s = self_calibrated(recording.window, longest.first_s, end_s, rate_hz, config)
     return replace(made, made_utc=_clock(start_utc, end_s))
 
 
@@ -370,6 +378,7 @@ def records(prepared: Prepared, result: Result) -> Records:
         "last_s": info.last_s,
         "sensors": [str(p) for p in info.selected],
         "rate_hz": {str(p): info.rate_hz for p in info.selected},
+        "segments": [{"first_s": s.first_s, "rate_hz": s.segment.rate_hz} for s in info.segments],
         "gyroscope": {str(p): info.has_gyro[p] for p in info.selected},
         "fusion": {str(p): prepared.filter_name(p) for p in info.selected},
         "preset": str(prepared.config.alerts.preset),

@@ -34,6 +34,7 @@ __all__ = [
     "AngleBlock",
     "Basis",
     "Bool",
+    "ClockFit",
     "Context",
     "EpochBlock",
     "EventKind",
@@ -48,6 +49,7 @@ __all__ = [
     "PostureError",
     "PostureEvent",
     "Preset",
+    "Segment",
     "Verdict",
 ]
 
@@ -64,14 +66,58 @@ G_MPS2 = 9.80665
 
 
 @dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of one sensor's session in which its boot, configuration and rate stay the same.
+
+    number : counts up over the session. rate_hz : samples per second of the sensor's own clock.
+    """
+
+    number: int
+    rate_hz: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClockFit:
+    """Sensor time -> session time, for one segment of one sensor, as known at a moment.
+
+    session_s = device_s + offset_s + drift_ppm * 1e-6 * (device_s - at_s). Device time is the axis of `ImuBlock.time_s`; where
+    blocks carry an index it is that of the first sample of the segment, plus the samples since / rate.
+
+    segment : its number. from_tick : first tick of the session grid that is read by this fit; it lies after everything that was
+        given out before the fit was known, so that the same record gives the same ticks however it was cut.
+    at_s : device time at which `offset_s` holds. drift_ppm : 0 until the slope is known.
+    offset_se_s, drift_se_ppm : standard errors; inf where nothing is known. A delay common to all arrivals is not in them.
+    """
+
+    placement: Placement
+    segment: int
+    from_tick: int
+    at_s: float
+    offset_s: float
+    drift_ppm: float
+    offset_se_s: float
+    drift_se_ppm: float
+
+    def session_s(self, device_s: float) -> float:
+        """Session time of a device time, both s."""
+        return device_s + self.offset_s + self.drift_ppm * 1e-6 * (device_s - self.at_s)
+
+    def device_s(self, session_s: Float) -> Float:
+        """Device times of session times, (n,) s."""
+        return self.at_s + (session_s - self.offset_s - self.at_s) / (1.0 + self.drift_ppm * 1e-6)
+
+
+@dataclass(frozen=True, slots=True)
 class ImuBlock:
-    """Consecutive samples of one sensor, in its own axes, in the order in which they arrived.
+    """Consecutive samples of one sensor, in its own axes, in the order in which they arrived, all of one segment.
 
     placement : where the sensor sits.
-    time_s : (n,) s since the start of the session, by the sensor's clock.
+    time_s : (n,) s by the sensor's clock: session time, unless a `ClockFit` says how to get there.
     acc_mps2 : (n, 3) m/s^2, specific force (upright and still: 9.81, pointing up). A row with a NaN is no sample.
     gyr_radps : (n, 3) rad/s, or None for a sensor without a gyroscope.
     arrived_s : (n,) s, when the host had the sample; a sample file has it equal to `time_s`.
+    segment : None: the one that the pipeline was made for, from start to end.
+    index : (n,) the sensor's own sample counter. With it `time_s` is read once a segment, at its first sample.
     """
 
     placement: Placement
@@ -79,18 +125,22 @@ class ImuBlock:
     acc_mps2: Float
     gyr_radps: Float | None
     arrived_s: Float
+    segment: Segment | None = None
+    index: Int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ImuBatch:
     """What arrived from all sensors up to a moment: the unit that the pipeline is fed with.
 
-    blocks : at most one per placement; a sensor from which nothing came is absent.
+    blocks : one per placement, or one per segment in the order of arrival; a sensor from which nothing came is absent.
     arrived_until_s : s; no sample that arrives later may lie before this moment on the arrival axis.
+    fits : clock fits that became known by then.
     """
 
     blocks: tuple[ImuBlock, ...]
     arrived_until_s: float
+    fits: tuple[ClockFit, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

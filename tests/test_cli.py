@@ -560,3 +560,25 @@ def test_the_events_page_names_every_kind_and_every_key(results: Path) -> None:
         "lean_deg",
     }
     assert not {word for word in wanted if f"`{word}`" not in text}
+
+
+def test_a_recording_over_four_in_the_morning_is_split_and_every_day_can_be_asked_for(
+    posture: Callable[..., Done], short: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "night"
+    begun = ["--start", "2026-03-03T03:58:30", "--zone", "Europe/Berlin"]
+    done = posture("replay", short, "--poses", POSES, "--out", out, *begun)
+    assert done.code == 0, done.err
+    said = " ".join(done.out.split())
+    assert "Days, from 04:00 to 04:00 in Europe/Berlin: 2026-03-02 90 s, 2026-03-03 2 min." in said
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["period"]["day"] == "2026-03-03"
+    assert [d["period"]["day"] for d in summary["other_days"]] == ["2026-03-02"]
+    parts = [summary, *summary["other_days"]]
+    assert sum(d["wear"]["recorded_min"] for d in parts) == pytest.approx(200 / 60, abs=1e-3)
+    for day, title in (("2026-03-02", "Monday 2 March 2026"), ("2026-03-03", "Tuesday 3 March 2026")):
+        assert posture("report", "--from", out, "--day", day).code == 0
+        assert title in (out / "report.html").read_text()
+    refused = posture("report", "--from", out, "--day", "2026-03-04")
+    assert refused.code == 2
+    assert "2026-03-02, 2026-03-03" in refused.err

@@ -233,7 +233,7 @@ def test_without_a_clock_hours_run_from_the_start_and_no_time_of_day_is_claimed(
 def test_hours_keep_their_length_over_the_night_in_which_the_clocks_change() -> None:
     session = wear().model_copy(update={"start_utc": wear().start_utc.replace(month=10, day=25, hour=0)})  # type: ignore[union-attr]
     hours = summary(table(("lying", -1, 3 * 3600)), session=session).bends.by_hour
-    assert [h.label for h in hours] == ["02:00", "02:00", "03:00"]
+    assert [h.label for h in hours] == ["02:00 CEST", "02:00 CET", "03:00"]
     assert {h.worn_min for h in hours} == {60.0}
 
 

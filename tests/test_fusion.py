@@ -14,7 +14,7 @@ from kinematics import about, mounted, segment_signals, times
 from posture.config import FusionConfig, TimebaseConfig
 from posture.signal.fusion import Fusion, FusionState, OrientationFilter, TiltFilter, VqfFilter, make_filter
 from posture.signal.timebase import FORCE, RATE, UP, OrientedRun, Timebase
-from posture.types import G_MPS2, Float, ImuBlock, Placement, PostureError
+from posture.types import G_MPS2, Float, ImuBlock, Placement, PostureError, Segment
 
 PARAMS = FusionConfig()
 GAPS = TimebaseConfig()
@@ -180,6 +180,37 @@ def test_force_goes_through_unchanged_and_a_run_keeps_its_place() -> None:
     assert (run.first_index, run.restart) == (0, True)
 
 
+@pytest.mark.parametrize("kind", ["vqf", "builtin", "tilt", "ahrs-mahony"])
+@pytest.mark.parametrize("rates", [(104.0, 26.0), (26.0, 200.0), (50.0, 4.0)])
+def test_a_new_rate_gives_a_filter_the_coefficients_of_that_rate(kind: str, rates: tuple[float, float]) -> None:
+    """After `set_rate` it does what one that was made for the rate does, bit for bit, where there is no bias to keep."""
+    old_hz, new_hz = rates
+    time_s = times(20.0, new_hz)
+    force, rate = segment_signals(time_s, 20.0 * np.sin(time_s))
+    changed = make_filter(old_hz, FusionConfig(filter=kind), has_gyro=True)
+    changed.set_rate(new_hz)
+    made = make_filter(new_hz, FusionConfig(filter=kind), has_gyro=True)
+    for a, b in zip(changed.update(force, rate), made.update(force, rate), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("kind", ["vqf", "builtin"])
+def test_a_new_rate_keeps_the_bias_and_doubts_a_second(kind: str) -> None:
+    params = FusionConfig(filter=kind)
+    first = still(60.0, bias_radps=np.radians(5.0))
+    time_s = times(10.0, 104.0, 60.0)
+    second = mounted(
+        Placement.SACRUM, time_s, segment_signals(time_s, np.full(len(time_s), 30.0)), bias_radps=np.radians(5.0)
+    )
+    base, fusion = Timebase(50.0, GAPS), Fusion(50.0, params, GAPS, has_gyro=True)
+    fusion.push(base.push(replace(first, segment=Segment(0, 50.0))))
+    (run,) = fusion.push(base.push(replace(second, segment=Segment(1, 104.0))))
+    true_up = np.array([-np.sin(np.radians(30.0)), 0.0, np.cos(np.radians(30.0))])
+    assert angle_deg(run.channels[:, UP], true_up).max() < 0.1
+    assert np.degrees(np.abs(run.channels[:, RATE])).max() < 0.1
+    np.testing.assert_array_equal(np.flatnonzero(~run.trusted), np.arange(104))
+
+
 @pytest.mark.parametrize("kind", ["vqf", "builtin", "tilt"])
 @pytest.mark.parametrize("cut", [1, 777, 9_000])
 def test_a_filter_pickled_mid_stream_goes_on_bit_for_bit(kind: str, cut: int) -> None:
@@ -261,3 +292,16 @@ def test_the_filter_is_vqf_with_a_gyroscope_and_tilt_without_or_on_request() -> 
 def test_vqf_without_a_gyroscope_says_what_to_use() -> None:
     with pytest.raises(PostureError, match="needs a gyroscope; use filter = 'tilt'"):
         VqfFilter(50.0, PARAMS).update(still(1.0).acc_mps2, None)
+
+
+def test_fusion_gives_its_filter_the_rate_of_the_segment() -> None:
+    """A tilt filter has no bias to keep: after the change it does what one that was made for the new rate does."""
+    params = FusionConfig(filter="tilt")
+    time_s = times(10.0, 104.0, 10.0)
+    block = mounted(Placement.SACRUM, time_s, segment_signals(time_s, 20.0 * np.sin(time_s)))
+    block = replace(block, segment=Segment(1, 104.0))
+    base, fusion = Timebase(50.0, GAPS), Fusion(50.0, params, GAPS, has_gyro=True)
+    fusion.push(base.push(replace(still(10.0), segment=Segment(0, 50.0))))
+    (changed,) = fusion.push(base.push(block))
+    (made,) = Fusion(104.0, params, GAPS, has_gyro=True).push(Timebase(104.0, GAPS).push(block))
+    np.testing.assert_array_equal(changed.channels, made.channels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,17 @@ from seconds import wear
 from posture.config import Config
 from posture.pipeline import CALIBRATION_SET, Output, Pipeline, SensorSpec
 from posture.signal.calibration import Calibration
-from posture.types import EpochBlock, ImuBatch, InputError, Placement, PostureEvent, Verdict
+from posture.types import (
+    ClockFit,
+    EpochBlock,
+    ImuBatch,
+    ImuBlock,
+    InputError,
+    Placement,
+    PostureEvent,
+    Segment,
+    Verdict,
+)
 
 BOTH = wear()
 
@@ -50,6 +61,54 @@ def test_slow_sensors_count_bends_without_a_verdict() -> None:
     slow = [e.verdict for e in said_by(rounded_bends(), BOTH, every=5)[1] if e.kind == "bend"]
     assert fast == [Verdict.ROUNDED] * 2
     assert slow == [Verdict.UNKNOWN] * 2
+
+
+def thinned(block: ImuBlock, every: int, rows: slice, number: int) -> ImuBlock:
+    """Every n-th sample of some rows, as a segment of its own."""
+    rows = slice(rows.start, rows.stop, every)
+    assert block.gyr_radps is not None
+    columns = (block.time_s[rows], block.acc_mps2[rows], block.gyr_radps[rows], block.arrived_s[rows])
+    return ImuBlock(block.placement, *columns, Segment(number, RATE_HZ / every))
+
+
+@pytest.mark.parametrize("batch_s", [3.0, 1000.0])
+def test_only_the_slow_part_of_a_session_counts_bends_without_a_verdict(batch_s: float) -> None:
+    body = Body().hold(12)
+    cuts = [0]
+    for _ in range(3):
+        body.bend(40, 40).bend(40, 40).hold(15)
+        cuts.append(round(body.now_s * RATE_HZ))
+    whole = body.samples(tuple(BOTH.sensors))
+    parts = [
+        tuple(thinned(b, every, slice(cuts[k], cuts[k + 1]), k) for b in whole) for k, every in enumerate((1, 5, 1))
+    ]
+    pipeline = Pipeline({b.placement: SensorSpec(RATE_HZ) for b in whole}, BOTH, Config())
+    events = []
+    edges = np.arange(0.0, body.now_s + batch_s, batch_s)
+    for low_s, high_s in pairwise(edges):
+        blocks = []
+        for block in (b for part in parts for b in part):
+            rows = (block.time_s >= low_s) & (block.time_s < high_s)
+            if rows.any():
+                columns = (block.time_s[rows], block.acc_mps2[rows], block.gyr_radps[rows], block.arrived_s[rows])
+                blocks.append(ImuBlock(block.placement, *columns, block.segment))
+        events += pipeline.push(ImuBatch(tuple(blocks), high_s)).events
+    events += pipeline.flush().events
+    verdicts = [e.verdict for e in events if e.kind == "bend"]
+    assert verdicts == [Verdict.ROUNDED] * 2 + [Verdict.UNKNOWN] * 2 + [Verdict.ROUNDED] * 2
+
+
+def test_a_clock_that_is_set_back_by_more_than_can_be_followed_is_a_gap_that_is_counted() -> None:
+    body = Body().hold(60)
+    blocks = body.samples(tuple(BOTH.sensors))
+    back = ClockFit(Placement.SACRUM, 0, 1500, 0.0, 5.0, 0.0, 0.001, 1.0)
+    pipeline = Pipeline({b.placement: SensorSpec(RATE_HZ) for b in blocks}, BOTH, Config())
+    outs = [pipeline.push(ImuBatch(blocks, body.now_s, (back,))), pipeline.flush()]
+    epochs = EpochBlock.joined([e for o in outs for e in o.epochs])
+    assert pipeline.lost_s() == {Placement.SACRUM: pytest.approx(5.0 - Config().clock.history_s, abs=0.05)}
+    lost = np.isnan(epochs.sacrum_inclination_deg)
+    assert 4 <= np.count_nonzero(lost[30:36]) <= 5
+    assert not lost[:30].any()
 
 
 @pytest.mark.parametrize("lesser", ["self-calibrated", "accelerometer only"])

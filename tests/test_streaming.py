@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from contract import Case, check_stage, cuts_of, first_difference, run
+from drifting import Part, Wearing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from radio import PACKET_N, Device
 from seconds import Day
 from streams import (
     BOTH,
@@ -41,10 +43,11 @@ from posture.detect.uprights import Uprights
 from posture.detect.wear import Wear
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.signal.clipping import Clipping
+from posture.signal.clock import ClockEstimator, Packets
 from posture.signal.fusion import Fusion
 from posture.signal.join import Join, JoinedBlock
 from posture.signal.timebase import Grid, OrientedRun, Run, TickRun, Timebase
-from posture.types import Context, EpochBlock, ImuBatch, ImuBlock, Placement
+from posture.types import ClockFit, Context, EpochBlock, ImuBatch, ImuBlock, Placement, Segment
 
 STORY = (1690.0, 1830.0)
 """s of the excerpt: walking, 13 bends, down to the floor, up again, a sit-down."""
@@ -508,6 +511,35 @@ def radio_case() -> Case:
     return pipeline_case(radio(), lambda a, b: arrivals(radio(), a, b), 1500)
 
 
+def segments_case() -> Case:
+    """104, 26 and 52 Hz by clocks that drift, a reboot with a hole, and fits that come every few seconds, over a radio."""
+    clock = CONFIG.clock.model_copy(
+        update={"window_s": 2.0, "refit_s": 4.0, "slope_min_s": 20.0, "slope_se_max_ppm": 200.0}
+    )
+    sensors = []
+    for seed, (placement, ppm) in enumerate(zip(BOTH, (80.0, -80.0), strict=True)):
+        spans = ((0, 104.0, 0.0, 45.0), (1, 26.0, 45.0, 90.0), (2, 52.0, 93.0, 140.0))
+        parts = (Part(Segment(k, hz), Device(ppm, 500.0 * k), a, b, 1000 * k) for k, hz, a, b in spans)
+        sensors.append(Wearing(placement, tuple(parts), seed, start_s=STORY[0]))
+    fits: list[tuple[float, ClockFit]] = []
+    for sensor in sensors:
+        estimator = ClockEstimator(sensor.placement, clock)
+        for part, arrived_s in zip(sensor.parts, sensor.arrived_s, strict=True):
+            last_s = part.device_s(np.arange(part.packets_n) * PACKET_N + PACKET_N - 1.0)
+            for k in range(part.packets_n):
+                one = slice(k, k + 1)
+                found = estimator.push(Packets(part.segment.number, last_s[one], arrived_s[one]))
+                fits += [(float(arrived_s[k]), fit) for fit in found]
+
+    def piece(a: int, b: int) -> ImuBatch:
+        low, high = 0.1 * a, 0.1 * b
+        blocks = [block for s in sensors for block, _ in s.between(low, high)]
+        return ImuBatch(tuple(blocks), high, tuple(fit for at, fit in fits if low < at <= high))
+
+    assert sum(fit.drift_ppm != 0.0 for _, fit in fits) > 10
+    return pipeline_case(window(*STORY), piece, 1410)
+
+
 PIPELINES: dict[str, Callable[[], Case]] = {
     "two sensors": lambda: rows_case(1500.0, 1900.0),
     "two sensors, damaged": lambda: rows_case(1690.0, 1900.0, hurt=True),
@@ -515,6 +547,7 @@ PIPELINES: dict[str, Callable[[], Case]] = {
     "upper lumbar": lambda: rows_case(1690.0, 1830.0, sensors=(Placement.UPPER_LUMBAR,)),
     "accelerometers only": lambda: rows_case(1690.0, 1830.0, gyro=False),
     "over a radio": radio_case,
+    "segments and clocks": segments_case,
 }
 made_pipeline = cache(lambda name: PIPELINES[name]())
 

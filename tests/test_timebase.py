@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from posture.config import TimebaseConfig
 from posture.signal.timebase import CHANNELS, Grid, OrientedRun, Run, TickRun, Timebase
-from posture.types import GRID_HZ, Bool, Float, ImuBlock, InputError, Int, Placement
+from posture.types import GRID_HZ, Bool, Float, ImuBlock, InputError, Int, Placement, Segment
 
 PARAMS = TimebaseConfig()
 LONGEST = {50.0: 12, 52.0: 12, 95.238: 23, 100.0: 24, 200.0: 49}
@@ -317,3 +317,55 @@ def test_a_still_part_that_works_is_not_stuck() -> None:
     base = Timebase(50.0, PARAMS)
     assert sum(len(r.measured) for r in base.push(still(100, noise=0.005))) == 5000
     assert base.state.frozen_n == 0
+
+
+def counted(index: Int, rate_hz: float, *, segment: Segment | None = None, seed: int = 0) -> ImuBlock:
+    """Samples with a counter and a time that is only the jittered arrival of packets; the values are lines over the counter."""
+    arrived_s = np.sort(index / rate_hz + np.random.default_rng(seed).uniform(0.0, 0.5, len(index)))
+    return replace(block_at(index / rate_hz), time_s=arrived_s, arrived_s=arrived_s, index=index, segment=segment)
+
+
+@pytest.mark.parametrize("rate_hz", [4.0, 26.0, 52.0, 104.0, 200.0])
+def test_with_a_counter_the_jitter_of_arrivals_plays_no_part(rate_hz: float) -> None:
+    base = Timebase(rate_hz, PARAMS)
+    (run,) = base.push(counted(np.arange(5000, 7000), rate_hz))
+    assert run.measured.all()
+    assert (run.first_index, len(run.measured), base.state.dropped_n) == (0, 2000, 0)
+
+
+@pytest.mark.parametrize("rate_hz", [52.0, 104.0])
+@pytest.mark.parametrize("missing_n", [1, 5, 9, 12, 24, 30])
+def test_with_a_counter_loss_is_counted_in_samples(rate_hz: float, missing_n: int) -> None:
+    index = np.arange(1000, 1400)
+    lost = (index >= 1200) & (index < 1200 + missing_n)
+    runs = Timebase(rate_hz, PARAMS).push(counted(index[~lost], rate_hz))
+    by_time = Timebase(rate_hz, PARAMS).push(block_at(index[~lost] / rate_hz))
+    assert [r.restart for r in runs] == [r.restart for r in by_time]
+    np.testing.assert_array_equal(indices(runs), indices(by_time))
+    np.testing.assert_allclose(np.vstack([r.acc_mps2 for r in runs]), np.vstack([r.acc_mps2 for r in by_time]))
+
+
+def test_with_a_counter_a_packet_that_comes_twice_is_dropped_and_counted() -> None:
+    base = Timebase(52.0, PARAMS)
+    index = np.arange(300)
+    (run,) = base.push(counted(np.concatenate([index[:100], index[95:100], index[100:]]), 52.0))
+    assert base.state.dropped_n == 5
+    np.testing.assert_allclose(run.acc_mps2, block_at(index / 52.0).acc_mps2)
+
+
+def test_a_segment_starts_a_run_an_origin_and_the_count_and_the_one_before_is_over() -> None:
+    base = Timebase(50.0, PARAMS)
+    boot, again = Segment(0, 50.0), Segment(1, 104.0)
+    (first,) = base.push(replace(block_at(3.0 + np.arange(100) / 50.0), segment=boot))
+    (second,) = base.push(replace(block_at(5.0 + np.arange(104) / 104.0), segment=again))
+    assert base.push(replace(block_at(3.0 + np.arange(100) / 50.0), segment=boot)) == ()
+    assert (first.segment, first.restart, len(first.measured)) == (boot, True, 100)
+    assert (second.segment, second.restart, second.first_index, len(second.measured)) == (again, True, 0, 104)
+    assert (base.rate_hz, base.state.origin_s, base.state.dropped_n) == (104.0, 5.0, 100)
+
+
+def test_seconds_of_a_stuck_part_are_counted_at_the_rate_of_their_segment() -> None:
+    base = Timebase(50.0, PARAMS)
+    base.push(replace(still(40.0), segment=Segment(0, 50.0)))
+    base.push(replace(still(50.0, 104.0), time_s=50.0 + np.arange(5200) / 104.0, segment=Segment(1, 104.0)))
+    assert base.frozen_s == pytest.approx(10.0 + 20.0)

@@ -244,6 +244,14 @@ def report(
             "--out", "-o", help="Where to write it. Default: report.FORMAT in the folder.", show_default=False
         ),
     ] = None,
+    day: Annotated[
+        str | None,
+        typer.Option(
+            "--day",
+            help="Which day (2026-03-02) of a recording over 04:00, where days begin. Default: the one worn longest.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Write the day's report: words, day ribbon, sitting, meter, bends, events.
 
@@ -255,7 +263,7 @@ def report(
     """
     from analysis.report import write
 
-    for path in write(folder, fmt, out):
+    for path in write(folder, fmt, out, day=day):
         typer.echo(f"Written to {path}")
 
 

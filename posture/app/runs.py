@@ -118,8 +118,9 @@ def _steady_memory() -> Iterator[None]:
 
 
 def _summary(made: Records) -> str:
-    from analysis.daily import summarise
+    from analysis.days import chosen, split, summarised
     from analysis.inputs import ReportInput
 
-    day = ReportInput.from_records(made.epochs, events=made.events, alerts=made.alerts, session=made.session)
-    return summarise(day.epochs, day.events, day.alerts, day.session).to_json()
+    whole = ReportInput.from_records(made.epochs, events=made.events, alerts=made.alerts, session=made.session)
+    parts = split(whole)
+    return summarised(parts, chosen(parts)).to_json()

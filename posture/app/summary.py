@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
@@ -57,6 +59,7 @@ def result_lines(made: Records) -> list[str]:
     two = made.calibration.basis is Basis.TWO
     found = [_counted(kind, [e for e in daily if e["kind"] == kind], two=two) for kind in _NAMES]
     seen = "; ".join(text for text in found if text) or "no event"
+    lines += _day_lines(made)
     lines.append(f"{_span(len(made.epochs))} of recording, {_span(_worn_s(made))} worn: {seen}.")
     routine_n = sum(e["set_id"] == CALIBRATION_SET for e in made.events)
     if routine_n:
@@ -66,6 +69,23 @@ def result_lines(made: Records) -> list[str]:
     what = ", ".join(f"{n} {names.get(kind, kind)}" for kind, n in kinds.items())
     lines.append(f"Alerts: {len(made.alerts)}{f' ({what})' if what else ''}.")
     return lines
+
+
+def _day_lines(made: Records) -> list[str]:
+    """Which days a recording over 04:00 has a part in."""
+    from analysis.inputs import Clock
+
+    start, zone, start_s = made.session["start_utc"], made.session["zone"], made.epochs.start_s
+    if start is None or not len(start_s):
+        return []
+    clock = Clock(datetime.fromisoformat(str(start)), ZoneInfo(str(zone or "UTC")))
+    days = clock.days(float(start_s[0]), float(start_s[-1]))
+    if len(days) < 2:
+        return []
+    edges = np.searchsorted(start_s, [begin_s for _, begin_s in days[1:]]).tolist()
+    parts = [f"{day} {_span(b - a)}" for (day, _), a, b in zip(days, [0, *edges], [*edges, len(start_s)], strict=True)]
+    told = f"Days, from 04:00 to 04:00 in {clock.zone.key}: {', '.join(parts)}."
+    return [f"{told} The summary and the report are of the one worn longest; `posture report --day` gives the others."]
 
 
 def _counted(kind: str, events: list[dict[str, JsonValue]], *, two: bool) -> str:

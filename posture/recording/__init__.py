@@ -8,7 +8,7 @@ from __future__ import annotations
 from posture.recording.clock import parse_clock
 from posture.recording.columns import column_names
 from posture.recording.poses import POSE_NAMES, read_poses
-from posture.recording.reader import BATCH_ROWS, Recording, RecordingInfo, open_recording
+from posture.recording.reader import BATCH_ROWS, Recording, RecordingInfo, RecordingSegment, open_recording
 from posture.recording.writer import write_sample_file
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "POSE_NAMES",
     "Recording",
     "RecordingInfo",
+    "RecordingSegment",
     "column_names",
     "open_recording",
     "parse_clock",

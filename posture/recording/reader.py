@@ -13,7 +13,7 @@ from posture.recording.clock import parse_clock
 from posture.recording.columns import TIME, SensorColumns, find_sensors, select_sensors
 from posture.recording.files import SampleFile, open_file
 from posture.recording.timescan import TimeScan
-from posture.types import Float, ImuBatch, ImuBlock, InputError, Placement
+from posture.types import Float, ImuBatch, ImuBlock, InputError, Placement, Segment
 
 BATCH_ROWS = 15_000
 """Rows per batch: 5 min at 50 Hz, 0.7 MB per sensor."""
@@ -33,17 +33,26 @@ _FLOAT32_TIME_MAX_S = 4096.0
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingSegment:
+    """A stretch of one sampling rate: from `first_s` (s, the time of its first row) to the next one."""
+
+    first_s: float
+    segment: Segment
+
+
+@dataclass(frozen=True, slots=True)
 class RecordingInfo:
     """What a recording holds.
 
     path : the file.
     present, selected : sensors with samples in the file, and those that are read; in the order of `Placement`.
-    rate_hz : samples a second while the sensor ran, one figure for the file; lost rows do not lower it.
+    rate_hz : samples a second while the sensor ran, of the segment that covers most time; lost rows do not lower it.
     has_gyro : per selected sensor.
     first_s, last_s : times of the first and last row, s since the start.
     rows : rows with a time.
     start_utc, zone : when time 0 was (aware, UTC) and the IANA zone; None where the file does not say.
     notes : sentences on where it comes from, what was left out and what is less than full.
+    segments : stretches of one rate each, in order; at least one.
     """
 
     path: Path
@@ -57,6 +66,13 @@ class RecordingInfo:
     start_utc: datetime | None
     zone: str | None
     notes: tuple[str, ...]
+    segments: tuple[RecordingSegment, ...]
+
+    def segments_in(self, start_s: float, end_s: float) -> tuple[RecordingSegment, ...]:
+        """Those with a moment of [start_s, end_s); what lies before the first row counts to the first, at least one."""
+        edges = [-np.inf, *(s.first_s for s in self.segments[1:]), np.inf]
+        found = zip(self.segments, edges, edges[1:], strict=False)
+        return tuple(s for s, from_s, to_s in found if from_s < end_s and to_s > start_s)
 
 
 class Recording:
@@ -77,13 +93,23 @@ class Recording:
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[ImuBatch]:
         """The whole recording in order, at most `rows` rows at a time; the samples do not depend on `rows`.
 
-        Rows without a time are left out, infinite and impossible values are NaN; a sensor that has nothing in a row has NaN there.
+        Rows without a time are left out, infinite and impossible values are NaN; a sensor that has nothing in a row has NaN
+        there. No batch holds rows of two segments; the blocks of a recording with more than one say which they are of.
         """
         for time_s, blocks in self._read(rows):
             yield ImuBatch(blocks=blocks, arrived_until_s=float(time_s[-1]))
 
     def window(self, start_s: float, end_s: float) -> tuple[ImuBlock, ...]:
-        """The samples with start_s <= time < end_s, one block per selected sensor, of length 0 where there are none."""
+        """The samples with start_s <= time < end_s, one block per selected sensor, of length 0 where there are none.
+
+        InputError where the rate changes in between: that is no window.
+        """
+        if len(inside := self.info.segments_in(start_s, end_s)) > 1:
+            raise InputError(
+                f"In {self.info.path} the rate changes from {inside[0].segment.rate_hz:.3g} to "
+                f"{inside[1].segment.rate_hz:.3g} Hz at {inside[1].first_s:.1f} s, within the {start_s:.1f} to {end_s:.1f} s "
+                "that are needed as one piece; use poses that lie on one side of it."
+            )
         parts = list(self._read(BATCH_ROWS, start_s=start_s, end_s=end_s))
         time_s = np.concatenate([t for t, _ in parts]) if parts else np.empty(0)
         blocks = []
@@ -92,7 +118,10 @@ class Recording:
             acc = np.concatenate([b.acc_mps2 for b in mine]) if mine else np.empty((0, 3))
             gyr = [b.gyr_radps for b in mine if b.gyr_radps is not None]
             none = np.empty((0, 3)) if sensor.gyr else None
-            blocks.append(ImuBlock(sensor.placement, time_s, acc, np.concatenate(gyr) if gyr else none, time_s))
+            segment = mine[0].segment if mine else None
+            blocks.append(
+                ImuBlock(sensor.placement, time_s, acc, np.concatenate(gyr) if gyr else none, time_s, segment)
+            )
         return tuple(blocks)
 
     def _read(
@@ -111,7 +140,20 @@ class Recording:
             if not len(time_s):
                 continue
             by_name = dict(zip(names, columns, strict=True))
-            yield time_s, tuple(_block(s, time_s, by_name) for s in self._sensors)
+            for segment, own in self._cut(time_s):
+                part = by_name if segment is None else {n: c[own] for n, c in by_name.items()}
+                yield time_s[own], tuple(_block(s, time_s[own], part, segment) for s in self._sensors)
+
+    def _cut(self, time_s: Float) -> Iterator[tuple[Segment | None, slice]]:
+        """The segments of some rows, (n,) n > 0, and which rows those are; None where the whole recording is one."""
+        segments = self.info.segments
+        if len(segments) == 1:
+            yield None, slice(None)
+            return
+        starts = np.searchsorted(time_s, [s.first_s for s in segments])
+        for found, a, b in zip(segments, starts, [*starts[1:], len(time_s)], strict=True):
+            if a < b:
+                yield found.segment, slice(int(a), int(b))
 
 
 def open_recording(path: Path, *, sensors: Sequence[Placement] | None = None) -> Recording:
@@ -133,6 +175,7 @@ def checked(file: SampleFile, path: Path, *, sensors: Sequence[Placement] | None
     scan = TimeScan(where)
     silent = file.survey([n for s in chosen for n in s.names], scan.push)
     rate_hz = scan.rate_hz()
+    segments = tuple(RecordingSegment(at_s, Segment(k, hz)) for k, (at_s, hz) in enumerate(scan.stretches()))
     dead = {s.placement for s in chosen if silent.intersection(s.acc)}
     if dead and (sensors is not None or len(dead) == len(chosen)):
         raise InputError(
@@ -154,7 +197,8 @@ def checked(file: SampleFile, path: Path, *, sensors: Sequence[Placement] | None
         rows=scan.rows,
         start_utc=start_utc,
         zone=zone,
-        notes=_notes(scan, rate_hz, dead, live, file),
+        notes=_notes(scan, segments, dead, live, file),
+        segments=segments,
     )
     recording = Recording(info, file, live)
     _check_unit(recording)
@@ -163,6 +207,7 @@ def checked(file: SampleFile, path: Path, *, sensors: Sequence[Placement] | None
 
 def _check_unit(recording: Recording) -> None:
     """Refuse an accelerometer in g and a gyroscope in deg/s: all that follows would be wrong without a sign of it."""
+    rate_hz = recording.info.segments[0].segment.rate_hz
     for batch in recording.batches(_UNIT_ROWS):
         for block in batch.blocks:
             where = f"of {block.placement.value} in {recording.info.path}"
@@ -172,7 +217,7 @@ def _check_unit(recording: Recording) -> None:
                 raise InputError(
                     f"The accelerometer {where} reads about {median:.2f}, which is g and not m/s^2; multiply it by 9.80665."
                 )
-            if block.gyr_radps is not None and _turns_at_rest(force, block.gyr_radps, recording.info.rate_hz):
+            if block.gyr_radps is not None and _turns_at_rest(force, block.gyr_radps, rate_hz):
                 raise InputError(
                     f"The gyroscope {where} turns while its accelerometer is still, as readings in deg/s do; "
                     "multiply it by pi / 180."
@@ -192,7 +237,11 @@ def _turns_at_rest(force: Float, gyr_radps: Float, rate_hz: float) -> bool:
 
 
 def _notes(
-    scan: TimeScan, rate_hz: float, dead: set[Placement], live: tuple[SensorColumns, ...], file: SampleFile
+    scan: TimeScan,
+    segments: tuple[RecordingSegment, ...],
+    dead: set[Placement],
+    live: tuple[SensorColumns, ...],
+    file: SampleFile,
 ) -> tuple[str, ...]:
     origin = file.stated.get("origin")
     notes = [f"Origin: {origin}."] if origin else []
@@ -202,23 +251,33 @@ def _notes(
         notes.append(f"{_rows(scan.dropped)} without a time left out.")
     if scan.repeated:
         notes.append(f"{_rows(scan.repeated)} with the time of the row before.")
-    if rate_hz < _FULL_RATE_HZ:
-        notes.append(
-            f"{rate_hz:.3g} samples a second: bends are counted without a verdict (that needs {_FULL_RATE_HZ:g})."
-        )
+    rates = [f"{s.segment.rate_hz:.3g}" for s in segments]
+    if len(segments) > 1:
+        parts = ", ".join(f"{hz} from {_h_mm_ss(s.first_s)}" for hz, s in zip(rates, segments, strict=True))
+        notes.append(f"The samples a second change: {parts}. For a second after each change nothing is judged.")
+    slow = sorted({s.segment.rate_hz for s in segments if s.segment.rate_hz < _FULL_RATE_HZ})
+    if slow:
+        low = " and ".join(f"{hz:.3g}" for hz in slow)
+        at = "" if len(segments) == 1 else "At "
+        notes.append(f"{at}{low} samples a second: bends are counted without a verdict (that needs {_FULL_RATE_HZ:g}).")
     if file.time_is_float32 and scan.last_s > _FLOAT32_TIME_MAX_S:
         notes.append("time_s is float32, too coarse for so long a recording; write it as float64.")
     return tuple(notes)
+
+
+def _h_mm_ss(time_s: float) -> str:
+    minutes, seconds = divmod(int(time_s), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"
 
 
 def _rows(n: int) -> str:
     return f"{n} row{'s' * (n != 1)}"
 
 
-def _block(sensor: SensorColumns, time_s: Float, columns: Mapping[str, Float]) -> ImuBlock:
+def _block(sensor: SensorColumns, time_s: Float, columns: Mapping[str, Float], segment: Segment | None) -> ImuBlock:
     acc_mps2 = _stack([columns[n] for n in sensor.acc])
     gyr_radps = _stack([columns[n] for n in sensor.gyr]) if sensor.gyr else None
-    return ImuBlock(sensor.placement, time_s, acc_mps2, gyr_radps, time_s)
+    return ImuBlock(sensor.placement, time_s, acc_mps2, gyr_radps, time_s, segment)
 
 
 def _stack(axes: Sequence[Float]) -> Float:

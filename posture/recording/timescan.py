@@ -1,9 +1,10 @@
-"""One pass over a time column: its order, its holes and its rate, in bounded memory."""
+"""One pass over a time column: its order, its holes, its rate and where that changes, in bounded memory."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from posture.recording.rates import RateScan, Stretch
 from posture.types import Float, InputError
 
 RATE_MIN_HZ = 4.0
@@ -14,7 +15,6 @@ JUMP_MAX_S = 48 * 3600.0
 """A longer hole is a wrong clock, not a break: days are split at 04:00, no session spans two nights."""
 REPEATED_MAX = 0.1
 """Share of rows that may repeat the time of the row before; more is the arrival time of packets, not of samples."""
-_CHUNK_ROWS = 65_536
 _SPAN_ROWS = (8, 32, 128)
 """Each span sharpens the step enough for the next, four times longer, to be counted in whole steps."""
 _ROUNDS_MAX, _SETTLED = 12, 1e-9
@@ -62,8 +62,8 @@ class TimeScan:
         self._where = where
         self._seen = 0
         self._last_row = 0
-        self._open: list[Float] = []
-        self._steps: list[tuple[float, int]] = []
+        self._rates = RateScan(step_s, step_min_s=1.0 / RATE_MAX_HZ, step_max_s=1.0 / RATE_MIN_HZ)
+        self._stretches: list[Stretch] | None = None
 
     def push(self, time_s: Float) -> None:
         """(n,) s, NaN or infinite where the row has no time."""
@@ -84,13 +84,15 @@ class TimeScan:
         self.rows += int(known.sum())
         self.last_s = float(times[-1])
         self._last_row = int(rows[-1])
-        self._open.append(time_s[known])
-        if sum(map(len, self._open)) >= _CHUNK_ROWS:
-            self._close_chunk()
+        self._rates.push(time_s if len(rows) == len(time_s) else time_s[known])
+
+    def stretches(self) -> list[tuple[float, float]]:
+        """(first time s, rate Hz) of every stretch with a rate of its own, in order; to be asked after the last push."""
+        found = self._finished()
+        return [(s.first_s, _rate_hz(s)) for s in found]
 
     def rate_hz(self) -> float:
-        """Rate of the whole column: the median over chunks of 65,536 rows, weighted by their rows."""
-        self._close_chunk()
+        """Rate of the stretch that covers most time: the median over its chunks of 65,536 rows, weighted by their rows."""
         if self.rows < 2:
             raise InputError(
                 f"{self._where} has {self.rows or 'no'} row{'s' * (self.rows != 1)} with a time; at least two are "
@@ -101,10 +103,7 @@ class TimeScan:
                 f"In {self._where} {self.repeated} of {self.rows} rows repeat the time of the row before; write the "
                 "time of each sample to the millisecond, not the arrival of a packet."
             )
-        steps = sorted(self._steps)
-        half = sum(n for _, n in steps) / 2
-        step = steps[int(np.searchsorted(np.cumsum([n for _, n in steps]), half))][0]
-        rate = round(1.0 / step, 6)  # so that 50 Hz is 50.0 on every machine
+        rate = _rate_hz(max(self._finished(), key=lambda s: s.last_s - s.first_s))
         if rate < RATE_MIN_HZ:
             raise InputError(
                 f"{self._where} has {rate:.3g} samples a second; at least {RATE_MIN_HZ:g} are needed: check that "
@@ -132,10 +131,11 @@ class TimeScan:
                     f"{times[i + 1]:.15g} s; check the time column."
                 )
 
-    def _close_chunk(self) -> None:
-        if not self._open:
-            return
-        chunk = np.concatenate(self._open)
-        self._open = []
-        if len(chunk) >= 2 and np.isfinite(step := step_s(chunk)):
-            self._steps.append((step, len(chunk)))
+    def _finished(self) -> list[Stretch]:
+        if self._stretches is None:
+            self._stretches = self._rates.finish()
+        return self._stretches
+
+
+def _rate_hz(stretch: Stretch) -> float:
+    return round(1.0 / stretch.step_s(), 6)  # so that 50 Hz is 50.0 on every machine

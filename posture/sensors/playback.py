@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from contextlib import closing, nullcontext
+from dataclasses import replace
 
 import numpy as np
 
@@ -71,9 +72,15 @@ def pieces(batch: ImuBatch, step_s: float, *, from_s: float | None = None) -> It
             rows = slice(int(cut[k - 1]) if k else 0, int(cut[k]) if k < len(edges) else len(block.arrived_s))
             parts.append(_rows(block, rows))
         until_s = float(edges[k]) if k < len(edges) else batch.arrived_until_s
-        yield ImuBatch(tuple(parts), until_s)
+        yield ImuBatch(tuple(parts), until_s, batch.fits if k == 0 else ())
 
 
 def _rows(block: ImuBlock, rows: slice) -> ImuBlock:
-    gyr = None if block.gyr_radps is None else block.gyr_radps[rows]
-    return ImuBlock(block.placement, block.time_s[rows], block.acc_mps2[rows], gyr, block.arrived_s[rows])
+    return replace(
+        block,
+        time_s=block.time_s[rows],
+        acc_mps2=block.acc_mps2[rows],
+        gyr_radps=None if block.gyr_radps is None else block.gyr_radps[rows],
+        arrived_s=block.arrived_s[rows],
+        index=None if block.index is None else block.index[rows],
+    )

@@ -78,6 +78,7 @@ class AhrsFilter:
     ) -> None:
         self.kind = AhrsKind(kind)
         self._clip_radps = float(np.radians(params.bias_clip_dps))
+        self._gains = gains
         self._filter = _new_filter(self.kind, rate_hz, gains)
         self._fixed_radps = np.zeros(3)
         if bias_radps is not None:
@@ -117,6 +118,14 @@ class AhrsFilter:
         self._quat = None
         if self.kind is AhrsKind.EKF:
             self._filter.P = np.identity(4)
+
+    def set_rate(self, rate_hz: float) -> None:
+        """See `OrientationFilter`."""
+        bias_radps = self.bias_radps
+        self._filter = _new_filter(self.kind, rate_hz, self._gains)
+        if self.has_bias:
+            self._filter.b = bias_radps
+        self.restart()
 
     def _step(self, acc: Float, gyr: Float) -> None:
         """Take one finite sample, force and rate (3,)."""

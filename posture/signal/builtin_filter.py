@@ -151,23 +151,28 @@ class BuiltinFilter:
     def __init__(
         self, rate_hz: float, params: FusionConfig, *, rest_bias: bool = True, bias_radps: Float | None = None
     ) -> None:
+        self._params, self._rest_bias = params, rest_bias
+        self._clip_radps = math.radians(params.bias_clip_dps)
+        self._unknown = self._clip_radps**2
+        self.state = BuiltinState((0.0, 0.0, 0.0), self._unknown)
+        if bias_radps is not None:
+            x, y, z = np.clip(bias_radps, -self._clip_radps, self._clip_radps).tolist()
+            self.state = BuiltinState((x, y, z), math.radians(params.start_bias_sigma_dps) ** 2)
+        self.set_rate(rate_hz)
+
+    def set_rate(self, rate_hz: float) -> None:
+        """See `OrientationFilter`."""
         self._period_s = 1.0 / rate_hz
-        self._rest_bias = rest_bias
         # Long enough for the whole block to lie in it, and the sample before it.
         self._rest_min_n = max(math.ceil(REST_MIN_S * rate_hz - 1e-9), BLOCK_N + 1)
-        self._clip_radps = math.radians(params.bias_clip_dps)
         # Kalman filter of the bias, one step per block. The measurement's variance is the one with which the estimate settles at
         # BIAS_SIGMA_REST_DPS; before the first rest any bias within the clip will do, so the first rest is taken as it is.
         settled = math.radians(BIAS_SIGMA_REST_DPS) ** 2
         self._growth = math.radians(BIAS_DRIFT_DPS) ** 2 / BIAS_FORGET_S * BLOCK_N * self._period_s
         self._noise = settled * settled / self._growth + settled
-        self._unknown = self._clip_radps**2
         self._rest_low = LowPass(REST_TAU_S, rate_hz, 6)
-        self._force_low = LowPass(params.tau_acc_s, rate_hz, 3)
-        self.state = BuiltinState((0.0, 0.0, 0.0), self._unknown)
-        if bias_radps is not None:
-            x, y, z = np.clip(bias_radps, -self._clip_radps, self._clip_radps).tolist()
-            self.state = BuiltinState((x, y, z), math.radians(params.start_bias_sigma_dps) ** 2)
+        self._force_low = LowPass(self._params.tau_acc_s, rate_hz, 3)
+        self.restart()
 
     def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
         """See `OrientationFilter`; raises PostureError without a gyroscope."""

@@ -41,14 +41,18 @@ class Clipped:
 class ClippingState:
     """Per direction (12,): the last value, whether it repeated the one before, the known limit (inf: none).
 
-    since_gyro_n : samples since the gyroscope was last at its limit. clipped_n, limit : per part, counted so far.
+    rate_hz : of the open segment. since_gyro_n : samples since the gyroscope was last at its limit. clipped_n, limit : per part,
+    counted so far, the samples in this segment only; clipped_before_s : s of the segments before.
     """
+
+    rate_hz: float
 
     last: Float = field(default_factory=lambda: np.zeros(12))
     again: Bool = field(default_factory=lambda: np.zeros(12, dtype=np.bool_))
     known: Float = field(default_factory=lambda: np.full(12, np.inf))
     since_gyro_n: int = 1 << 40
     clipped_n: dict[Part, int] = field(default_factory=lambda: dict.fromkeys(Part, 0))
+    clipped_before_s: dict[Part, float] = field(default_factory=lambda: dict.fromkeys(Part, 0.0))
     limit: dict[Part, float] = field(default_factory=lambda: dict.fromkeys(Part, 0.0))
 
 
@@ -56,9 +60,13 @@ class Clipping:
     """Runs of one sensor -> the same runs, `measured` False at the limit and until the orientation has recovered from it."""
 
     def __init__(self, rate_hz: float, params: ClippingConfig, state: ClippingState | None = None) -> None:
-        self.rate_hz, self.state = rate_hz, state or ClippingState()
-        self.recover_n = round(params.recover_s * rate_hz)
+        self.params, self.state = params, state or ClippingState(rate_hz)
         self.floor = np.repeat([params.acc_min_g * G_MPS2, np.radians(params.gyr_min_dps)] * 2, 3)
+
+    @property
+    def recover_n(self) -> int:
+        """Samples of the open segment that the orientation needs after a gyroscope was at its limit."""
+        return round(self.params.recover_s * self.state.rate_hz)
 
     def push(self, runs: tuple[Run, ...]) -> tuple[Run, ...]:
         """One run per run; values stay as they are."""
@@ -71,10 +79,21 @@ class Clipping:
     def found(self) -> list[Clipped]:
         """What each part lost so far, parts without any left out."""
         state = self.state
-        return [Clipped(p, n / self.rate_hz, state.limit[p]) for p, n in state.clipped_n.items() if n]
+        seconds = {p: state.clipped_before_s[p] + n / state.rate_hz for p, n in state.clipped_n.items()}
+        return [Clipped(p, s, state.limit[p]) for p, s in seconds.items() if s]
+
+    def _set_rate(self, rate_hz: float) -> None:
+        state = self.state
+        for part, n in state.clipped_n.items():
+            state.clipped_before_s[part] += n / state.rate_hz
+            state.clipped_n[part] = 0
+        state.since_gyro_n = int(min(state.since_gyro_n, 1 << 40) * rate_hz / state.rate_hz)
+        state.rate_hz = rate_hz
 
     def _marked(self, run: Run) -> Run:
         state, n = self.state, len(run.measured)
+        if run.segment is not None and run.segment.rate_hz != state.rate_hz:
+            self._set_rate(run.segment.rate_hz)
         gyr = np.zeros((n, 3)) if run.gyr_radps is None else run.gyr_radps
         axes = np.hstack([run.acc_mps2, gyr])
         if state.since_gyro_n >= self.recover_n and not (np.abs(axes) >= self.floor[:6]).any():  # nearly always

@@ -15,7 +15,7 @@ import numpy as np
 from posture.config import FusionConfig, TimebaseConfig
 from posture.signal.builtin_filter import BuiltinFilter
 from posture.signal.timebase import OrientedRun, Run
-from posture.types import Float, PostureError
+from posture.types import Float, PostureError, Segment
 
 
 class OrientationFilter(Protocol):
@@ -26,6 +26,9 @@ class OrientationFilter(Protocol):
 
     def restart(self) -> None:
         """Forget the orientation (the next sample's tilt starts it), keep the gyroscope bias."""
+
+    def set_rate(self, rate_hz: float) -> None:
+        """Derive the coefficients anew for another rate, and restart."""
 
 
 class VqfFilter:
@@ -49,6 +52,12 @@ class VqfFilter:
         """See `OrientationFilter`."""
         bias, sigma = self._vqf.getBiasEstimate()
         self._vqf.resetState()
+        self._vqf.setBiasEstimate(bias, sigma)
+
+    def set_rate(self, rate_hz: float) -> None:
+        """See `OrientationFilter`."""
+        bias, sigma = self._vqf.getBiasEstimate()
+        self._rate_hz, self._vqf = rate_hz, _new_vqf(rate_hz, self._params)
         self._vqf.setBiasEstimate(bias, sigma)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -83,13 +92,12 @@ def _new_vqf(rate_hz: float, params: FusionConfig) -> Any:
 class TiltFilter:
     """Direction of the low-passed specific force; for sensors without a gyroscope. Its rate is that of the up vector."""
 
-    def __init__(self, rate_hz: float, params: FusionConfig) -> None:
-        from scipy.signal import butter  # slow to import, and only a sensor without a gyroscope needs it
+    _memory: Float | None
+    _last_up: Float | None
 
-        self._sos = butter(2, min(params.tilt_cutoff_hz, 0.4 * rate_hz), fs=rate_hz, output="sos")
-        self._rate_hz = rate_hz
-        self._memory: Float | None = None
-        self._last_up: Float | None = None
+    def __init__(self, rate_hz: float, params: FusionConfig) -> None:
+        self._params = params
+        self.set_rate(rate_hz)
 
     def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:  # noqa: ARG002
         """See `OrientationFilter`; a gyroscope is not looked at."""
@@ -119,6 +127,14 @@ class TiltFilter:
         """See `OrientationFilter`."""
         self._memory = self._last_up = None
 
+    def set_rate(self, rate_hz: float) -> None:
+        """See `OrientationFilter`."""
+        from scipy.signal import butter  # slow to import, and only a sensor without a gyroscope needs it
+
+        self._sos = butter(2, min(self._params.tilt_cutoff_hz, 0.4 * rate_hz), fs=rate_hz, output="sos")
+        self._rate_hz = rate_hz
+        self.restart()
+
 
 def filter_name(params: FusionConfig, *, has_gyro: bool) -> str:
     """Which filter the configuration comes down to on this machine, for a sensor with or without a gyroscope."""
@@ -147,10 +163,11 @@ def make_filter(
 
 @dataclass(slots=True)
 class FusionState:
-    """The filter with its memory, and the samples since its last restart."""
+    """The filter with its memory, the samples since its last restart, and the segment that they are of."""
 
     filter: OrientationFilter
     since_restart_n: int = 0
+    segment: Segment | None = None
 
 
 class Fusion:
@@ -169,8 +186,15 @@ class Fusion:
         bias_radps: Float | None = None,
         state: FusionState | None = None,
     ) -> None:
-        self.distrust_n = round(gaps.distrust_after_restart_s * rate_hz)
         self.state = state or FusionState(make_filter(rate_hz, params, has_gyro=has_gyro, bias_radps=bias_radps))
+        self._distrust_s = gaps.distrust_after_restart_s
+        segment = self.state.segment
+        self._rate_hz = rate_hz if segment is None else segment.rate_hz
+
+    @property
+    def distrust_n(self) -> int:
+        """Samples after a restart that are not trusted."""
+        return round(self._distrust_s * self._rate_hz)
 
     def push(self, runs: tuple[Run, ...]) -> tuple[OrientedRun, ...]:
         """One oriented run per run."""
@@ -182,6 +206,8 @@ class Fusion:
 
     def _oriented(self, run: Run) -> OrientedRun:
         state = self.state
+        if run.segment != state.segment:
+            self._begin(run.segment)
         if run.restart:
             state.filter.restart()
             state.since_restart_n = 0
@@ -191,4 +217,11 @@ class Fusion:
         if state.since_restart_n < self.distrust_n:
             trusted = trusted & (np.arange(n) + state.since_restart_n >= self.distrust_n)
         state.since_restart_n += n
-        return OrientedRun(run.first_index, run.restart, np.hstack([up, rate, run.acc_mps2]), trusted, run.arrived_s)
+        channels = np.hstack([up, rate, run.acc_mps2])
+        return OrientedRun(run.first_index, run.restart, channels, trusted, run.arrived_s, run.segment)
+
+    def _begin(self, segment: Segment | None) -> None:
+        self.state.segment = segment
+        if segment is not None and segment.rate_hz != self._rate_hz:
+            self._rate_hz = segment.rate_hz
+            self.state.filter.set_rate(segment.rate_hz)

@@ -81,6 +81,9 @@ class SmoothedFilter:
     def restart(self) -> None:
         """Nothing to do: the reader meets the same restarts."""
 
+    def set_rate(self, rate_hz: float) -> None:
+        """Nothing to do: the reader meets the same changes."""
+
 
 def check_smoothing(params: FusionConfig) -> None:
     """Raise InputError where this configuration or this machine cannot smooth."""
@@ -94,7 +97,6 @@ def check_smoothing(params: FusionConfig) -> None:
 
 def _smoothed(runs: Iterator[Run], rate_hz: float, params: FusionConfig, bias: _Bias) -> Iterator[Float]:
     """(n, 6) up vector and bias rad/s for every sample of the runs, in order, a window or the rest of a stretch at a time."""
-    window_n, margin_n = round(WINDOW_S * rate_hz), round(MARGIN_S * rate_hz)
     samples, lead_n = np.empty((0, 6)), 0  # of the open stretch; the first lead_n have been handed out already
     for run in runs:
         if run.restart and len(samples) > lead_n:
@@ -102,9 +104,11 @@ def _smoothed(runs: Iterator[Run], rate_hz: float, params: FusionConfig, bias: _
             yield rows[lead_n:]
         if run.restart:
             samples, lead_n = np.empty((0, 6)), 0
+            rate_hz = rate_hz if run.segment is None else run.segment.rate_hz  # a segment begins with a restart
         if run.gyr_radps is None:
             raise PostureError(NO_GYROSCOPE)
         samples = np.vstack([samples, np.hstack([run.acc_mps2, run.gyr_radps])])
+        window_n, margin_n = round(WINDOW_S * rate_hz), round(MARGIN_S * rate_hz)
         while len(samples) >= lead_n + window_n + margin_n:
             end = lead_n + window_n
             rows, bias = _offline(samples[: end + margin_n], end - margin_n, bias, rate_hz, params)
