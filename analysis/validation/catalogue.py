@@ -52,7 +52,7 @@ def lines(roots: Sequence[Path]) -> list[str]:
     for dataset in DATASETS.values():
         n = sum(len(dataset.files(root)) for root in roots)
         out += [
-            f"{dataset.name}: {dataset.what}",
+            f"{dataset.name}: {dataset.what} ({'simulated signals' if dataset.simulated else 'real'})",
             f"  truth: {dataset.truth}",
             f"  licence: {dataset.licence}",
             f"  read from: {' and '.join(str(root / dataset.place) for root in roots)}"

@@ -40,7 +40,7 @@ class Dataset:
     name : as typed. what, truth, licence : a sentence each, `truth` on what its labels are worth. simulated : whether the
     signals are. place : its folder in the data folder. pattern : its files there. evaluate : files -> what was measured.
     tuned : recordings that thresholds were chosen on; they are scored for the author and never written into the docs.
-    fits : whether a file that the pattern names is one of this set.
+    fits : whether a file that the pattern names is one of this set. over : what the intervals are over.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Dataset:
     evaluate: Callable[[Sequence[Path], Progress], Evaluation]
     tuned: frozenset[str] = frozenset()
     fits: Callable[[Path], bool] = Path.is_file
+    over: str = "people"
 
     def files(self, root: Path) -> list[Path]:
         """Its files under a data folder, or in a folder that is its own."""

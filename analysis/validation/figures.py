@@ -23,7 +23,7 @@ def draw_people(measures: Sequence[Measure]) -> Figure:
     for level, measure in enumerate(reversed(rows)):
         own = np.array(list(per_person(measure).values()))
         own = own[~np.isnan(own)]
-        axes.plot(own, level + 0.22 * _spread(own), "o", color=FILL["not_flexed"], markersize=4, alpha=0.8)
+        axes.plot(own, level + 0.42 * _spread(own), "o", color=FILL["not_flexed"], markersize=4, alpha=0.8)
         made = estimate(measure)
         if not np.isnan(made.low):
             axes.plot([made.low, made.high], [level - 0.3] * 2, color=INK, linewidth=1.6, solid_capstyle="butt")
@@ -42,7 +42,7 @@ def _spread(values: Float) -> Float:
     out = np.zeros(len(values))
     for value in np.unique(values.round(2)):
         same = np.flatnonzero(values.round(2) == value)
-        out[same] = np.arange(len(same)) / max(8, len(same) - 1)
+        out[same] = np.arange(len(same)) / max(20, len(same) - 1)
     return out
 
 

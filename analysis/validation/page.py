@@ -24,7 +24,7 @@ def text(dataset: Dataset, evaluation: Evaluation, *, images: str | None = None)
     parts = [
         f"*{kind}.* {_sentence(dataset.what)}\n*What its truth is worth:* {dataset.truth}.\n*Licence:* {dataset.licence}."
     ]
-    parts += [f"**{heading}**\n\n{measures(rows)}" for heading, rows in evaluation.tables.items()]
+    parts += [f"**{heading}**\n\n{measures(rows, over=dataset.over)}" for heading, rows in evaluation.tables.items()]
     if evaluation.claims:
         parts.append(f"**How far confidence can be believed**\n\n{reliabilities(reliability(evaluation.claims))}")
     if images is not None:
@@ -35,9 +35,9 @@ def text(dataset: Dataset, evaluation: Evaluation, *, images: str | None = None)
     return "\n\n".join(parts)
 
 
-def measures(rows: Sequence[Measure]) -> str:
-    """A table: value, 95 % interval over people, how much was scored, how many people, the worst of them."""
-    lines = ["| | value | 95 % interval | n | people | worst |", "| --- | --- | --- | --- | --- | --- |"]
+def measures(rows: Sequence[Measure], *, over: str = "people") -> str:
+    """A table: value, 95 % interval over people (or days), how much was scored, how many of them, the worst of them."""
+    lines = [f"| | value | 95 % interval | n | {over} | worst |", "| --- | --- | --- | --- | --- | --- |"]
     for row in rows:
         made = estimate(row)
         interval = "–" if np.isnan(made.low) else f"{value(row, made.low, bare=True)} to {value(row, made.high)}"

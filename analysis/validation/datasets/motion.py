@@ -227,7 +227,7 @@ def _peak(said: Said, from_s: float, to_s: float, *, two: bool) -> float:
 
 DATASET = Dataset(
     name="motion",
-    what="recorded human motion (CMU motion capture, 10 people) under two virtual sensors (simulated signals)",
+    what="recorded human motion (CMU motion capture, 10 people) under two virtual sensors",
     truth="angles to 0.5-1 deg of the markers; flexion is 0.8 x the pelvis-to-thorax angle in truth and signal alike, so a figure "
     "from both sensors is an upper bound; no skin moves; classes of the bends follow from the same angle",
     licence="CMU mocap: free for research and commercial projects, with the acknowledgement",

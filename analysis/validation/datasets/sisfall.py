@@ -191,7 +191,7 @@ def _lean_deg(said: Said, from_s: float) -> float:
 
 DATASET = Dataset(
     name="sisfall",
-    what="adults and elderly people with a device at the belt buckle: scripted bends, chairs, lying, walking (real)",
+    what="adults and elderly people with a device at the belt buckle: scripted bends, chairs, lying, walking",
     truth="only the script of each trial is known, not when what was done, nor any angle; not a spine sensor",
     licence="SisFall (Sucerquia et al. 2017): no licence of the data stated, not shipped",
     simulated=False,

@@ -64,7 +64,7 @@ def evaluate(files: Sequence[Path], progress: Progress) -> Evaluation:
 
 DATASET = Dataset(
     name="skdh",
-    what="the test recordings of scikit-digital-health, a lumbar sensor: chair rises (accelerometer only), walking (real)",
+    what="the test recordings of scikit-digital-health, a lumbar sensor: chair rises (accelerometer only), walking",
     truth="none: the rises are the output of that algorithm, the walk is not labelled; agreement, no accuracy",
     licence="MIT (scikit-digital-health); the rises are shipped in recordings/",
     simulated=False,

@@ -88,7 +88,7 @@ def evaluate(files: Sequence[Path], progress: Progress) -> Evaluation:
 
 DATASET = Dataset(
     name="umafall",
-    what="adults with a sensor tag on a waist band, 20 Hz over a real BLE link: scripted daily actions (real)",
+    what="adults with a sensor tag on a waist band, 20 Hz over a real BLE link: scripted daily actions",
     truth="only the script of each trial; forward is not known (bends go either way); a robustness test, no accuracy",
     licence="UMAFall (Casilari et al. 2017), figshare 4214283: licence to be confirmed, not shipped",
     simulated=False,
