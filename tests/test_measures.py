@@ -9,10 +9,11 @@ import pytest
 
 from analysis.validation.alerts import TOLERANCE_S, expected, score_alerts
 from analysis.validation.claims import claims
+from analysis.validation.datasets.days import best_cut_f1
 from analysis.validation.measures import Auc, Claim, Ratio, estimate, per_person, reliability
 from analysis.validation.page import measures, reliabilities, replaced
 from analysis.validation.score import LabelledDay, Labels
-from posture.types import Context, EpochBlock, InputError
+from posture.types import Context, EpochBlock, InputError, Placement
 
 
 def ratio(**parts: tuple[float, float]) -> Ratio:
@@ -163,3 +164,14 @@ def test_a_verdict_is_right_only_where_it_is_the_class() -> None:
     known = LabelledDay(one.labels, truth, 0.0, 50.0, SECOND, one.rows, said, [])
     made = sorted((c.confidence, c.right) for c in claims(known))
     assert made == [(0.6, False), (0.8, False), (0.9, True)]
+
+
+def test_the_best_cut_is_a_ceiling_on_what_one_segment_can_say() -> None:
+    """Flexion and sacral tilt go together in the first half and apart in the second: no cut has all of it."""
+    n = 400
+    flexion = np.array([10.0, 40.0] * (n // 2))
+    sacrum = np.where(np.arange(n) < n // 2, -flexion, -25.0)
+    labels = Labels(np.full(n, SIT, np.int8), np.ones(n, np.bool_), sacrum, flexion + sacrum, flexion)
+    known = LabelledDay(labels, [], 0.0, 50.0, SECOND, np.arange(n), [], [])
+    # At a cut of 25 or less: 200 flexed said, 100 not flexed said with them; beyond it 100 of 200 and none false.
+    assert best_cut_f1(known, Placement.SACRUM) == pytest.approx(2 * 200 / (2 * 200 + 100))
