@@ -68,3 +68,8 @@ def each(files: Sequence[Path], progress: Progress) -> Iterator[Path]:
     for done, path in enumerate(files):
         progress(done / len(files))
         yield path
+
+
+def part_of(progress: Progress, k: int, parts: int) -> Progress:
+    """Progress of part k of so many equal ones, told as progress of the whole."""
+    return lambda share: progress((k + share) / parts)

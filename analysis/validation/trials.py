@@ -21,7 +21,7 @@ from posture.pipeline import Pipeline, SensorSpec
 from posture.replay import Result
 from posture.signal.calibrate import calibrate, self_calibrate
 from posture.signal.calibration import Calibration, Poses
-from posture.types import Bool, EpochBlock, Float, ImuBatch, ImuBlock, InputError, Int8, Placement
+from posture.types import GRID_HZ, Bool, EpochBlock, Float, ImuBatch, ImuBlock, InputError, Int8, Placement
 
 T = TypeVar("T")
 GAP_S = 3.0
@@ -52,7 +52,9 @@ class Trial(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What the product said of a trial: epochs, events as in events.json, angles on the 50 Hz grid by name (with `time_s`)."""
+    """What the product said of a trial: epochs, events as in events.json, angles on the 50 Hz grid by name (with `time_s`, and
+    `trusted` 1 or 0), each (n,); none unless asked for.
+    """
 
     epochs: EpochBlock
     events: list[dict[str, Any]]
@@ -87,7 +89,7 @@ def replay(trial: Trial[Any], *, sensors: Sequence[Placement] | None = None, ang
     names = ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg")
     grid = {n: np.concatenate([getattr(a, n) for a in ticks]) for n in names} if ticks else {}
     if ticks:
-        grid["time_s"] = np.concatenate([(a.first_tick + np.arange(len(a))) / 50.0 for a in ticks])
+        grid["time_s"] = np.concatenate([(a.first_tick + np.arange(len(a))) / GRID_HZ for a in ticks])
         grid["trusted"] = np.concatenate([a.trusted.astype(np.float64) for a in ticks])
     return Said(epochs, made, calibration, grid)
 

@@ -109,8 +109,10 @@ def _means(days: dict[str, Score]) -> list[Measure]:
 
 
 def best_cut_f1(day: LabelledDay, placement: Placement) -> float:
-    """F1 of flexed sitting by the best single cut on a segment's true inclination while truly seated: no sensor there does better
-    with a cut. The sacrum falls in a slump, the upper lumbar spine rises."""
+    """F1 of flexed sitting by the best single cut on a segment's true inclination, over the truly seated seconds.
+
+    What one sensor with a perfect angle, context and cut would reach. The sacrum falls in a slump, the upper lumbar spine rises.
+    """
     labels, rows = day.labels, day.rows
     pct = 100.0 * labels.flexion_deg[rows] / day.rom_deg
     scored = (labels.context[rows] == Context.SITTING) & (np.abs(pct - 60.0) >= EDGE_PCT)

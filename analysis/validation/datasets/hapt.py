@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.validation.evaluation import Dataset, Evaluation, Progress, each
+from analysis.validation.evaluation import Dataset, Evaluation, Progress, each, part_of
 from analysis.validation.figures import draw_people
 from analysis.validation.measures import Claim, Measure, Ratio
 from analysis.validation.score import match
@@ -103,7 +103,7 @@ def evaluate(files: Sequence[Path], progress: Progress) -> Evaluation:
     for k, (name, seated) in enumerate(CALIBRATIONS.items()):
         rows = _Rows()
         run = refused = 0
-        for path in each(files, lambda share, k=k: progress((k + share) / len(CALIBRATIONS))):  # type: ignore[misc]
+        for path in each(files, part_of(progress, k, len(CALIBRATIONS))):
             for trial in trials([path], seated=seated):
                 said = replay(trial)
                 refused += said is None

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.validation.evaluation import WEARS, Dataset, Evaluation, Progress, each
+from analysis.validation.evaluation import WEARS, Dataset, Evaluation, Progress, each, part_of
 from analysis.validation.figures import draw_people
 from analysis.validation.measures import Auc, Claim, Measure, Ratio
 from analysis.validation.score import BENDS_FROM_DEG, EXCUSED_DEG, NOT_BENDS, match
@@ -103,7 +103,7 @@ def evaluate(files: Sequence[Path], progress: Progress) -> Evaluation:
     claims: list[Claim] = []
     for k, (wear, sensors) in enumerate(WEARS.items()):
         rows = _Rows(two=len(sensors) == 2)
-        for path in each(files, lambda share, k=k: progress((k + share) / len(WEARS))):  # type: ignore[misc]
+        for path in each(files, part_of(progress, k, len(WEARS))):
             one = trial(path)
             said = replay(one, sensors=sensors, angles=True)
             if said is not None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from analysis.validation.evaluation import Dataset, Evaluation, Progress, each
+from analysis.validation.evaluation import Dataset, Evaluation, Progress, each, part_of
 from analysis.validation.figures import draw_people
 from analysis.validation.measures import Auc, Measure, Ratio
 from analysis.validation.trials import (
@@ -75,10 +75,10 @@ def trials(path: Path, *, after_walk: bool = False) -> Iterator[Trial[Truth]]:
         if label in NOT_UPRIGHT:
             before += [stand] if stand is not None else []
         whole, stood_s, from_s = sensor, 0.0, 0.0
-        for k, part in enumerate(reversed(before)):
+        for part in reversed(before):
             whole, shift_s = after(part, whole)
             from_s += shift_s
-            stood_s = 0.0 if part is stand else stood_s + shift_s if k else shift_s
+            stood_s = 0.0 if part is stand else stood_s + shift_s
         poses = {"stand": [(stood_s, stood_s + STAND_S)]}
         yield Trial(row["subject"], name, (whole,), RATE_HZ, poses, Truth(label), from_s)
 
@@ -97,7 +97,7 @@ def evaluate(files: Sequence[Path], progress: Progress) -> Evaluation:
     figures: dict[str, Figure] = {}
     for k, (name, walked) in enumerate(STARTS.items()):
         rows = _Rows()
-        for path in each(files, lambda share, k=k: progress((k + share) / len(STARTS))):  # type: ignore[misc]
+        for path in each(files, part_of(progress, k, len(STARTS))):
             for trial in trials(path, after_walk=walked):
                 rows.add(trial)
         tables[name] = rows.all()
