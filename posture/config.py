@@ -29,12 +29,10 @@ class _Section(BaseModel):
 class TimebaseConfig(_Section):
     """Gaps of one sensor, as missing samples / nominal rate, with half a sample of tolerance."""
 
-    interpolate_max_s: NonNegative = Field(
-        0.10, description="s; linear interpolation up to here (2.5 deg against 4.6 held, BROAD with 5 % of frames lost)"
-    )
     restart_min_s: Positive = Field(
         0.25,
-        description="s; from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56 deg on BROAD)",
+        description="s; shorter gaps are interpolated linearly (3.2 deg; 3.8 with the orientation held from 0.1 s on; BROAD with "
+        "5 % of frames lost); from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56)",
     )
     distrust_after_restart_s: NonNegative = Field(
         1.0, description="s; low confidence after a restart (4-5 deg in the first second, 1.3 after; BROAD)"
@@ -61,6 +59,11 @@ class FusionConfig(_Section):
     )
     bias_clip_dps: Positive = Field(
         15.0, description="deg/s; the default of 2 gives 12 deg at 10 deg/s bias, 15 mends it (measured on BROAD)"
+    )
+    start_bias_sigma_dps: Positive = Field(
+        0.2,
+        description="deg/s; how well the gyroscope bias of a calibration is known: stands were off by 0.15 RMS, and one that is "
+        "off by 1 costs no more than an unknown one (inclination 0.83 and 0.82 deg in the first minutes); " + _TUNED,
     )
     tilt_cutoff_hz: Positive = Field(
         0.6, description="Hz; low-pass of the accelerometer where there is no gyroscope; ours, provisional"
@@ -99,6 +102,18 @@ class CalibrationConfig(_Section):
         48.0, description="deg; population lumbar flexion range, used and flagged where none was measured"
     )
     rom_min_deg: Positive = Field(20.0, description="deg; a smaller measured range is not believed as a range; ours")
+    bias_still_min_s: Positive = Field(
+        5.0, description="s; shortest pose that a gyroscope bias is measured in; design default"
+    )
+    bias_table_sd_max_dps: Positive = Field(
+        0.6, description="deg/s; largest SD of each gyroscope axis of a sensor on a table; design default"
+    )
+    bias_stand_sd_max_dps: Positive = Field(
+        2.5, description="deg/s; the same while standing, where a body sways (1.1-2.0 seen); " + _TUNED
+    )
+    bias_force_sd_max_mps2: Positive = Field(
+        0.5, description="m/s^2; largest SD of each accelerometer axis in both (0.05 g); design default"
+    )
     bend_min_deg: Positive = Field(
         25.0, description="deg; a bend pose that leans less cannot show the bending axis; ours"
     )
@@ -222,16 +237,18 @@ class BendsConfig(_Section):
     )
     sacrum_off_deg: Positive = Field(8.0, description="deg; with the sacrum alone; " + _TUNED)
     hold_min_s: Positive = Field(
-        0.3,
-        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.9); "
+        0.15,
+        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.97); "
         + _TUNED,
     )
     sacrum_hold_min_s: Positive = Field(
-        0.45, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
+        0.15, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
     )
     merge_s: NonNegative = Field(1.5, description="s; a shorter pause joins two bends; design default")
-    upright_deg: float = Field(
-        5.0, description="deg; a pause that comes up this far is a new bend, however short; " + _TUNED
+    pause_share: Share = Field(
+        0.27,
+        description="share of the smaller of two leans; a pause that comes up this far parts them, however short; "
+        + _TUNED,
     )
     longest_s: Positive = Field(
         600.0, description="s; a lean open for longer is a held posture, not a bend; bounds memory; ours"
@@ -289,6 +306,17 @@ class FloorConfig(_Section):
     roll_min_deg: Positive = Field(
         50.0, description="deg; rolled this far before pitching up is a log-roll; design default"
     )
+    turned_deg: Positive = Field(
+        7.0, description="deg; side lean on the way of a turn or a half-kneel (9-25 seen); one sensor; " + _TUNED
+    )
+    straight_deg: Positive = Field(
+        5.5,
+        description="deg; side lean of a straight way, at most (0.8-5 seen): a straight sit-up rounds; one sensor; "
+        + _TUNED,
+    )
+    roll_error_deg: Positive = Field(
+        3.0, description="deg; distance from the side lean's cut at which a one-sensor verdict grows sure; ours"
+    )
     error_deg: Positive = Field(
         4.0, description="deg; distance from the rounded cut at which a verdict grows sure; " + _TUNED
     )
@@ -307,7 +335,19 @@ class WearConfig(_Section):
         0.2,
         description="deg; spread of one-second tilts on a table (0.15 with a noisy part); breathing moves a back by 0.5; ours",
     )
-    non_wear_min_s: Positive = Field(600.0, description="s without any movement that are non-wear; design default")
+    non_wear_min_s: Positive = Field(600.0, description="s off the body that are non-wear; design default")
+    shaken_mps2: Positive = Field(
+        0.12,
+        description="m/s^2; bounce of a second in which something lying is shaken: a bag, a car seat; breathing gives 0.02; "
+        "provisional: chosen on simulated bags and car seats",
+    )
+    shaken_share: Share = Field(
+        0.8, description="share of window_s that is shaken while lying: no body lies so; exercises on a mat pause; ours"
+    )
+    bridge_s: NonNegative = Field(
+        90.0, description="s between two stretches off the body, a bag put down, that belong to it; ours"
+    )
+    off_share: Share = Field(0.7, description="share of a stretch that must be seen to be off the body; ours")
 
 
 class SlipConfig(_Section):
@@ -319,6 +359,15 @@ class SlipConfig(_Section):
     )
     ask_deg: Positive = Field(8.0, description="deg off in two bouts in a row: ask for a new neutral; design default")
     pause_deg: Positive = Field(10.0, description="deg off in two bouts in a row: nothing is scored; design default")
+    off_gap_s: Positive = Field(
+        1200.0, description="s without samples after which the sensors may have been off the body, a shower; ours"
+    )
+    settle_min_s: Positive = Field(
+        20.0, description="s of walking that make a new neutral after the sensors may have been off; design default"
+    )
+    put_on_max_deg: Positive = Field(
+        40.0, description="deg off by more than this it was put on in another way: no new neutral from walking; ours"
+    )
 
 
 class TrustConfig(_Section):

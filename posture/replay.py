@@ -19,11 +19,13 @@ from posture.config import Config
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, alert_record, event_record, json_rows, write_epochs
 from posture.pipeline import Output, Pipeline, SensorSpec
-from posture.recording import Recording, open_recording, parse_clock, read_poses
+from posture.recording import Recording, RecordingInfo, open_recording, parse_clock, read_poses
 from posture.signal import calibration as cal
 from posture.signal.calibrate import calibrate, self_calibrate
 from posture.signal.calibration import Calibration
 from posture.signal.fusion import filter_name
+from posture.signal.smoothing import NAME as SMOOTHED
+from posture.signal.smoothing import SmoothedFilter, check_smoothing
 from posture.types import (
     Alert,
     EpochBlock,
@@ -45,7 +47,7 @@ class ReplayRequest:
     """What to replay and how. Paths as given by the user; None means absent or default.
 
     poses : POSES.json to calibrate from. calibration : a saved calibration, instead of poses.
-    start, zone : ISO time and IANA zone that override what the file states.
+    start, zone : ISO time and IANA zone that override what the file states. smooth : orientation from later samples too.
     """
 
     recording: Path
@@ -55,11 +57,15 @@ class ReplayRequest:
     calibration: Path | None = None
     start: str | None = None
     zone: str | None = None
+    smooth: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A checked recording with its calibration: all that can be wrong with the input has been found by now."""
+    """A checked recording with its calibration: all that can be wrong with the input has been found by now.
+
+    smoothed : the sensors whose orientation comes from the offline filter.
+    """
 
     recording: Recording
     calibration: Calibration
@@ -68,9 +74,10 @@ class Prepared:
     zone: str | None
     notes: tuple[str, ...]
     routine: tuple[float, float] | None = None
+    smoothed: tuple[Placement, ...] = ()
 
-    def pipeline(self, *, want_angles: bool = False) -> Pipeline:
-        """A fresh pipeline for this recording."""
+    def pipeline(self, *, want_angles: bool = False, as_live: bool = False) -> Pipeline:
+        """A fresh pipeline for this recording. as_live : nothing is smoothed, whatever was asked for."""
         info = self.recording.info
         sensors = {p: SensorSpec(info.rate_hz, info.has_gyro[p]) for p in info.selected}
         return Pipeline(
@@ -80,6 +87,23 @@ class Prepared:
             want_angles=want_angles,
             routine=self.routine,
             start_s=info.first_s,
+            filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
+        )
+
+    def filter_name(self, placement: Placement) -> str:
+        """Which orientation filter that sensor's results come from."""
+        if placement in self.smoothed:
+            return SMOOTHED
+        return filter_name(self.config.fusion, has_gyro=self.recording.info.has_gyro[placement])
+
+    def _smoothed_filter(self, placement: Placement) -> SmoothedFilter:
+        """Reads the recording by itself, ahead of the pipeline."""
+        return SmoothedFilter(
+            (batch.blocks[0] for batch in self.recording.only(placement).batches()),
+            self.recording.info.rate_hz,
+            self.config.fusion,
+            self.config.timebase,
+            bias_radps=self.calibration.start_bias(placement),
         )
 
 
@@ -134,7 +158,23 @@ def prepare(request: ReplayRequest) -> Prepared:
     if request.poses is not None:
         windows = [w for spans in calibration.poses.values() for w in spans]
         routine = min(a for a, _ in windows), max(b for _, b in windows)
-    return Prepared(recording, calibration, request.config, start_utc, zone, tuple(notes), routine)
+    smoothed = _smoothed(info, request, notes)
+    return Prepared(recording, calibration, request.config, start_utc, zone, tuple(notes), routine, smoothed)
+
+
+def _smoothed(info: RecordingInfo, request: ReplayRequest, notes: list[str]) -> tuple[Placement, ...]:
+    """The sensors to smooth; InputError where this machine or the configuration cannot. Says in the notes what that means."""
+    if not request.smooth:
+        return ()
+    check_smoothing(request.config.fusion)
+    smoothed = tuple(p for p in info.selected if info.has_gyro[p])
+    notes += [f"{p}: not smoothed, that needs a gyroscope." for p in info.selected if p not in smoothed]
+    if smoothed:
+        notes.append(
+            "Smoothed: angles and events come from an orientation worked out with later samples too, which a live run would "
+            "not have had. The alerts are those of a live run."
+        )
+    return smoothed
 
 
 def _calibration(recording: Recording, request: ReplayRequest) -> Calibration:
@@ -194,13 +234,19 @@ def run(
     angles: AngleWriter | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """All batches through a fresh pipeline. progress : called with the share done, 0-1."""
+    """All batches through a fresh pipeline. progress : called with the share done, 0-1.
+
+    Alerts are what a live run would raise: where the orientation is smoothed, a second pipeline without that raises them.
+    """
     pipeline = prepared.pipeline(want_angles=angles is not None)
+    live = prepared.pipeline(as_live=True) if prepared.smoothed else None
     result = Result()
     info = prepared.recording.info
     length_s = max(info.last_s - info.first_s, 1e-9)
     for batch in ahead(batches):
         output = pipeline.push(batch)
+        if live is not None:
+            output.alerts = live.push(batch).alerts
         result.add(output)
         if angles is not None:
             angles.write(output.angles)
@@ -277,7 +323,7 @@ def records(prepared: Prepared, result: Result) -> Records:
         "sensors": [str(p) for p in info.selected],
         "rate_hz": {str(p): info.rate_hz for p in info.selected},
         "gyroscope": {str(p): info.has_gyro[p] for p in info.selected},
-        "fusion": {str(p): filter_name(prepared.config.fusion, has_gyro=info.has_gyro[p]) for p in info.selected},
+        "fusion": {str(p): prepared.filter_name(p) for p in info.selected},
         "preset": str(prepared.config.alerts.preset),
         "calibration": cal.to_json(prepared.calibration),
         "judges": prepared.calibration.judges(),

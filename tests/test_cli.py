@@ -266,6 +266,15 @@ def test_poses_and_a_calibration_are_two_ways_to_the_same_thing(
     )
 
 
+@pytest.mark.parametrize("other", [("--as-live",), ("--speed", "100")])
+def test_smoothing_is_for_no_live_run(
+    posture: Callable[..., Done], short: Path, tmp_path: Path, other: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    refused(posture("replay", short, "--out", out, "--smooth", *other), "--smooth uses later samples", other[0])
+    assert not out.exists()
+
+
 def test_a_calibration_of_other_sensors_is_refused_in_words(
     posture: Callable[..., Done], short: Path, tmp_path: Path
 ) -> None:

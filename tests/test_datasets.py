@@ -118,6 +118,17 @@ def test_a_page_without_markers_is_refused_before_anything_runs(
     assert page.read_text() == "nothing marked\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "more", "why"), [("skdh", (), "not offered"), ("days", ("--docs", "x.md"), "later samples")]
+)
+def test_smoothing_is_refused_where_it_has_no_place(
+    name: str, more: tuple[str, ...], why: str, posture: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, err = posture("validate", name, "--smooth", *more)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert why in err
+
+
 def test_days_that_thresholds_were_chosen_on_are_not_reported(tmp_path: Path) -> None:
     days = DATASETS["days"]
     refuse_tuned(days, [tmp_path / "day_31.poses.json"])

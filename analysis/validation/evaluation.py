@@ -41,6 +41,7 @@ class Dataset:
     signals are. place : its folder in the data folder. pattern : its files there. evaluate : files -> what was measured.
     tuned : recordings that thresholds were chosen on; they are scored for the author and never written into the docs.
     fits : whether a file that the pattern names is one of this set. over : what the intervals are over.
+    smoothed : the same with the orientation smoothed, as `posture replay --smooth`; None where that is not offered.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Dataset:
     tuned: frozenset[str] = frozenset()
     fits: Callable[[Path], bool] = Path.is_file
     over: str = "people"
+    smoothed: Callable[[Sequence[Path], Progress], Evaluation] | None = None
 
     def files(self, root: Path) -> list[Path]:
         """Its files under a data folder, or in a folder that is its own."""

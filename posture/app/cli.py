@@ -180,6 +180,13 @@ def replay(
     speed: Annotated[
         str, typer.Option("--speed", help="max, or N to play at N times real time with the live view.")
     ] = "max",
+    smooth: Annotated[
+        bool,
+        typer.Option(
+            "--smooth",
+            help="Smooth the angles with later samples: more exact, and not what a live run would have had. Alerts stay as live.",
+        ),
+    ] = False,
     angles: Annotated[
         bool, typer.Option("--angles", help="Also write angles.parquet: the angles, 50 a second.")
     ] = False,
@@ -207,9 +214,16 @@ def replay(
     from posture.app.summary import result_lines, say
     from posture.replay import ReplayRequest
 
-    request = ReplayRequest(recording, _config(config, preset), _sensors(sensors), poses, calibration, start, zone)
-    del as_live  # a sample file holds its rows in order of arrival: the final and the live result are one
-    made = replayed(request, out, speed=_speed(speed), title=recording.name, want_angles=angles)
+    pace = _speed(speed)
+    if smooth and (as_live or pace is not None):
+        raise InputError(
+            f"--smooth uses later samples, which no live run has; leave away --smooth or {'--as-live' if as_live else '--speed'}"
+        )
+    # Without --smooth a sample file's final and live result are one: it holds its rows in order of arrival.
+    request = ReplayRequest(
+        recording, _config(config, preset), _sensors(sensors), poses, calibration, start, zone, smooth
+    )
+    made = replayed(request, out, speed=pace, title=recording.name, want_angles=angles)
     for line in result_lines(made):
         say(line)
     say(f"Written to {out}", wrap=False)
@@ -254,7 +268,7 @@ def calibrate(
         Path,
         typer.Option(
             "--poses",
-            help="POSES.json: when which pose was held (stand, walk, sit_tall, sit_usual, slump, bend_max, hinge, "
+            help="POSES.json: when which pose was held (table, stand, walk, sit_tall, sit_usual, slump, bend_max, hinge, "
             "rounded, stand_end); docs/calibration.md shows one.",
             show_default=False,
         ),
@@ -306,6 +320,9 @@ def validate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder for the tables and figures.", show_default=False)
     ] = None,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Smooth the orientation, as posture replay --smooth does (days only).")
+    ] = False,
     list_: Annotated[
         bool, typer.Option("--list", help="What each data set is, what its truth is worth, whether it is there.")
     ] = False,
@@ -325,7 +342,7 @@ def validate(
             raise typer.BadParameter("name a data set, or see what there is with --list", param_hint="DATASET")
         listed(data)
         return
-    validated(dataset, data, docs=docs, out=out)
+    validated(dataset, data, docs=docs, out=out, smooth=smooth)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -20,7 +20,8 @@ _NEAR_S = 1.5  # s between the second of the change and the peak of its lean; th
 @dataclass(slots=True)
 class ChairState:
     """The settled posture (sitting or upright; None unknown) and its confidence, movements not yet too old to belong to a
-    change, and a change that must still last: its event (None where no movement explains it) and its seconds so far.
+    change, and a change that must still last: its event (None where no movement explains it), its seconds so far and the sum of
+    their confidences.
     """
 
     seated: bool | None = None
@@ -28,6 +29,7 @@ class ChairState:
     movements: list[Movement] = field(default_factory=list)
     change: PostureEvent | None = None
     changing_s: float = 0.0
+    sure_s: float = 0.0
 
 
 class Chair:
@@ -48,7 +50,7 @@ class Chair:
             if label == Context.SITTING or label in _UPRIGHT:
                 said += self._step(second, label == Context.SITTING, max(seated, 1.0 - seated))
             elif label in (Context.GAP, Context.LYING):
-                state.seated, state.change, state.changing_s = None, None, 0.0
+                state.seated, state.change, state.changing_s, state.sure_s = None, None, 0.0, 0.0
         if len(block.start_s):
             oldest = float(block.start_s[-1]) - 30.0
             state.movements = [m for m in state.movements if m.peak_s > oldest]
@@ -59,22 +61,26 @@ class Chair:
         state = self.state
         if state.seated is None or seated == state.seated:
             state.seated, state.confidence = seated, confidence
-            state.change, state.changing_s = None, 0.0
+            state.change, state.changing_s, state.sure_s = None, 0.0, 0.0
             return []
         if state.changing_s == 0.0:
-            state.change = self._event(second, seated, min(confidence, state.confidence))
+            state.change = self._event(second, down=seated)
         state.changing_s += 1.0
+        state.sure_s += confidence
         if state.changing_s < self.config.chair.lasts_min_s:
             return []
-        event = state.change
-        state.seated, state.confidence, state.change, state.changing_s = seated, confidence, None, 0.0
-        return [] if event is None else [Said(second, event)]
+        event, sure = state.change, min(state.confidence, state.sure_s / state.changing_s)
+        state.seated, state.confidence = seated, confidence
+        state.change, state.changing_s, state.sure_s = None, 0.0, 0.0
+        if event is None or sure < self.config.chair.confidence_min:
+            return []
+        return [Said(second, replace(event, confidence=round(sure, 3)))]
 
     def flush(self) -> list[Said]:
         """Nothing is held back."""
         return []
 
-    def _event(self, second: float, down: bool, confidence: float) -> PostureEvent | None:
+    def _event(self, second: float, *, down: bool) -> PostureEvent | None:
         config = self.config
         best: tuple[float, Movement] | None = None
         for movement in self.state.movements:
@@ -82,7 +88,7 @@ class Chair:
                 chance = chair_chances(movement, config.movement, config.context, self.calibration)[0 if down else 1]
                 if best is None or chance > best[0]:
                     best = chance, movement
-        if best is None or best[0] < 0.05 or confidence < self.config.chair.confidence_min:
+        if best is None or best[0] < 0.05:
             return None
         movement = best[1]
         pct = 100.0 * movement.flexion_peak_deg / self.calibration.rom_deg
@@ -94,7 +100,7 @@ class Chair:
             peak_deg=movement.lean_peak_deg,
             verdict=chair_verdict(pct, config.chair),
             basis=self.calibration.basis,
-            confidence=round(confidence, 3),
+            confidence=0.0,  # said when the change has lasted
             evidence={
                 "height_m": round(movement.height_m, 3),
                 "lean_deg": round(movement.lean_peak_deg - movement.lean_before_deg, 1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -64,6 +64,13 @@ class Recording:
         self.info = info
         self._file = file
         self._sensors = sensors
+
+    def only(self, placement: Placement) -> Recording:
+        """The same recording with one of its selected sensors; InputError where that is not one of them."""
+        mine = tuple(s for s in self._sensors if s.placement is placement)
+        if not mine:
+            raise InputError(f"{self.info.path} is not read for {placement}; choose a sensor that it holds.")
+        return Recording(replace(self.info, selected=(placement,)), self._file, mine)
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[ImuBatch]:
         """The whole recording in order, at most `rows` rows at a time; the samples do not depend on `rows`.

@@ -8,7 +8,7 @@ smallest eigenvector of sum(u u^T), made orthogonal to up, its sign from cross(b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from posture.config import Config
 from posture.signal.calibration import NO_POSES, SLIPPED, Calibration, Poses, SensorCalibration, graded
 from posture.signal.fusion import Fusion
 from posture.signal.gait import walking_bounce_mps2
+from posture.signal.startbias import gyro_bias
 from posture.signal.timebase import FORCE, RATE, UP, Timebase
 from posture.types import G_MPS2, Bool, Float, ImuBlock, InputError, Placement
 
@@ -67,8 +68,9 @@ def calibrate(
             "the poses name no `stand`; record 10 s of standing tall, or leave --poses away to calibrate from walking"
         )
     reasons: list[str] = []
+    biases = {b.placement: gyro_bias(b, poses, config.calibration) for b in blocks}
     tracks = {b.placement: _track(b, rate_hz[b.placement], config) for b in blocks}
-    sensors = {p: _sensor(p, t, poses, config, reasons) for p, t in tracks.items()}
+    sensors = {p: replace(_sensor(p, t, poses, config, reasons), gyro_bias_radps=biases[p]) for p, t in tracks.items()}
     rom = _range(tracks, sensors, poses, config, reasons) if len(sensors) == 2 else None
     return graded(sensors, rom, reasons, source="poses", poses=poses, config=config)
 

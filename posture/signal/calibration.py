@@ -27,6 +27,7 @@ class SensorCalibration:
     body_from_sensor : (3, 3) rotation, rows are body x (forward), y (left), z (up) in sensor axes.
     gravity_mps2 : magnitude of the force while standing still. Inclinations deg; NaN where the pose was not recorded.
     gait_mps2 : bounce of the calibration walk (`posture.signal.gait`); NaN without one.
+    gyro_bias_radps : what the gyroscope showed at rest (`posture.signal.startbias`), sensor axes; None where that was not measured.
     """
 
     body_from_sensor: Float
@@ -36,6 +37,7 @@ class SensorCalibration:
     slump_deg: float = np.nan
     walk_deg: float = np.nan
     gait_mps2: float = np.nan
+    gyro_bias_radps: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,11 @@ class Calibration:
     def basis(self) -> Basis:
         """One or two sensors."""
         return Basis.TWO if len(self.sensors) == 2 else Basis.ONE
+
+    def start_bias(self, placement: Placement) -> Float | None:
+        """(3,) gyroscope bias of that sensor, rad/s, where it was measured."""
+        bias = self.sensors[placement].gyro_bias_radps
+        return None if bias is None else np.array(bias)
 
     def for_sensors(self, placements: Sequence[Placement], config: Config | None = None) -> Calibration:
         """The same calibration for fewer sensors; what only the others or both could say is dropped, range included.
@@ -95,7 +102,10 @@ class Calibration:
                 return "Two sensors: sitting in flexion, bends and floor transitions are measured and judged."
             return "Two sensors, not calibrated: bends and floor transitions are judged roughly, sitting in flexion is not."
         where = "at the sacrum" if Placement.SACRUM in self.sensors else "at the upper lumbar spine"
-        rest = "bends and floor transitions are counted and timed; how the lower back was held in them is unknown."
+        rest = (
+            "bends are counted and timed, how the lower back was held in them is unknown; floor transitions are judged by "
+            "their path alone."
+        )
         if sitting:
             return f"One sensor {where}: {sitting} is judged; {rest}"
         return f"One sensor {where}: sitting in flexion is not judged and its alert is off; {rest}"
@@ -179,6 +189,7 @@ def to_json(calibration: Calibration) -> dict[str, JsonValue]:
             "body_from_sensor": s.body_from_sensor.tolist(),
             "gravity_mps2": s.gravity_mps2,
             **{name: _or_null(getattr(s, name)) for name in _SENSOR_NUMBERS},
+            "gyro_bias_radps": None if s.gyro_bias_radps is None else list(s.gyro_bias_radps),
         }
     return {
         "format": FORMAT,
@@ -211,6 +222,15 @@ def _or_nan(value: float | None) -> float:
     return np.nan if value is None else float(value)
 
 
+def _bias(values: Sequence[float] | None) -> tuple[float, float, float] | None:
+    if values is None:
+        return None
+    x, y, z = (float(v) for v in values)
+    if not np.isfinite([x, y, z]).all():
+        raise ValueError("a gyro_bias_radps is not finite")
+    return x, y, z
+
+
 def from_json(tree: Mapping[str, Any], *, source: str) -> Calibration:
     """Read a calibration; raises InputError that names `source` where it is not one of this format."""
     try:
@@ -223,6 +243,7 @@ def from_json(tree: Mapping[str, Any], *, source: str) -> Calibration:
                 body_from_sensor=np.array(s["body_from_sensor"], dtype=np.float64).reshape(3, 3),
                 gravity_mps2=float(s["gravity_mps2"]),
                 **{k: _or_nan(s[k]) for k in _SENSOR_NUMBERS},
+                gyro_bias_radps=_bias(s.get("gyro_bias_radps")),  # absent in the first files of this format
             )
             for name, s in tree["sensors"].items()
         }

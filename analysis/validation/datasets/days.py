@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -27,10 +28,10 @@ TUNED = frozenset(f"day_{seed}" for seed in range(21, 29))
 """Days that thresholds were chosen on."""
 
 
-def replay_day(stem: Path, sensors: tuple[Placement, ...]) -> LabelledDay:
+def replay_day(stem: Path, sensors: tuple[Placement, ...], *, smooth: bool = False) -> LabelledDay:
     """One labelled day through the pipeline with these sensors; `stem` is its path without .parquet."""
     recording, poses = (stem.with_name(stem.name + end) for end in (".parquet", ".poses.json"))
-    prepared = prepare(ReplayRequest(recording, poses=poses, sensors=sensors))
+    prepared = prepare(ReplayRequest(recording, poses=poses, sensors=sensors, smooth=smooth))
     result = run(prepared, prepared.recording.batches())
     with tempfile.TemporaryDirectory() as folder:
         with Staging(Path(folder)) as staging:
@@ -39,8 +40,11 @@ def replay_day(stem: Path, sensors: tuple[Placement, ...]) -> LabelledDay:
         return read_day(Path(folder), stem)
 
 
-def evaluate(files: Sequence[Path], progress: Progress) -> Evaluation:
-    """Score the days, one after the other, in each wear. files : the `.poses.json` of days that state a range."""
+def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False) -> Evaluation:
+    """Score the days, one after the other, in each wear.
+
+    files : the `.poses.json` of days that state a range. smooth : as `posture replay --smooth`.
+    """
     stems = [stem_of(f) for f in files]
     scores: dict[str, dict[str, Score]] = {wear: {} for wear in WEARS}
     alerts: dict[str, dict[str, AlertScore]] = {wear: {} for wear in WEARS}
@@ -51,7 +55,7 @@ def evaluate(files: Sequence[Path], progress: Progress) -> Evaluation:
     for k, stem in enumerate(stems):
         for j, (wear, sensors) in enumerate(WEARS.items()):
             progress((k + j / len(WEARS)) / len(stems))
-            day = replay_day(stem, sensors)
+            day = replay_day(stem, sensors, smooth=smooth)
             scores[wear][stem.name] = score_day(day)
             raised = alerts[wear][stem.name] = score_alerts(day)
             if len(sensors) == 1 and scores[wear][stem.name].flexed_min >= LEAST_FLEXED_MIN:
@@ -148,6 +152,7 @@ DATASET = Dataset(
     place="days",
     pattern="*.poses.json",
     evaluate=evaluate,
+    smoothed=partial(evaluate, smooth=True),
     tuned=TUNED,
     fits=is_day,
     over="days",
