@@ -115,7 +115,84 @@ class CalibrationConfig(_Section):
         0.5, description="m/s^2; largest SD of each accelerometer axis in both (0.05 g); design default"
     )
     bend_min_deg: Positive = Field(
-        25.0, description="deg; a bend pose that leans less cannot show the bending axis; ours"
+        12.0,
+        description="deg; a bend pose that leans less cannot show the bending axis: from here it is within 5 deg; "
+        + _TUNED,
+    )
+    bend_sure_deg: Positive = Field(
+        25.0, description="deg; where the deepest bend leaned less, it is said that the axis is less sure; ours"
+    )
+    axis_apart_max_deg: Positive = Field(
+        10.0,
+        description="deg; bending axis by the gyroscope this far from the one by the accelerometer: repeat the bends (at "
+        "most 4.5 apart on labelled days 21-28); design default",
+    )
+    stand_min_s: Positive = Field(
+        2.5,
+        description="s; a shorter `stand` or `stand_end` is refused: 5 s of standing less a second at each end; ours",
+    )
+    held_min_s: Positive = Field(
+        3.0, description="s; a seated pose held for less is remarked on: it should be 8 s; ours"
+    )
+    seated_off_deg: Positive = Field(
+        2.0, description="deg; a seated pose in which no sensor is further than this from standing was not seated; ours"
+    )
+    walk_min_s: Positive = Field(
+        3.0,
+        description="s; a shorter calibration walk is not used: 10 steps take 5-6 s, less a second at each end; ours",
+    )
+    walk_bounce_min_mps2: Positive = Field(
+        0.4,
+        description="m/s^2; a walk that bounces less shows no steps (1.3 at the least on labelled days 21-28); "
+        + _TUNED,
+    )
+    quick_walk_max_deg: Positive = Field(
+        12.0,
+        description="deg; walking against standing, changed by more since the full calibration: repeat that (10 at the "
+        "most on labelled days 21-28, whose walks differ more than a wearer's own); " + _TUNED,
+    )
+    quick_mount_max_deg: Positive = Field(
+        45.0, description="deg; a sensor put on otherwise by more cannot take over the bending axis; ours"
+    )
+    quick_age_max_days: Positive = Field(
+        7.0, description="days; a full calibration that is older should be repeated: weekly; design default"
+    )
+
+
+class SelfCalibrationConfig(_Section):
+    """Upright and forward where no poses were recorded."""
+
+    search_s: Positive = Field(
+        1800.0, description="s of the start of a recording in which walking, standing and leans are looked for; ours"
+    )
+    search_longer_s: Positive = Field(7200.0, description="s instead, where nobody walked in the first search; ours")
+    walking_max_mps2: Positive = Field(
+        6.0, description="m/s^2; a second whose force spreads more is running or worse, not walking; ours"
+    )
+    walking_min_s: Positive = Field(20.0, description="s of walking that show upright; design default")
+    walking_agree_deg: Positive = Field(
+        20.0, description="deg; walking seconds further from their common direction are left out; " + _TUNED
+    )
+    near_walking_s: Positive = Field(
+        8.0, description="s; who is still this close to walking is taken to stand; " + _TUNED
+    )
+    standing_off_deg: Positive = Field(12.0, description="deg; standing is at most this far from walking; " + _TUNED)
+    standing_sd_max_mps2: Positive = Field(0.3, description="m/s^2; force of a still second spreads less; " + _TUNED)
+    standing_min_s: Positive = Field(10.0, description="s of such standing that are better than walking itself; ours")
+    upright_max_deg: Positive = Field(
+        40.0, description="deg; without walking only a sensor this close to its nominal z axis may be upright; ours"
+    )
+    lean_min_deg: Positive = Field(20.0, description="deg; a lean from upright and back that shows the axis; " + _TUNED)
+    lean_end_deg: Positive = Field(10.0, description="deg from upright at which it begins and ends; " + _TUNED)
+    lean_max_s: Positive = Field(15.0, description="s; a longer one may be sitting; " + _TUNED)
+    lean_agree_deg: Positive = Field(
+        30.0, description="deg; leans further from the common plane are left out; " + _TUNED
+    )
+    leans_needed: Annotated[int, Field(ge=2)] = Field(5, description="leans that make an axis; " + _TUNED)
+    forward_share: Share = Field(
+        0.75,
+        description="share of leans to one side that makes it forward (0.83 or more in 15 of the 16 wears of labelled days 21-28); "
+        + _TUNED,
     )
 
 
@@ -425,6 +502,7 @@ class Config(_Section):
     fusion: FusionConfig = FusionConfig()
     join: JoinConfig = JoinConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    self_calibration: SelfCalibrationConfig = SelfCalibrationConfig()
     context: ContextConfig = ContextConfig()
     movement: MovementConfig = MovementConfig()
     sitting: SittingConfig = SittingConfig()

@@ -10,8 +10,8 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from posture import __version__
@@ -21,9 +21,11 @@ from posture.outputs import AngleWriter, alert_record, event_record, json_rows, 
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.recording import Recording, RecordingInfo, open_recording, parse_clock, read_poses
 from posture.signal import calibration as cal
-from posture.signal.calibrate import calibrate, self_calibrate
+from posture.signal.calibrate import calibrate
 from posture.signal.calibration import Calibration
 from posture.signal.fusion import filter_name
+from posture.signal.redon import quick
+from posture.signal.self_calibrate import self_calibrated
 from posture.signal.smoothing import NAME as SMOOTHED
 from posture.signal.smoothing import SmoothedFilter, check_smoothing
 from posture.types import (
@@ -37,8 +39,6 @@ from posture.types import (
 )
 
 SESSION_FORMAT = 1
-SELF_CALIBRATION_S = 1800.0
-"""s of the start of a recording in which walking is looked for when there are no poses; ours."""
 Progress = Callable[[float], None]
 
 
@@ -144,7 +144,7 @@ def prepare(request: ReplayRequest) -> Prepared:
     if request.start is not None or request.zone is not None:
         stated = start_utc.isoformat() if start_utc else None
         start_utc, zone = parse_clock(request.start or stated, request.zone or zone, where="--start/--zone")
-    calibration = _calibration(recording, request)
+    calibration = _calibration(recording, request, start_utc)
     notes = list(info.notes)
     if start_utc is None:
         notes.append(
@@ -177,19 +177,33 @@ def _smoothed(info: RecordingInfo, request: ReplayRequest, notes: list[str]) -> 
     return smoothed
 
 
-def _calibration(recording: Recording, request: ReplayRequest) -> Calibration:
+def _calibration(recording: Recording, request: ReplayRequest, start_utc: datetime | None) -> Calibration:
     info = recording.info
     if request.calibration is not None and request.poses is not None:
-        raise InputError("give --poses or --calibration, not both: they are two ways to the same thing")
+        raise InputError(
+            "give --poses or --calibration, not both: they are two ways to the same thing; after putting the sensors on again "
+            "make a calibration with `posture calibrate --quick` and give that one"
+        )
     if request.calibration is not None:
         return read_calibration(request.calibration).for_sensors(info.selected, request.config)
     if request.poses is not None:
-        return calibrate_from(recording, request.poses, request.config)
-    return _self_calibrated(recording, request.config)
+        return calibrate_from(recording, request.poses, request.config, start_utc=start_utc)
+    return _self_calibrated(recording, request.config, start_utc)
 
 
-def calibrate_from(recording: Recording, poses_path: Path, config: Config) -> Calibration:
-    """Calibration from the poses of a recording; InputError as `posture.signal.calibration.calibrate` and `read_poses`."""
+def calibrate_from(
+    recording: Recording,
+    poses_path: Path,
+    config: Config,
+    *,
+    base: Calibration | None = None,
+    start_utc: datetime | None = None,
+) -> Calibration:
+    """Calibration from the poses of a recording: a full one, or with a base a quick one on it.
+
+    start_utc : when time 0 was; None: as the recording states it, if it does.
+    InputError as `posture.signal.calibrate.calibrate`, `posture.signal.redon.quick` and `read_poses`.
+    """
     info = recording.info
     poses = read_poses(poses_path, info)
     if not poses:
@@ -198,13 +212,23 @@ def calibrate_from(recording: Recording, poses_path: Path, config: Config) -> Ca
         )
     last_s = max(end for windows in poses.values() for _, end in windows)
     blocks = recording.window(info.first_s, last_s)
-    return calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), poses, config)
+    rate_hz = dict.fromkeys(info.selected, info.rate_hz)
+    made_utc = _clock(start_utc or info.start_utc, last_s)
+    if base is not None:
+        return quick(blocks, rate_hz, poses, base, config, made_utc=made_utc)
+    return replace(calibrate(blocks, rate_hz, poses, config), made_utc=made_utc)
 
 
-def _self_calibrated(recording: Recording, config: Config) -> Calibration:
+def _self_calibrated(recording: Recording, config: Config, start_utc: datetime | None) -> Calibration:
     info = recording.info
-    blocks = recording.window(info.first_s, info.first_s + SELF_CALIBRATION_S)
-    return self_calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), config)
+    rate_hz = dict.fromkeys(info.selected, info.rate_hz)
+    made, end_s = self_calibrated(recording.window, info.first_s, info.last_s, rate_hz, config)
+    return replace(made, made_utc=_clock(start_utc, end_s))
+
+
+def _clock(start_utc: datetime | None, time_s: float) -> datetime | None:
+    """A time of the recording in UTC, to the second; None without a clock."""
+    return None if start_utc is None else (start_utc + timedelta(seconds=time_s)).replace(microsecond=0)
 
 
 def read_calibration(path: Path) -> Calibration:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from posture.config import Config
+from posture.config import CalibrationConfig, Config
 from posture.detect.finalise import finalised
 from posture.outputs import event_record
 from posture.pipeline import Pipeline, SensorSpec
 from posture.replay import Result
-from posture.signal.calibrate import calibrate, self_calibrate
+from posture.signal.calibrate import calibrate
 from posture.signal.calibration import Calibration, Poses
+from posture.signal.self_calibrate import self_calibrate
 from posture.types import GRID_HZ, Bool, EpochBlock, Float, ImuBatch, ImuBlock, InputError, Int8, Placement
 
 T = TypeVar("T")
@@ -29,6 +30,8 @@ GAP_S = 3.0
 bias is kept."""
 PURE_SHARE = 0.9
 """Share of a second that one label must fill to be scored."""
+SHORT_STAND = Config(calibration=CalibrationConfig(stand_min_s=1.0))
+"""For scripted trials that begin with 1 to 2 s of standing, less than the product asks of a calibration."""
 _FEW_S = 5.0
 """s; a labelled run shorter than this is no calibration pose."""
 
@@ -38,7 +41,7 @@ class Trial(Generic[T]):
     """One recording of one person.
 
     blocks : one per sensor. poses : calibration poses in it; none: the product calibrates itself from the samples.
-    from_s : where scoring begins, s. truth : what the adapter knows.
+    from_s : where scoring begins, s. truth : what the adapter knows. config : the product's defaults, or `SHORT_STAND`.
     """
 
     person: str
@@ -48,6 +51,7 @@ class Trial(Generic[T]):
     poses: Poses
     truth: T
     from_s: float = 0.0
+    config: Config = field(default_factory=Config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +75,7 @@ def replay(trial: Trial[Any], *, sensors: Sequence[Placement] | None = None, ang
 
     sensors : those worn; None: all. A trial whose pose is refused (the wearer moved) is calibrated as one without poses.
     """
-    config = Config()
+    config = trial.config
     blocks = tuple(b for b in trial.blocks if sensors is None or b.placement in sensors)
     calibration = _calibration(trial, blocks, config)
     if calibration is None:

@@ -200,7 +200,7 @@ class ContextModel:
         """(m,) 0-1: how much the trunk turned in this second and in each of the two before."""
         rate = np.concatenate([self.state.turned_dps, rows.rate_dps])
         least = np.minimum(np.minimum(rate[2:], rate[1:-1]), rate[:-2])
-        return np.clip((least - _TURNS_DPS) / _TURNS_RAMP_DPS, 0.0, 1.0)
+        return np.asarray(np.clip((least - _TURNS_DPS) / _TURNS_RAMP_DPS, 0.0, 1.0))
 
     def _gait(self, rows: EpochFeatures) -> Float:
         """Log likelihood ratio of walking against not, (m,), from the bounce in the wearer's own measure."""

@@ -102,10 +102,15 @@ class Sitting:
         return none, 100.0 * (sensor.sit_tall_deg - self._angle(block)) / span
 
     def _reclined(self, block: ContextBlock) -> Bool:
-        """One sensor at the sacrum: so far behind full slump that the chair's back carries it; flexion is then not known."""
+        """One sensor at the sacrum: so far behind full slump that the chair's back carries it; flexion is then not known.
+
+        The limit is half way from slump to the person's own recline where that was recorded.
+        """
         if self.two or Placement.SACRUM not in self.calibration.sensors:
             return np.zeros(len(block.start_s), dtype=np.bool_)
-        limit = self.calibration.sensors[Placement.SACRUM].slump_deg - self.params.recline_behind_slump_deg
+        sensor = self.calibration.sensors[Placement.SACRUM]
+        behind_deg = (sensor.slump_deg - sensor.recline_deg) / 2.0
+        limit = sensor.slump_deg - (self.params.recline_behind_slump_deg if np.isnan(behind_deg) else behind_deg)
         return np.asarray(block.features.sacrum_inclination_deg < limit)
 
     def _meter(self, context: Int8, drive: Float) -> Float:

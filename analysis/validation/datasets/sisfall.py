@@ -20,6 +20,7 @@ from analysis.validation.evaluation import Dataset, Evaluation, Progress, each, 
 from analysis.validation.figures import draw_people
 from analysis.validation.measures import Auc, Measure, Ratio
 from analysis.validation.trials import (
+    SHORT_STAND,
     Said,
     Trial,
     after,
@@ -80,7 +81,7 @@ def trials(path: Path, *, after_walk: bool = False) -> Iterator[Trial[Truth]]:
             from_s += shift_s
             stood_s = 0.0 if part is stand else stood_s + shift_s
         poses = {"stand": [(stood_s, stood_s + STAND_S)]}
-        yield Trial(row["subject"], name, (whole,), RATE_HZ, poses, Truth(label), from_s)
+        yield Trial(row["subject"], name, (whole,), RATE_HZ, poses, Truth(label), from_s, SHORT_STAND)
 
 
 def _part(sensor: ImuBlock, from_s: float, to_s: float | None) -> ImuBlock:

@@ -15,7 +15,7 @@ import numpy as np
 from analysis.validation.evaluation import Dataset, Evaluation, Progress, each
 from analysis.validation.figures import draw_people
 from analysis.validation.measures import Ratio
-from analysis.validation.trials import Trial, block, columns, frame, manifest, replay, signals
+from analysis.validation.trials import SHORT_STAND, Trial, block, columns, frame, manifest, replay, signals
 from posture.types import Context, InputError, Placement
 
 STAND_S = 1.0
@@ -43,7 +43,9 @@ def trials(path: Path) -> Iterator[Trial[Truth]]:
         rate_hz = float((len(rows) - 1) / (time_s[-1] - time_s[0]))
         sensor = block(Placement.SACRUM, time_s, acc, gyr)
         stands = {"stand": [(0.0, STAND_S)]}
-        yield Trial(row["subject"], name, (sensor,), rate_hz, stands, Truth(str(data["label"][rows[0]])))
+        yield Trial(
+            row["subject"], name, (sensor,), rate_hz, stands, Truth(str(data["label"][rows[0]])), 0.0, SHORT_STAND
+        )
 
 
 def evaluate(files: Sequence[Path], progress: Progress) -> Evaluation:
