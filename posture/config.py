@@ -45,6 +45,23 @@ class TimebaseConfig(_Section):
     gap_max_s: Positive = Field(48 * 3600.0, description="s; a longer jump forwards is a broken clock, not a gap; ours")
 
 
+class ClippingConfig(_Section):
+    """Samples at the end of the sensor's range: the same extreme value three times in a row names a limit."""
+
+    acc_min_g: Positive = Field(
+        1.15,
+        description="g on one axis; less may be rest: gravity with 3 % of gain, 0.1 g of offset; ours",
+    )
+    gyr_min_dps: Positive = Field(
+        100.0, description="deg/s on one axis; less is no range that a part has; smallest one sold is 125; ours"
+    )
+    recover_s: NonNegative = Field(
+        6.0,
+        description="s after the gyroscope's limit in which the orientation is not trusted: BROAD cut at 250 deg/s is off by "
+        "15 deg RMS after 2-3 s, 7 after 3-4, 2.5 after 4-6, 0.8 from then on, as uncut",
+    )
+
+
 class FusionConfig(_Section):
     """Orientation filter."""
 
@@ -365,6 +382,13 @@ class ChairConfig(_Section):
     neutral_pct: Positive = Field(
         66.0, description="% of own range; up to here a rise is as people do it; design default"
     )
+    plunge_s: Positive = Field(
+        0.8, description="s; a way down onto a chair that is shorter may be a plunge; design default"
+    )
+    plunge_mps: Positive = Field(0.7, description="m/s; so may one that is faster; design default")
+    plunge_impact_mps2: Positive = Field(
+        4.9, description="m/s^2 (half a g) upwards at its end, at least, for a plunge; design default"
+    )
 
 
 class FloorConfig(_Section):
@@ -458,6 +482,9 @@ class TrustConfig(_Section):
         0.8,
         description="factor on every confidence where a sensor has no gyroscope; provisional, ours: not measured yet",
     )
+    valid_share: Share = Field(
+        0.8, description="share of valid ticks of a second under which its confidence falls to this share; ours"
+    )
     verdict_rate_min_hz: Positive = Field(
         20.0, description="Hz; sensors slower than this count leans without a verdict; design default"
     )
@@ -499,6 +526,7 @@ class Config(_Section):
     """Everything that can be set; the defaults work with no file."""
 
     timebase: TimebaseConfig = TimebaseConfig()
+    clipping: ClippingConfig = ClippingConfig()
     fusion: FusionConfig = FusionConfig()
     join: JoinConfig = JoinConfig()
     calibration: CalibrationConfig = CalibrationConfig()

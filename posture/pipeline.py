@@ -26,6 +26,7 @@ from posture.detect.slip import Slip, SlipState
 from posture.detect.uprights import Uprights, UprightsState
 from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
+from posture.signal.clipping import Clipped, Clipping, ClippingState
 from posture.signal.fusion import Fusion, FusionState, OrientationFilter
 from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
@@ -35,6 +36,7 @@ from posture.types import (
     Alert,
     AngleBlock,
     Bool,
+    Context,
     EpochBlock,
     EventKind,
     Float,
@@ -72,6 +74,7 @@ class SensorState:
     """Memory of one sensor's chain, at its own rate."""
 
     timebase: TimebaseState
+    clipping: ClippingState
     fusion: FusionState
     grid: GridState
 
@@ -98,7 +101,7 @@ class PipelineState:
 
 
 class _SensorChain:
-    """Time base, fusion and grid of one sensor."""
+    """Time base, clipping, fusion and grid of one sensor."""
 
     def __init__(
         self,
@@ -109,6 +112,7 @@ class _SensorChain:
         state: SensorState | None,
     ) -> None:
         self.timebase = Timebase(spec.rate_hz, config.timebase, state.timebase if state else None)
+        self.clipping = Clipping(spec.rate_hz, config.clipping, state.clipping if state else None)
         given = FusionState(orientation) if orientation else None
         self.fusion = Fusion(
             spec.rate_hz,
@@ -121,13 +125,13 @@ class _SensorChain:
         self.grid = Grid(spec.rate_hz, state.grid if state else None)
 
     def push(self, block: ImuBlock) -> list[TickRun]:
-        oriented = self.fusion.push(self.timebase.push(block))
+        oriented = self.fusion.push(self.clipping.push(self.timebase.push(block)))
         origin_s = self.timebase.state.origin_s or 0.0
         return [ticks for run in oriented if (ticks := self.grid.push(run, origin_s=origin_s)) is not None]
 
     @property
     def state(self) -> SensorState:
-        return SensorState(self.timebase.state, self.fusion.state, self.grid.state)
+        return SensorState(self.timebase.state, self.clipping.state, self.fusion.state, self.grid.state)
 
 
 class Pipeline:
@@ -218,6 +222,14 @@ class Pipeline:
         counts = {p: chain.timebase.state.frozen_n / chain.timebase.rate_hz for p, chain in chains}
         return {p: seconds for p, seconds in counts.items() if seconds}
 
+    def dropped(self) -> dict[Placement, int]:
+        """Samples of each sensor that came twice or too late and were left out; without those that had none."""
+        return {p: n for p, chain in self._chains.items() if (n := chain.timebase.state.dropped_n)}
+
+    def clipped(self) -> dict[Placement, list[Clipped]]:
+        """What the parts of each sensor lost at the end of their range."""
+        return {p: chain.clipping.found() for p, chain in self._chains.items()}
+
     def push(self, batch: ImuBatch) -> Output:
         """Everything that the samples up to `batch.arrived_until_s` decide."""
         ticks = {b.placement: self._chains[b.placement].push(b) for b in batch.blocks if b.placement in self._chains}
@@ -265,7 +277,7 @@ class Pipeline:
     ) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
         context, said = self._floor.push(block)
-        block = replace(block, context=context)
+        block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
         worn, not_worn = self._wear.push(block)
         said += self._slip.push(block, self._uprights.take(len(block.start_s)), worn.off)
         said += self._chair.push(block, movements)
@@ -280,6 +292,12 @@ class Pipeline:
         out.events += [s.event for s in said]
         if alert:
             out.alerts += self._raised(epochs, worn.motionless, said)
+
+    def _doubt(self, block: ContextBlock) -> Float:
+        """(m,) factor on the confidence of seconds that are hardly measured; a gap is sure."""
+        share = self.config.trust.valid_share
+        hardly = (block.features.valid_fraction < share) & (block.context != Context.GAP)
+        return np.where(hardly, share, 1.0)
 
     def _qualified(self, said: Said) -> PostureEvent:
         """The event with what this wear, a slipped sensor and the calibration routine make of it."""

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+
 from posture import __version__
 from posture.config import Config
 from posture.detect.finalise import finalised
@@ -23,12 +25,14 @@ from posture.recording import Recording, RecordingInfo, open_recording, parse_cl
 from posture.signal import calibration as cal
 from posture.signal.calibrate import calibrate
 from posture.signal.calibration import Calibration
+from posture.signal.clipping import Clipped, Part
 from posture.signal.fusion import filter_name
 from posture.signal.redon import quick
 from posture.signal.self_calibrate import self_calibrated
 from posture.signal.smoothing import NAME as SMOOTHED
 from posture.signal.smoothing import SmoothedFilter, check_smoothing
 from posture.types import (
+    G_MPS2,
     Alert,
     EpochBlock,
     ImuBatch,
@@ -128,6 +132,26 @@ class Result:
             f"{placement}: {seconds:.0f} s in which the sensor was stuck on one reading were left out."
             for placement, seconds in pipeline.frozen_s().items()
         ]
+        self.notes += [
+            f"{placement}: samples that came twice or too late were left out ({count})."
+            for placement, count in pipeline.dropped().items()
+        ]
+        self.notes += [
+            clipping_note(placement, clipped) for placement, parts in pipeline.clipped().items() for clipped in parts
+        ]
+
+
+def clipping_note(placement: Placement, clipped: Clipped) -> str:
+    """What a part at the end of its range cost, and what to do."""
+    limit = (
+        f"{clipped.limit / G_MPS2:.3g} g"
+        if clipped.part is Part.ACCELEROMETER
+        else f"{np.degrees(clipped.limit):.4g} deg/s"
+    )
+    return (
+        f"{placement}: the {clipped.part} was at the end of its range of {limit} for {max(clipped.seconds, 0.1):.1f} s; "
+        "what rests on it is not trusted: set a wider range."
+    )
 
 
 def prepare(request: ReplayRequest) -> Prepared:

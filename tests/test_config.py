@@ -67,7 +67,7 @@ def test_an_unknown_key_is_named_with_what_it_may_have_meant(tree: dict[str, Any
 
 def test_an_unknown_key_like_no_other_is_named_with_the_sections_there_are() -> None:
     with pytest.raises(
-        InputError, match=r"^it: unknown key `xyzzy`; sections are timebase, fusion, join, calibration, "
+        InputError, match=r"^it: unknown key `xyzzy`; sections are timebase, clipping, fusion, join, calibration, "
     ):
         parse_config({"xyzzy": 1}, source="it")
 

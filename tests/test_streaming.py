@@ -40,6 +40,7 @@ from posture.detect.slip import Slip
 from posture.detect.uprights import Uprights
 from posture.detect.wear import Wear
 from posture.pipeline import Output, Pipeline, SensorSpec
+from posture.signal.clipping import Clipping
 from posture.signal.fusion import Fusion
 from posture.signal.join import Join, JoinedBlock
 from posture.signal.timebase import Grid, OrientedRun, Run, TickRun, Timebase
@@ -128,6 +129,24 @@ def fusion_case(*, gyro: bool, name: str = "auto") -> Case:
         push=lambda stage, piece: stage.push(piece),
         flush=lambda stage: stage.flush(),
         whole=lambda outs: samples_of(flat(outs), "channels", "trusted", "arrived_s"),
+    )
+
+
+def clipping_case() -> Case:
+    """Ranges so narrow that limits are named, exceeded by a spike, and named again."""
+    runs = []
+    for run_ in damaged_runs(gyro=True):
+        acc, gyr = np.clip(run_.acc_mps2, -11.5, 11.8), run_.gyr_radps
+        assert gyr is not None
+        acc[::977] *= 1.5
+        runs.append(replace(run_, acc_mps2=acc, gyr_radps=np.clip(gyr, -1.8, 1.8)))
+    return Case(
+        make=lambda state: Clipping(RATE_HZ, CONFIG.clipping, state),
+        size=sum(len(r.measured) for r in runs),
+        piece=lambda a, b: pieces_of(runs, a, b, cut_run),
+        push=lambda stage, piece: stage.push(piece),
+        flush=lambda stage: stage.flush(),
+        whole=lambda outs: samples_of(flat(outs), "acc_mps2", "gyr_radps", "measured", "arrived_s"),
     )
 
 
@@ -366,6 +385,7 @@ def uprights_case() -> Case:
 CASES: dict[str, Callable[[], Case]] = {
     "timebase": lambda: timebase_case(gyro=True),
     "timebase, accelerometer only": lambda: timebase_case(gyro=False),
+    "clipping": clipping_case,
     "fusion": lambda: fusion_case(gyro=True),
     "fusion, builtin": lambda: fusion_case(gyro=True, name="builtin"),
     "fusion, accelerometer only": lambda: fusion_case(gyro=False),

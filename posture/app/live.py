@@ -41,6 +41,7 @@ _LABEL = 16
 _DONE = {
     EventKind.SIT_TO_STAND: "stood up",
     EventKind.STAND_TO_SIT: "sat down",
+    EventKind.PLUNGE: "dropped onto the seat",
     EventKind.SIT_TO_LIE: "lay down",
     EventKind.LIE_TO_SIT: "sat up from lying",
 }

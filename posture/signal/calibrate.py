@@ -72,7 +72,8 @@ def _sensor(
     held = {}
     for name in SEATED:
         inside = track.rows(poses.get(name, ()))
-        held[name] = mean_inclination_deg(track.acc[inside], body) if inside.any() else np.nan
+        shows = inside.any() and pose_checks.is_gravity(track.acc[inside])
+        held[name] = mean_inclination_deg(track.acc[inside], body) if shows else np.nan
         reasons += pose_checks.held(placement, name, track, poses, params)
     reasons += pose_checks.order(placement, held)
     walk_deg, gait_mps2, why = walk_anchor(placement, track, body, poses, params)

@@ -11,7 +11,7 @@ from posture.config import CalibrationConfig
 from posture.signal.calibration import Poses
 from posture.signal.mounting import leans_deg
 from posture.signal.track import Track, sway_deg, turning_dps
-from posture.types import Float, InputError, Placement
+from posture.types import G_MPS2, Float, InputError, Placement
 
 STANDING, BENDS = ("stand", "stand_end"), ("bend_max", "hinge", "rounded")
 SEATED = ("sit_tall", "sit_usual", "slump", "recline")
@@ -28,6 +28,11 @@ def standing_force(track: Track, name: str, poses: Poses, placement: Placement, 
             f"the pose `{name}` holds {len(force) / track.rate_hz:.1f} s of {placement} samples, fewer than "
             f"{params.stand_min_s:g} s; check its times or record it again"
         )
+    if not is_gravity(force):
+        raise InputError(
+            f"the pose `{name}` shows {_size_mps2(force):.3g} m/s^2 at the {placement} where a still sensor shows 9.8; "
+            "check the sensor and its unit"
+        )
     swayed_deg, turned_dps = sway_deg(force), turning_dps(track.rate[inside])
     if swayed_deg > _MOVED_TWICE * params.pose_sd_max_deg:
         raise InputError(
@@ -39,6 +44,15 @@ def standing_force(track: Track, name: str, poses: Poses, placement: Placement, 
             "stand still and record it again"
         )
     return np.asarray(force)
+
+
+def is_gravity(force: Float) -> bool:
+    """Whether the mean force of a held pose, from (n, 3) m/s^2, may be gravity: within half of it."""
+    return abs(_size_mps2(force) - G_MPS2) < 0.5 * G_MPS2
+
+
+def _size_mps2(force: Float) -> float:
+    return float(np.sqrt((force.mean(axis=0) ** 2).sum()))
 
 
 def times(poses: Poses) -> list[str]:
@@ -60,6 +74,8 @@ def held(placement: Placement, name: str, track: Track, poses: Poses, params: Ca
     inside = track.rows(poses.get(name, ()))
     if not inside.any():
         return [f"{placement}: the pose `{name}` holds no samples; check its times"] if poses.get(name) else []
+    if not is_gravity(track.acc[inside]):
+        return [f"{placement}: the pose `{name}` does not show gravity and is left out; record it again"]
     reasons = []
     if (seconds := track.seconds(poses[name])) < params.held_min_s:
         reasons.append(f"{placement}: the pose `{name}` was held for {seconds:.1f} s only; hold it for 8 s")

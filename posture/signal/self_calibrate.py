@@ -130,8 +130,9 @@ def _upright(placement: Placement, track: Track, config: Config) -> tuple[Float,
 
 def _stillest(placement: Placement, second: _Seconds, params: SelfCalibrationConfig) -> Float:
     """With hardly any walking: force of the stillest half of the seconds that are near nominal upright, (k, 3) m/s^2."""
-    tilt_cos = second.force[:, 2] / np.linalg.norm(second.force, axis=1)
-    upright = tilt_cos > np.cos(np.radians(params.upright_max_deg))
+    size = np.linalg.norm(second.force, axis=1)
+    upright = second.force[:, 2] > np.cos(np.radians(params.upright_max_deg)) * size
+    upright &= np.abs(size - G_MPS2) < 0.5 * G_MPS2  # a sensor that does not show gravity shows no upright
     if not upright.any():
         raise InputError(
             f"{placement}: no upright moment was found with its nominal axes (z up) and no walking that would show others; "
