@@ -64,7 +64,7 @@ VARIABLES = {INK: "ink", GRID: "grid", UNKNOWN_MARK: "unknown_mark"} | {colour: 
 """Colour -> name of the style-sheet variable that may replace it in the page."""
 
 
-def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     """Draw under the report's own settings, whatever the user's matplotlib is set to."""
     ink = dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK)
     thin = {"axes.linewidth": 0.7, "hatch.linewidth": 0.5, "axes.spines.top": False, "axes.spines.right": False}
@@ -78,7 +78,7 @@ def _styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return inner
 
 
-@_styled
+@styled
 def draw_ribbon(data: Ribbon, clock: Clock, *, leans: str) -> Figure:
     """F1: one lane for each context, the sitting lane by how it was judged; then lanes of marks."""
     upper = _lanes(data)
@@ -107,7 +107,7 @@ def draw_ribbon(data: Ribbon, clock: Clock, *, leans: str) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def draw_bouts(bars: Sequence[BoutBar], clock: Clock) -> Figure:
     """F3: one bar for each bout from sitting down, in the order of the day."""
     figure = Figure(figsize=(10, 1.1 + 0.26 * len(bars)), layout="constrained")
@@ -133,7 +133,7 @@ def draw_bouts(bars: Sequence[BoutBar], clock: Clock) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def draw_meter(data: MeterTrace, clock: Clock, *, high_level: float) -> Figure:
     """F4: the meter, broken and hatched where there is no data, with the level of the alert and the alerts raised."""
     figure = Figure(figsize=(10, 2.5), layout="constrained")
@@ -159,7 +159,7 @@ def draw_meter(data: MeterTrace, clock: Clock, *, high_level: float) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def draw_bend_points(data: BendPoints) -> Figure:
     """F5, two sensors: lean of the trunk against flexion of the lumbar spine at the peak."""
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -180,7 +180,7 @@ def draw_bend_points(data: BendPoints) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def draw_bend_hours(hours: Sequence[HourBends]) -> Figure:
     """F5, one sensor: forward leans by hour, the long or deep ones apart; `*` marks hours worn for under 30 min."""
     figure = Figure(figsize=(10, 2.6), layout="constrained")

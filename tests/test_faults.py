@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from analysis.validation.memory import calibrated, recording_of
-from analysis.validation.score import Score, scored
+from analysis.validation.score import Score, labelled_day, score_day
 from analysis.validation.synth import FAULTS, Day, Track, make, person
 from analysis.validation.synth.day import day
 from analysis.validation.synth.faults import with_fault
@@ -334,7 +334,8 @@ def said_of(made: Day, columns: Columns) -> tuple[Records, Score]:
     said = records(prepared, run(prepared, recording.batches()))
     check_result(said, recording.info)
     start_s, rom_deg = track.calibration_end_s, made.who.rom_deg
-    return said, scored(said.epochs, said.events, truth_of(track), track.events, start_s=start_s, rom_deg=rom_deg)
+    day = labelled_day(said.epochs, said.events, truth_of(track), track.events, start_s=start_s, rom_deg=rom_deg)
+    return said, score_day(day)
 
 
 def test_an_accelerometer_3_percent_high_changes_no_event_of_an_hour() -> None:

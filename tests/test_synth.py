@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.spatial.transform import Rotation
 
-from analysis.validation.__main__ import WEARS, replay_and_score
-from analysis.validation.score import Score
+from analysis.validation.datasets.days import replay_day
+from analysis.validation.evaluation import WEARS
+from analysis.validation.score import Score, score_day
 from analysis.validation.synth import (
     FAULTS,
     IDEAL,
@@ -570,7 +571,7 @@ def test_the_command_writes_a_day_lists_faults_and_explains_a_mistake(
 def score_of(tmp_path: Path, mountings: dict[Placement, tuple[Mounting, ...]] | None) -> Score:
     stem = tmp_path / "d"
     write(make(example(12, 0.2), mountings=mountings), stem, overwrite=True)
-    return replay_and_score(stem, BOTH)
+    return score_day(replay_day(stem, BOTH))
 
 
 def test_a_generated_day_is_understood_by_the_product_however_the_sensors_sit(tmp_path: Path) -> None:

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from analysis.validation import calibration
-from analysis.validation.__main__ import WEARS, replay_and_score
-from analysis.validation.score import Score, f1, match, overlap, score_day
+from analysis.validation.alerts import score_alerts
+from analysis.validation.datasets.days import replay_day
+from analysis.validation.evaluation import WEARS
+from analysis.validation.score import Score, f1, match, overlap, read_day, score_day
 from analysis.validation.tables import FLOORS, failures, mean, page
 from posture.outputs import Staging
 from posture.replay import ReplayRequest, prepare, records, run, write_records
@@ -24,7 +26,7 @@ BOTH = WEARS["both sensors"]
 
 @pytest.fixture(scope="module")
 def excerpt(repository: Path) -> Score:
-    return replay_and_score(repository / "recordings" / "day_excerpt", BOTH)
+    return score_day(replay_day(repository / "recordings" / "day_excerpt", BOTH))
 
 
 def test_the_shipped_excerpt_keeps_its_own_floors(excerpt: Score) -> None:
@@ -42,7 +44,7 @@ def test_the_shipped_excerpt_keeps_its_own_floors(excerpt: Score) -> None:
 
 @pytest.mark.parametrize("sensors", [(Placement.SACRUM,), (Placement.UPPER_LUMBAR,)], ids=str)
 def test_one_sensor_finds_the_posture_and_judges_no_bend(sensors: tuple[Placement, ...], repository: Path) -> None:
-    score = replay_and_score(repository / "recordings" / "day_excerpt", sensors)
+    score = score_day(replay_day(repository / "recordings" / "day_excerpt", sensors))
     assert score.context_balanced >= 0.95
     assert score.verdict_unknown == 1.0
     assert np.isnan(score.flexion_rmse_deg)
@@ -50,7 +52,7 @@ def test_one_sensor_finds_the_posture_and_judges_no_bend(sensors: tuple[Placemen
 
 @pytest.fixture(scope="module")
 def shared_scores(shared: Path) -> dict[str, Score]:
-    return {f"day_{k}": replay_and_score(shared / "data" / "days" / f"day_{k}", BOTH) for k in (11, 12, 13)}
+    return {f"day_{k}": score_day(replay_day(shared / "data" / "days" / f"day_{k}", BOTH)) for k in (11, 12, 13)}
 
 
 @pytest.mark.shared
@@ -67,7 +69,8 @@ def test_these_metrics_are_the_shared_ones(shared: Path, repository: Path, tmp_p
         write_records(staging.path, records(made, run(made, made.recording.batches())))
         staging.commit()
     for day in (stem,):
-        mine = score_day(tmp_path, day)
+        known = read_day(tmp_path, day)
+        mine, alerts = score_day(known), score_alerts(known)
         told = subprocess.run(
             [sys.executable, str(shared / "tools" / "score.py"), str(tmp_path), str(day), "--json"],
             capture_output=True,
@@ -91,6 +94,8 @@ def test_these_metrics_are_the_shared_ones(shared: Path, repository: Path, tmp_p
         }
         for ours, name in pairs.items():
             assert getattr(mine, ours) == pytest.approx(theirs[name], abs=2e-3), ours
+        told_alerts = theirs["sitting_alerts"]
+        assert (alerts.expected, alerts.said, alerts.hit) == tuple(told_alerts[k] for k in ("expected", "said", "hit"))
         assert (mine.sit_to_stand, mine.stand_to_sit) == (
             theirs["sit_to_stand"]["recall"],
             theirs["stand_to_sit"]["recall"],

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from analysis.validation import weeks
-from analysis.validation.__main__ import BEGIN, END
+from analysis.validation.page import read_page, replaced
 from analysis.validation.weeks import Faulty, SlipSaid, Steady, Wear, seed_of
 from posture.atomic import write_whole
 from posture.types import InputError
@@ -233,9 +233,7 @@ def main(argv: list[str] | None = None) -> int:
     text = page(said)
     print(text)  # noqa: T201
     if given.docs is not None:
-        before, _, rest = given.docs.read_text(encoding="utf-8").partition(BEGIN)
-        _, _, after = rest.partition(END)
-        write_whole(given.docs, f"{before}{BEGIN}\n{text}\n{END}{after}")
+        write_whole(given.docs, replaced(read_page(given.docs), "tables", text, where=str(given.docs)))
     return 0 if all(t.met for t in targets(said)) else 1
 
 

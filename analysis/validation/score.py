@@ -28,6 +28,8 @@ LEAST_SECONDS = 20
 EDGE_PCT = 3.0
 """% of range; flexed sitting this close to the 60 % cut is not scored: the truth itself is not that sure."""
 NOT_BENDS = ("jump", "sit")
+BENDS_FROM_DEG = 30.0
+"""deg of trunk lean from which a labelled bend is to be found."""
 EXCUSED_DEG = 25.0
 """deg; a said bend on a labelled lean of at least this much is not false."""
 OVERLAP_MIN, MIDPOINT_S, STRETCH, STRETCH_S = 0.2, 1.5, 3.0, 4.0
@@ -71,31 +73,67 @@ class Score:
     chair_false_per_h: float
 
 
-def score_day(folder: Path, stem: Path) -> Score:
-    """Score what `posture replay --out folder` said of the labelled day `stem`."""
+@dataclass(frozen=True, slots=True)
+class LabelledDay:
+    """What is known of a day and what a replay said of it; events, alerts and rows (seconds) from the end of the calibration on."""
+
+    labels: Labels
+    truth: Sequence[Event]
+    start_s: float
+    rom_deg: float
+    epochs: EpochBlock
+    rows: Int
+    said: Sequence[Event]
+    alerts: Sequence[Event]
+
+    def at(self, values: NDArray[Any]) -> NDArray[Any]:
+        """A column of the epochs at `rows`."""
+        return np.asarray(values[self.rows - int(self.epochs.start_s[0])])
+
+
+def read_day(folder: Path, stem: Path) -> LabelledDay:
+    """What `posture replay --out folder` said of the labelled day `stem`, and its labels."""
     meta = json.loads(stem.with_name(stem.name + ".poses.json").read_text())
-    truth = json.loads(stem.with_name(stem.name + ".events.json").read_text())
-    said = json.loads((folder / "events.json").read_text())
-    labels = read_labels(stem.with_name(stem.name + ".truth.parquet"))
-    epochs = read_epochs(folder / "epochs.parquet")
-    return scored(epochs, said, labels, truth, start_s=float(meta["calibration_end_s"]), rom_deg=float(meta["rom_deg"]))
+    return labelled_day(
+        read_epochs(folder / "epochs.parquet"),
+        json.loads((folder / "events.json").read_text()),
+        read_labels(stem.with_name(stem.name + ".truth.parquet")),
+        json.loads(stem.with_name(stem.name + ".events.json").read_text()),
+        alerts=json.loads((folder / "alerts.json").read_text()),
+        start_s=float(meta["calibration_end_s"]),
+        rom_deg=float(meta["rom_deg"]),
+    )
 
 
-def scored(
+def labelled_day(
     epochs: EpochBlock,
     said: Sequence[Event],
     labels: Labels,
     truth: Sequence[Event],
     *,
+    alerts: Sequence[Event] = (),
     start_s: float,
     rom_deg: float,
-) -> Score:
-    """Epochs and events that were said against labels and true events, from `start_s` on; `rom_deg` is the wearer's own range."""
-    rows = _common_rows(epochs, len(labels.pure), start_s)
-    hours = len(rows) / 3600.0
-    said = [e for e in said if e["start_s"] >= start_s]
-    flexion, sacrum, upper = _angles(epochs, labels, rows)
-    flexed_f1, flexed_min = _flexed(epochs, labels, rows, rom_deg)
+) -> LabelledDay:
+    """What was said against labels and true events, from `start_s` on; `rom_deg` is the wearer's own range."""
+    second = epochs.start_s.astype(np.int64)
+    return LabelledDay(
+        labels=labels,
+        truth=truth,
+        start_s=start_s,
+        rom_deg=rom_deg,
+        epochs=epochs,
+        rows=second[(second >= start_s) & (second < len(labels.pure))],
+        said=[e for e in said if e["start_s"] >= start_s],
+        alerts=[a for a in alerts if a["about_s"] >= start_s],
+    )
+
+
+def score_day(day: LabelledDay) -> Score:
+    """Score one day."""
+    truth, said, hours = day.truth, day.said, len(day.rows) / 3600.0
+    flexion, sacrum, upper = _angles(day)
+    flexed_f1, flexed_min = _flexed(day)
     bend_recall, bend_n, bend_false, rounded_f1, right, unknown = _bends(truth, said, hours)
     floor_recall, floor_n, floor_verdict, floor_false = _floor(truth, said, hours)
     rise, sit, chair_false = _chairs(truth, said, hours)
@@ -104,7 +142,7 @@ def scored(
         flexion_rmse_deg=flexion,
         sacrum_rmse_deg=sacrum,
         upper_rmse_deg=upper,
-        context_balanced=_context(epochs, labels, rows),
+        context_balanced=_context(day),
         flexed_f1=flexed_f1,
         flexed_min=flexed_min,
         bend_recall=bend_recall,
@@ -152,50 +190,43 @@ def labels_of(time_s: Float, index: NDArray[Any], names: Sequence[str], angles_d
     return Labels(of_name[main].astype(np.int8), pure, *medians)
 
 
-def _common_rows(epochs: EpochBlock, m: int, start_s: float) -> Int:
-    second = epochs.start_s.astype(np.int64)
-    return second[(second >= start_s) & (second < m)]
-
-
-def _at(values: NDArray[Any], epochs: EpochBlock, rows: Int) -> NDArray[Any]:
-    return np.asarray(values[rows - int(epochs.start_s[0])])
-
-
-def _angles(epochs: EpochBlock, labels: Labels, rows: Int) -> tuple[float, float, float]:
+def _angles(day: LabelledDay) -> tuple[float, float, float]:
     """RMSE of flexion, sacrum and upper lumbar over upright and seated seconds with data."""
+    labels, epochs, rows = day.labels, day.epochs, day.rows
     scored = np.isin(labels.context[rows], (Context.STANDING, Context.WALKING, Context.SITTING))
-    scored &= _at(epochs.valid_fraction, epochs, rows) >= 0.5
+    scored &= day.at(epochs.valid_fraction) >= 0.5
     out = []
     for said, true in (
         (epochs.flexion_deg, labels.flexion_deg),
         (epochs.sacrum_inclination_deg, labels.sacrum_deg),
         (epochs.upper_lumbar_inclination_deg, labels.upper_deg),
     ):
-        error = (_at(said, epochs, rows) - true[rows])[scored]
+        error = (day.at(said) - true[rows])[scored]
         error = error[~np.isnan(error)]
         out.append(float(np.sqrt((error**2).mean())) if len(error) else float("nan"))
     return out[0], out[1], out[2]
 
 
-def _context(epochs: EpochBlock, labels: Labels, rows: Int) -> float:
+def _context(day: LabelledDay) -> float:
     """Mean recall over the four contexts; a second that is said to be anything else is wrong."""
-    scored = labels.pure[rows] & (_at(epochs.valid_fraction, epochs, rows) >= 0.5)
-    said = _at(epochs.context, epochs, rows)
+    scored = day.labels.pure[day.rows] & (day.at(day.epochs.valid_fraction) >= 0.5)
+    said = day.at(day.epochs.context)
     recalls = []
     for code in LABELS.values():
-        mine = scored & (labels.context[rows] == code)
+        mine = scored & (day.labels.context[day.rows] == code)
         if mine.sum() >= LEAST_SECONDS:
             recalls.append(float((said[mine] == code).mean()))
     return float(np.mean(recalls)) if recalls else float("nan")
 
 
-def _flexed(epochs: EpochBlock, labels: Labels, rows: Int, rom_deg: float) -> tuple[float, float]:
+def _flexed(day: LabelledDay) -> tuple[float, float]:
     """F1 of flexed sitting and its true minutes; `flexed` null counts as not said."""
-    pct = 100.0 * labels.flexion_deg[rows] / rom_deg
-    seated = labels.context[rows] == Context.SITTING
-    scored = (_at(epochs.valid_fraction, epochs, rows) >= 0.5) & ~(seated & (np.abs(pct - 60.0) < EDGE_PCT))
+    epochs = day.epochs
+    pct = 100.0 * day.labels.flexion_deg[day.rows] / day.rom_deg
+    seated = day.labels.context[day.rows] == Context.SITTING
+    scored = (day.at(epochs.valid_fraction) >= 0.5) & ~(seated & (np.abs(pct - 60.0) < EDGE_PCT))
     true = seated & (pct >= 60.0) & scored
-    said = (_at(epochs.flexed, epochs, rows) == 1) & (_at(epochs.context, epochs, rows) == Context.SITTING) & scored
+    said = (day.at(epochs.flexed) == 1) & (day.at(epochs.context) == Context.SITTING) & scored
     return f1(int((true & said).sum()), int((~true & said).sum()), int((true & ~said).sum())), float(true.sum() / 60.0)
 
 
@@ -241,7 +272,8 @@ def match(
     return pairs
 
 
-def _excused(said: Event, events: Sequence[Event]) -> bool:
+def excused(said: Event, events: Sequence[Event]) -> bool:
+    """Whether a said event lies on one of these and is not stretched far over it."""
     b = span(said)
     return any(overlap(span(e), b) > 0 and not _stretched(b, span(e)) for e in events)
 
@@ -250,40 +282,69 @@ def _share(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")
 
 
-def _bends(
-    truth: Sequence[Event], said: Sequence[Event], hours: float
-) -> tuple[float, int, float, float, float, float]:
-    """Recall, number, false per hour, F1 of rounded, right when rounded or neutral is said, share of unknown."""
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Labelled events to be found, said ones, their pairs (index in want -> index in got), and the said ones that are false."""
+
+    want: list[Event]
+    got: list[Event]
+    pairs: dict[int, int]
+    false: list[Event]
+
+
+def match_bends(truth: Sequence[Event], said: Sequence[Event]) -> Matched:
+    """A said bend is false unless it is paired or lies on another labelled lean, an exercise or a way to the floor."""
     labelled = [e for e in truth if e["type"] == "bend"]
     want = [
         e
         for e in labelled
-        if e["cls"] in ("rounded", "neutral") and e["shape"] not in NOT_BENDS and e["trunk_peak_deg"] >= 30
+        if e["cls"] in ("rounded", "neutral") and e["shape"] not in NOT_BENDS and e["trunk_peak_deg"] >= BENDS_FROM_DEG
     ]
     got = [e for e in said if e["kind"] == "bend"]
     pairs = match(want, got)
     others = [e for e in truth if e["type"] in ("floor_down", "floor_up", "dead_bug", "curl_ball", "exercise")]
     others += [e for e in labelled if e["shape"] != "sit" and e["trunk_peak_deg"] >= EXCUSED_DEG]
-    false = [e for k, e in enumerate(got) if k not in pairs.values() and not _excused(e, others)]
-    judged = [(want[i]["cls"] == "rounded", got[k]["verdict"]) for i, k in pairs.items()]
-    rounded_n = sum(e["cls"] == "rounded" for e in want)
+    false = [e for k, e in enumerate(got) if k not in pairs.values() and not excused(e, others)]
+    return Matched(want, got, pairs, false)
+
+
+def _bends(
+    truth: Sequence[Event], said: Sequence[Event], hours: float
+) -> tuple[float, int, float, float, float, float]:
+    """Recall, number, false per hour, F1 of rounded, right when rounded or neutral is said, share of unknown."""
+    m = match_bends(truth, said)
+    judged = [(m.want[i]["cls"] == "rounded", m.got[k]["verdict"]) for i, k in m.pairs.items()]
+    rounded_n = sum(e["cls"] == "rounded" for e in m.want)
     hit = sum(true and verdict == Verdict.ROUNDED for true, verdict in judged)
     wrong = sum(not true and verdict == Verdict.ROUNDED for true, verdict in judged)
     firm = [(t, v) for t, v in judged if v in (Verdict.ROUNDED, Verdict.NEUTRAL)]
     right = _share(sum(t == (v == Verdict.ROUNDED) for t, v in firm), len(firm))
     unknown = _share(sum(v == Verdict.UNKNOWN for _, v in judged), len(judged))
-    return _share(len(pairs), len(want)), len(want), len(false) / hours, f1(hit, wrong, rounded_n - hit), right, unknown
+    return (
+        _share(len(m.pairs), len(m.want)),
+        len(m.want),
+        len(m.false) / hours,
+        f1(hit, wrong, rounded_n - hit),
+        right,
+        unknown,
+    )
 
 
-def _floor(truth: Sequence[Event], said: Sequence[Event], hours: float) -> tuple[float, int, float, float]:
-    """Recall, number, share of right verdicts among those found, false per hour."""
+def match_floor(truth: Sequence[Event], said: Sequence[Event]) -> Matched:
+    """A said floor transition must go the labelled way; unpaired ones on mat exercises are not false."""
     want = [e for e in truth if e["type"] in ("floor_down", "floor_up")]
     got = [e for e in said if e["kind"] == "floor_transition"]
     pairs = match(want, got, lambda t, s: s["direction"] == t["type"].removeprefix("floor_"))
     mat = want + [e for e in truth if e["type"] in ("dead_bug", "curl_ball")]
-    false = [e for k, e in enumerate(got) if k not in pairs.values() and not _excused(e, mat)]
-    right = sum(got[k]["verdict"] == want[i]["cls"] for i, k in pairs.items())
-    return _share(len(pairs), len(want)), len(want), _share(right, len(pairs)), len(false) / hours
+    false = [e for k, e in enumerate(got) if k not in pairs.values() and not excused(e, mat)]
+    return Matched(want, got, pairs, false)
+
+
+def _floor(truth: Sequence[Event], said: Sequence[Event], hours: float) -> tuple[float, int, float, float]:
+    """Recall, number, share of right verdicts among those found, false per hour."""
+    m = match_floor(truth, said)
+    right = sum(m.got[k]["verdict"] == m.want[i]["cls"] for i, k in m.pairs.items())
+    return _share(len(m.pairs), len(m.want)), len(m.want), _share(right, len(m.pairs)), len(m.false) / hours
 
 
 def _chairs(truth: Sequence[Event], said: Sequence[Event], hours: float) -> tuple[float, float, float]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from analysis.validation.memory import replayed
-from analysis.validation.score import Labels, Score, labels_of, scored
+from analysis.validation.score import Labels, Score, labelled_day, labels_of, score_day
 from analysis.validation.synth import FAULTS, Day, Mounting, Script, Track, make, person
 from analysis.validation.synth.day import live
 from analysis.validation.synth.faults import with_fault
@@ -227,13 +227,15 @@ def faulty(day: Day) -> Faulty:
         said = replayed(day)
     except InputError as error:
         return Faulty(None, np.nan, (str(error),))
-    score = scored(
-        said.epochs,
-        said.events,
-        truth_of(day.track),
-        day.track.events,
-        start_s=day.track.calibration_end_s,
-        rom_deg=day.who.rom_deg,
+    score = score_day(
+        labelled_day(
+            said.epochs,
+            said.events,
+            truth_of(day.track),
+            day.track.events,
+            start_s=day.track.calibration_end_s,
+            rom_deg=day.who.rom_deg,
+        )
     )
     here = said.epochs.context != Context.GAP
     notes = tuple(str(n) for n in said.session["notes"] or ())  # type: ignore[union-attr]

@@ -326,6 +326,52 @@ def calibrate(
 
 
 @app.command()
+def validate(
+    dataset: Annotated[
+        str | None, typer.Argument(metavar="DATASET", help="Its name; --list shows them.", show_default=False)
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--data",
+            help="Folder that holds the labelled data; may be given again. Default: data in the folder that the "
+            "environment variable POSTURE_SHARED names.",
+            show_default=False,
+        ),
+    ] = None,
+    docs: Annotated[
+        Path | None,
+        typer.Option("--docs", help="Page whose tables of this data set are replaced.", show_default=False),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder for the tables and figures.", show_default=False)
+    ] = None,
+    smooth: Annotated[
+        bool, typer.Option("--smooth", help="Smooth the orientation, as posture replay --smooth does (days only).")
+    ] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="What each data set is, what its truth is worth, whether it is there.")
+    ] = False,
+) -> None:
+    """Run labelled data through the monitor and say how right it was.
+
+    Every figure comes with its number, its people, the worst of them and
+    an interval over people. Data that may not be shipped is read from the
+    folder that you give.
+
+    Example: posture validate days --data recordings
+    """
+    from posture.app.validation import listed, validated
+
+    if list_ or dataset is None:
+        if not list_:
+            raise typer.BadParameter("name a data set, or see what there is with --list", param_hint="DATASET")
+        listed(data)
+        return
+    validated(dataset, data, docs=docs, out=out, smooth=smooth)
+
+
+@app.command()
 def about() -> None:
     """Versions, where data is kept, what this is and what it is not."""
     import platform

@@ -20,7 +20,7 @@ _NEXT = """examples:
   python -m analysis.validation.synth --seed 7 --hours 1 --out day_7
   python -m analysis.validation.synth --seed 7 --hours 1 --out day_7_bad --fault lost_frames=0.05 --fault link_gaps
   posture replay day_7.parquet --poses day_7.poses.json --out day_7_said
-  python -m analysis.validation day_7            score it"""
+  posture validate days --data .               score it"""
 
 
 def main(argv: list[str] | None = None) -> int:
