@@ -111,7 +111,7 @@ INFO = Info(
     | Feature.LOCAL_ALERT
     | Feature.BATTERY_GAUGE,
     device_id=bytes.fromhex("0123456789abcdef"),
-    ring_capacity=155_648,
+    ring_capacity=155_040,
     imu=2,
     configs=CONFIGS,
 )
