@@ -214,6 +214,13 @@ static const lps_config CONFIGS[] = {
 static lps_core core;
 static lps_block blocks[BLOCKS];
 
+static void connect_link(void) {
+    static const uint16_t MTUS[] = {23, 31, 185, 247, 517};
+    lps_connected(&core);
+    lps_mtu(&core, MTUS[next_byte() % 5]);
+    lps_encrypted(&core, next_byte() != 0);
+}
+
 static void boot(void) {
     const lps_settings settings = {
         .device_id = {1, 2, 3, 4, 5, 6, 7, 8},
@@ -228,6 +235,9 @@ static void boot(void) {
     while (!lps_init(&core, &HAL, &settings)) {
         require(board.at <= board.length, "init fails only when the IMU does");
     }
+    if (next_byte() & 1u) {
+        connect_link();
+    }
 }
 
 static void push(uint32_t count) {
@@ -235,40 +245,55 @@ static void push(uint32_t count) {
         const int16_t value = (int16_t)(core.next_index & 1023u);
         const int16_t sample[6] = {value, (int16_t)-value, 8192, value, 0, (int16_t)(value == 77 ? 32767 : 1)};
         board.ticks += 630;
-        lps_sample(&core, sample, board.ticks);
+        lps_samples(&core, sample, &board.ticks, 1);
+    }
+}
+
+/* Arguments that are mostly allowed: small numbers, of this boot, in range. */
+static void tame(uint8_t op, uint8_t *args) {
+    switch (op) {
+    case LPS_OP_START:
+        args[0] %= 6;
+        break;
+    case LPS_OP_SET_EPOCH:
+        memset(args + 10, 0, 6);
+        break;
+    case LPS_OP_GYRO_CAL:
+        args[0] %= 4;
+        break;
+    case LPS_OP_HAPTIC:
+        args[0] %= 6, args[1] %= 101, args[2] %= 5;
+        break;
+    case LPS_OP_BACKFILL:
+        args[0] = (uint8_t)(core.ring.boot & 0xFFu), args[1] = (uint8_t)(core.ring.boot >> 8);
+        args[3] &= 1, args[4] = args[5] = args[8] = args[9] = 0;
+        break;
+    case LPS_OP_SET_CONN:
+        args[0] = 12, args[1] = 0, args[2] = 40, args[3] = 0, args[4] %= 32, args[5] = 0, args[6] = 0, args[7] = 1;
+        break;
+    case LPS_OP_LOCAL_ALERT:
+        args[0] %= 82, args[1] = (uint8_t)(args[1] % 4 + 1), args[2] = 0;
+        break;
+    default:
+        args[0] %= 4;
     }
 }
 
 static void write_control(void) {
     static const uint8_t ARGUMENTS[LPS_OP_END] = {0, 0, 1, 0, 8, 16, 1, 3, 10, 0, 8, 0, 0, 9, 0, 0, 1};
-    uint8_t data[32];
-    const uint8_t op = next_byte() % (LPS_OP_END + 1);
-    size_t length = 2u + (op < LPS_OP_END ? ARGUMENTS[op] : 0);
+    uint8_t data[18] = {0};
+    const uint8_t drawn = next_byte() % (LPS_OP_END + 3); /* 17 is no op */
+    const uint8_t op = drawn > LPS_OP_END ? LPS_OP_BACKFILL : drawn;
+    const size_t arguments = op < LPS_OP_END ? ARGUMENTS[op] : 0;
+    const uint8_t wild = next_byte() % 8;
     data[0] = op;
-    for (size_t k = 1; k < sizeof data; k++) {
-        data[k] = next_byte() & (k % 2 == 0 ? 7u : 255u); /* small numbers are more often allowed */
+    for (size_t k = 1; k < 2 + arguments; k++) {
+        data[k] = next_byte();
     }
-    if (op == LPS_OP_BACKFILL) { /* of what there is, mostly */
-        data[2] = (uint8_t)(core.ring.boot & 0xFFu);
-        data[3] = (uint8_t)(core.ring.boot >> 8);
-        memset(data + 4, 0, 8);
-        data[9] = next_byte();
+    if (wild > 0 && arguments > 0) {
+        tame(op, data + 2);
     }
-    if (op == LPS_OP_SET_CONN) {
-        data[2] = 12, data[3] = 0, data[4] = 40, data[5] = 0, data[6] %= 32, data[7] = 0, data[8] = 0, data[9] = 1;
-    }
-    if (op == LPS_OP_SET_EPOCH) {
-        memset(data + 12, 0, 6);
-    }
-    length -= next_byte() == 0;
-    (void)lps_control_write(&core, data, length);
-}
-
-static void connect_link(void) {
-    static const uint16_t MTUS[] = {23, 31, 185, 247, 517};
-    lps_connected(&core);
-    lps_mtu(&core, MTUS[next_byte() % 5]);
-    lps_encrypted(&core, next_byte() != 0);
+    (void)lps_control_write(&core, data, wild == 1 ? next_byte() % sizeof data : 2 + arguments);
 }
 
 static void step(void) {
@@ -279,7 +304,7 @@ static void step(void) {
         push(next_byte());
         break;
     case 3:
-        push(1216);
+        push(next_byte() % 4 == 0 ? 1216 : 300);
         break;
     case 4:
         lps_lost(&core, next_byte() % 40u);
@@ -298,8 +323,11 @@ static void step(void) {
     case 10:
     case 11:
         board.link_room = next_byte();
-        lps_poll(&core);
-        lps_confirmed(&core);
+        for (int k = 0; k < 4; k++) {
+            lps_poll(&core);
+            lps_confirmed(&core);
+            board.ticks += LPS_TICK_HZ / 4;
+        }
         break;
     case 12:
         board.ticks += (uint64_t)next_word() * 256u;
@@ -310,7 +338,7 @@ static void step(void) {
         break;
     case 14: /* the power fails within the next store calls */
         board.store_left = next_byte() % 100u;
-        push(next_byte() * 8u);
+        push(next_byte() * 4u);
         boot();
         break;
     default:
@@ -342,6 +370,7 @@ static void play(const uint8_t *program, size_t length) {
         step();
         require(lps_read_status(&core, value) == LPS_STATUS_B, "Status is 20 bytes");
     }
+    require(lps_advertisement_encode(core.settings.device_id, value) == LPS_ADVERTISEMENT_B, "the advertisement is full");
     require(lps_read_info(&core, value) == 98, "Info is 26 bytes and 18 for each configuration");
 }
 
