@@ -278,6 +278,9 @@ def test_thinned_rows_are_dated_by_measured_ticks_even_when_the_part_runs_fast(l
     assert len(thinned) > 40
     for h in thinned:
         assert abs(h.ticks - (h.index - 7 + 1) * sensor.period) <= 2
+    assert sensor.status().dropped == 7 + 1, (
+        "the lost ones, and what they left of their group: no group is cut later on"
+    )
 
 
 def test_a_frame_cut_for_a_narrow_link_is_dated_by_measured_ticks(lib: Any) -> None:
@@ -336,3 +339,54 @@ def test_a_bit_that_turns_in_the_store_costs_its_frame_and_nothing_else(lib: Any
     sensor.bench.memory[3 * 256 + 40] ^= 4
     found = {i for h in held(sensor, sensor.boot) for i in h.covered}
     assert found == set(range(10 * ROWS)) - set(range(3 * ROWS, 4 * ROWS))
+
+
+def covered_once_and_right(sensor: Sensor, boot: int) -> set[int]:
+    """What is held of a boot, after checking it against what was put in."""
+    seen: set[int] = set()
+    for h in held(sensor, boot):
+        assert seen.isdisjoint(h.covered), "never twice"
+        seen |= set(h.covered)
+        RingLaws.values_are_right(boot, h.index, h.step, h.samples)
+    return seen
+
+
+def filled(lib: Any, blocks_n: int) -> Sensor:
+    """A sensor with so many blocks recorded that the next one makes room; all but the last frame of the newest is there."""
+    sensor = Sensor(lib, Bench(blocks=8))
+    sensor.run(blocks_n * SLOTS * ROWS)
+    while sensor.core.core.ring.free.count > 1:
+        sensor.run(SLOTS * ROWS)
+    return sensor
+
+
+@pytest.mark.parametrize(("blocks_n", "calls_n"), [(6, 23), (28, 40)])
+def test_the_power_may_fail_at_every_store_call_while_room_is_made(lib: Any, blocks_n: int, calls_n: int) -> None:
+    """Each call of the next blocks is cut in the middle once: what was held is still there, or its loss had been counted."""
+    for left in range(2 * calls_n):
+        sensor = filled(lib, blocks_n)
+        boot = sensor.boot
+        there = covered_once_and_right(sensor, boot)
+        dropped, erases_n = sensor.status().dropped, sensor.bench.erases_n
+        sensor.bench.store_left = left
+        sensor.run(2 * SLOTS * ROWS)
+        counted = sensor.status().dropped - dropped
+        sensor.bench.store_left = 1 << 60
+        sensor.boot_up()
+        assert len(there - covered_once_and_right(sensor, boot)) <= counted, f"cut at call {left}"
+        if left == calls_n:
+            assert sensor.bench.erases_n - erases_n >= 4, "the cuts went through a whole thinning"
+
+
+def test_a_range_that_begins_inside_an_average_gets_it_whole_and_counts_what_was_asked(lib: Any) -> None:
+    sensor = Sensor(lib, Bench(blocks=8))
+    sensor.run(9 * SLOTS * ROWS)
+    oldest = sensor.status().oldest_index
+    sensor.connect()
+    sensor.ask(Backfill(sensor.boot, oldest + 101, oldest + 203))
+    sensor.settle()
+    (done,) = [i for i in sensor.bench.indications if isinstance(i, Done)]
+    assert (done.sent, done.missing) == (102, 0)
+    frames = sensor.bench.backfill
+    assert {f.config for f in frames} == {2}
+    assert (frames[0].index, frames[-1].index + 4 * len(frames[-1].samples)) == (oldest + 100, oldest + 204)
