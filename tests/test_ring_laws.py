@@ -84,9 +84,7 @@ class RingLaws(RuleBasedStateMachine):
     def begin(self, blocks: int) -> None:
         self.sensor = Sensor(self.lib, Bench(blocks=blocks))
         self.recorded: dict[int, set[int]] = {self.sensor.boot: set()}
-        self.rate: dict[int, int] = {}
         self.known_at_mount = 0
-        self.counted_at_mount = 0
 
     def total_held(self) -> int:
         return sum(len(h.covered) for boot in boots(self.sensor) for h in held(self.sensor, boot))
@@ -116,21 +114,16 @@ class RingLaws(RuleBasedStateMachine):
     @rule(asked=st.booleans())
     def it_reboots(self, asked: bool) -> None:
         """Asked for, the open frame is kept; a crash loses it."""
-        before = self.total_held()
-        unsaved = self.sensor.core.core.ring.open.frame.n
+        before, dropped = self.total_held(), self.sensor.status().dropped
+        unsaved = 0 if asked else self.sensor.core.core.ring.open.frame.n
         if asked:
             self.sensor.connect()
             assert self.sensor.ask(Reboot()).status is Status.OK
             assert self.sensor.bench.calls[-1] == "reboot"
-            if self.sensor.status().dropped != self.counted():
-                before = None  # writing the open frame made room
+        counted = self.sensor.status().dropped - dropped  # writing the open frame may make room
         self.sensor.boot_up()
-        if before is not None:
-            assert self.total_held() + self.sensor.status().dropped == before - (0 if asked else unsaved)
+        assert self.total_held() + self.sensor.status().dropped == before - counted - unsaved
         self.mounted()
-
-    def counted(self) -> int:
-        return self.counted_at_mount
 
     @rule(left=st.integers(0, 90), count=st.integers(1, 1500))
     def the_power_fails_inside_a_store_call(self, left: int, count: int) -> None:
@@ -215,13 +208,12 @@ class RingLaws(RuleBasedStateMachine):
                 assert h.index % h.step == 0, "averages are of the groups that begin at multiples of four"
                 assert self.recorded[boot].issuperset(h.covered), "nothing that was not recorded"
                 self.values_are_right(boot, h.index, h.step, h.samples)
-                if h.step == 1 and h.index not in (0,):
+                if h.step == 1 and h.index > 0:
                     gap = h.index - 1 not in self.recorded[boot]
                     assert gap == bool(h.flags & FrameFlag.GAP_BEFORE)
                 total += len(h.covered)
         status = self.sensor.status()
         assert total + status.dropped == self.known_at_mount + self.sensor.index, "held or counted"
-        self.counted_at_mount = status.dropped
 
     @invariant()
     def the_status_tells_the_range_of_this_boot(self) -> None:

@@ -9,7 +9,7 @@
 
 /* All zero: empty. */
 typedef struct {
-    int32_t sum[6];
+    int32_t sum[LPS_CHANNELS];
     uint8_t n;
 } lps_average;
 

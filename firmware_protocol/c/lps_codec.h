@@ -12,6 +12,7 @@
 #define LPS_VERSION 1
 #define LPS_MINOR 0
 #define LPS_TICK_HZ 32768
+#define LPS_DEVICE_ID_B 8
 #define LPS_CHANNELS 6
 #define LPS_SAMPLES_MAX 19
 #define LPS_FRAME_MIN_B 28
@@ -57,7 +58,7 @@ typedef struct {
     uint16_t boot;
     uint32_t index;
     uint32_t ticks;
-    int16_t samples[19][6];
+    int16_t samples[LPS_SAMPLES_MAX][LPS_CHANNELS];
 } lps_frame;
 
 /* index: low 24 bits. */
@@ -65,7 +66,7 @@ typedef struct {
     uint8_t flags;
     uint8_t config;
     uint32_t index;
-    int16_t sample[6];
+    int16_t sample[LPS_CHANNELS];
 } lps_mini;
 
 typedef enum {
@@ -149,7 +150,7 @@ typedef struct {
 typedef struct {
     uint8_t recording;
     uint8_t count;
-    uint8_t ids[8];
+    uint8_t ids[LPS_CONFIGS_MAX];
 } lps_configs_reply;
 
 typedef struct {
@@ -245,7 +246,7 @@ typedef struct {
     uint8_t samples_max;
     uint32_t tick_hz;
     uint32_t features;
-    uint8_t device_id[8];
+    uint8_t device_id[LPS_DEVICE_ID_B];
     uint32_t ring_capacity;
     uint16_t imu;
     uint8_t config_count;

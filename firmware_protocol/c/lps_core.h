@@ -15,7 +15,7 @@
 
 /* What Info says, and the block array of the ring. reset_reason: status.py's ResetReason. features: status.py's Feature. */
 typedef struct {
-    uint8_t device_id[8];
+    uint8_t device_id[LPS_DEVICE_ID_B];
     uint32_t features;
     uint16_t imu;
     uint8_t reset_reason;
@@ -47,10 +47,11 @@ typedef enum { LPS_AFTER_NOTHING = 0, LPS_AFTER_FORGET_BONDS = 1, LPS_AFTER_REBO
 /* An indication that waits for its turn. */
 typedef struct {
     uint8_t length;
-    uint8_t data[28];
+    uint8_t data[LPS_REPLY_MAX_B];
 } lps_message;
 
-/* configured: what START asked for. n_max: rows per live frame, 0: mini frames. frame.n: rows collected. */
+/* config: what START asked for. n_max: rows per live frame, 0: mini frames. average, group_*: the group of four being collected.
+ * frame: the rows that wait for the frame to be full; the next row has expected_index, or there is a gap. */
 typedef struct {
     bool active;
     uint8_t config;
@@ -84,7 +85,7 @@ typedef struct {
     uint16_t mtu;
     bool pressed;
     uint64_t pressed_ticks;
-    lps_message outbox[4];
+    lps_message outbox[LPS_OUTBOX_N];
     uint8_t outbox_first;
     uint8_t outbox_n;
     bool in_flight;

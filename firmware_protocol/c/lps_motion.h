@@ -11,8 +11,8 @@ typedef struct {
     uint8_t tag;
     bool disturbed;
     int64_t sum[3];
-    int16_t low[6];
-    int16_t high[6];
+    int16_t low[LPS_CHANNELS];
+    int16_t high[LPS_CHANNELS];
     int32_t acc_span_max;
     int32_t gyr_span_max;
 } lps_gyro_cal;
