@@ -84,7 +84,7 @@ class Board(Protocol):
         """Forget the host."""
 
     def reboot(self) -> None:
-        """Start anew: make a new `Core` over the same store."""
+        """Start anew: when the call that led here has returned, make a new `Core` over the same store."""
 
 
 @dataclass(slots=True)

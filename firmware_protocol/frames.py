@@ -294,7 +294,7 @@ def _reject_rows(
 
 def _crc_fits(octets: NDArray[np.uint8], first: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.bool_]:
     """(m,) whether the last two bytes are the CRC of those before: one call per frame, which is faster than look-ups in NumPy."""
-    view = memoryview(octets)  # type: ignore[arg-type]  # an array is a buffer from Python 3.12's types on
+    view = octets.data
     ends = (first + length - CRC_B).tolist()
     found = np.array([crc_hqx(view[a:b], 0xFFFF) for a, b in zip(first.tolist(), ends, strict=True)], np.uint16)
     low = octets[first + length - 2].astype(np.uint16)
