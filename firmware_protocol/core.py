@@ -30,7 +30,7 @@ SOURCES = Path(__file__).parent / "c"
 HEADERS = ("codec", "hal", "average", "ring", "backfill", "motion", "haptic", "core")
 BLOCK_B = 4096
 """Bytes of a block of the store (c/lps_ring.h)."""
-FLAGS = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror")
+FLAGS = ("-std=c99", "-O2")
 _SUFFIX = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
 
 

@@ -229,7 +229,7 @@ def test_a_sample_is_held_thinned_or_counted_whatever_happens(lib: Any) -> None:
     RingLaws.lib = lib
     run_state_machine_as_test(
         RingLaws,
-        settings=settings(max_examples=25, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=50, stateful_step_count=20, suppress_health_check=list(HealthCheck)),
     )
 
 
