@@ -107,6 +107,7 @@ def test_an_att_mtu_of_23_carries_mini_frames_and_nothing_faster(lib: Any) -> No
     minis = [m for m in sensor.bench.stream if isinstance(m, MiniFrame)]
     assert [m.index for m in minis] == list(range(8, 48, 4))
     np.testing.assert_array_equal([m.sample for m in minis], averages_at([m.index for m in minis], sensor.boot))
+    assert {m.flags for m in minis} == {FrameFlag(0)}, "an unbroken stream has no gap, wherever it begins"
     assert len(sensor.core.status()) <= 20
 
 
@@ -154,6 +155,10 @@ def test_a_disconnect_ends_stream_backfill_and_calibration_but_not_ring_epoch_or
     sensor.ask(Start(1))
     sensor.run(5)
     assert (sensor.boot, frames(sensor)[0].index, frames(sensor)[0].flags) == (boot, 500, FrameFlag.TIME_SYNCED)
+    sensor.core.disconnected()
+    sensor.core.connected()
+    sensor.core.encrypted(encrypted=True)
+    assert sensor.ask(Start(1)).status is Status.MTU, "a link begins narrow"
 
 
 def test_samples_lost_in_the_imu_leave_a_gap_that_is_flagged_live_and_in_the_ring(sensor: Sensor) -> None:
@@ -206,6 +211,25 @@ def test_live_frames_do_not_wait_for_a_backfill_and_done_comes_after_its_frames(
     assert order.count("D") == 1
     assert "b" not in order[order.index("D") :]
     assert sum(len(f.samples) for f in sensor.bench.backfill) == 2000
+
+
+def test_a_backfill_ends_with_what_was_held_when_it_was_asked_for(sensor: Sensor) -> None:
+    sensor.run(190)
+    sensor.bench.room = 1
+    assert sensor.write(encode_request(Backfill(sensor.boot, 0, 1000), sensor.next_tag())) == 0
+    sensor.run(500)
+    sensor.bench.room = 1 << 30
+    sensor.settle()
+    assert sensor.bench.indications[-1] == Done(sensor.boot, 0, 1000, 190, 810)
+
+
+def test_the_part_of_a_frame_after_its_gap_is_sent_without_the_flag(sensor: Sensor) -> None:
+    sensor.run(5)
+    sensor.lose(20)
+    sensor.run(30)
+    sensor.ask(Backfill(sensor.boot, 25, 30))
+    sensor.ask(Backfill(sensor.boot, 30, 38))
+    assert [(f.index, f.flags) for f in sensor.bench.backfill] == [(25, FrameFlag.GAP_BEFORE), (30, FrameFlag(0))]
 
 
 def test_asking_again_gives_the_same_frames_again(sensor: Sensor) -> None:
@@ -422,6 +446,10 @@ def test_what_is_no_request_is_answered_and_what_is_not_allowed_is_not_taken(sen
     sensor.core.disconnected()
     sensor.core.encrypted(encrypted=True)
     assert sensor.write(encode_request(Stop(), 1)) == INSUFFICIENT_ENCRYPTION, "no link, no encryption"
+    sensor.connect()
+    sensor.core.disconnected()
+    sensor.core.connected()
+    assert sensor.write(encode_request(Stop(), 1)) == INSUFFICIENT_ENCRYPTION, "the next link begins without"
 
 
 def test_status_is_told_when_the_state_changes_and_each_minute(sensor: Sensor) -> None:
