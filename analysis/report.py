@@ -31,8 +31,9 @@ FORMATS = ("html", "pdf", "json", "csv", "png")
 EVENTS_SHOWN = 200
 SOURCES = {
     "poses": "from the recorded poses",
+    "quick": "quick: a stand and a walk on an earlier full calibration",
     "file": "from a saved calibration",
-    "self": "self-calibrated from standing and walking, which is less sure",
+    "self": "self-calibrated from walking, standing and leans, which is less sure",
 }
 
 

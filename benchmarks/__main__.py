@@ -17,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import orientation
+
 REPOSITORY = Path(__file__).parents[1]
 EXCERPT = REPOSITORY / "recordings" / "day_excerpt.parquet"
 POSES = EXCERPT.with_name("day_excerpt.poses.json")
@@ -78,43 +80,17 @@ def _mb(used: resource.struct_rusage) -> float:
     return used.ru_maxrss / (1024.0 if sys.platform != "darwin" else 1024.0**2)
 
 
-def inclination_rmse_deg(path: Path, name: str, bias_dps: float = 0.0) -> float:
-    """A filter against the optical truth of a BROAD trial, over the samples in motion; bias_dps is added to every axis."""
-    from posture.config import FusionConfig
-    from posture.signal.fusion import make_filter
-
-    trial = np.load(path)
-    acc = trial["acc"].astype(np.float64)
-    gyr = trial["gyr"].astype(np.float64) + np.radians(bias_dps)
-    up, _ = make_filter(float(trial["fs"]), FusionConfig(filter=name), has_gyro=True).update(acc, gyr)
-    w, x, y, z = trial["quat"].astype(np.float64).T
-    true = np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=1)
-    scored = trial["movement"].astype(bool) & ~np.isnan(w)
-    angle = np.degrees(np.arccos(np.clip((up * true).sum(axis=1)[scored], -1, 1)))
-    return float(np.sqrt((angle**2).mean()))
-
-
-def orientation() -> None:
-    """Inclination of every filter on the shipped BROAD trial; on the ten shared ones where they are."""
-    shared = Path(os.environ.get("POSTURE_SHARED", REPOSITORY.parent / "shared")) / "data" / "fusion"
-    trials = sorted(shared.glob("broad_*.npz")) or [REPOSITORY / "recordings" / "broad_11.npz"]
-    print(
-        f"inclination RMSE against optical truth, deg, mean of {len(trials)} BROAD trial{'s' * (len(trials) > 1)} (recorded)"
-    )
-    for name in ("vqf", "builtin", "ahrs-madgwick", "ahrs-mahony", "ahrs-ekf"):
-        plain = np.mean([inclination_rmse_deg(path, name) for path in trials])
-        line = f"  {name:20s} {plain:8.3f}"
-        if not name.startswith("ahrs"):
-            line += f"   with 10 deg/s bias {np.mean([inclination_rmse_deg(path, name, 10.0) for path in trials]):.3f}"
-        print(line)
-
-
 def main() -> int:
     """Print the figures beside their targets; exit 1 where one is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--hours", type=float, default=24.0)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument(
+        "--orientation", action="store_true", help="the filters against optical truth, and nothing else"
+    )
     given = parser.parse_args()
+    if given.orientation:
+        return int(not orientation.report())
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = day_file(folder, given.hours)
@@ -132,8 +108,8 @@ def main() -> int:
     for label, value, unit, target in rows:
         print(f"  {label:20s} {value:8.2f} {unit:3s} target <= {target:g} {'' if value <= target else 'MISSED'}")
     print(f"  {'vqf alone':20s} {alone:8.2f} s")
-    orientation()
-    return int(any(value > target for _, value, _, target in rows))
+    met = orientation.report()
+    return int(not met or any(value > target for _, value, _, target in rows))
 
 
 if __name__ == "__main__":

@@ -148,8 +148,8 @@ class AlertPolicy:
         return None
 
     def _moved(self, event: PostureEvent, epoch_s: float) -> Alert | None:
-        """A prompt in every preset: what is not scored must be said. Trust that came back needs none."""
-        if event.evidence.get("state") == "ok":
+        """A prompt in every preset: what is not scored must be said. Trust that came back, alone or by a walk, needs none."""
+        if event.evidence.get("state") in ("ok", "re_zeroed"):
             return None
         paused = " Until then nothing is scored." if event.evidence.get("state") == "paused" else ""
         return Alert(
@@ -194,11 +194,10 @@ class AlertPolicy:
 def cue_reason(event: PostureEvent) -> str | None:
     """What to say of a bend or a floor transition; None where there is nothing to say. One sensor never says "rounded"."""
     if event.kind is EventKind.FLOOR_TRANSITION:
-        return (
-            "That was a rounded way down or up. Rolling to the side first keeps the lower back quieter."
-            if event.verdict is Verdict.ROUNDED
-            else None
-        )
+        if event.verdict is not Verdict.ROUNDED:
+            return None
+        seen = "a rounded" if event.basis is Basis.TWO else "a straight"
+        return f"That was {seen} way down or up. Rolling to the side first keeps the lower back quieter."
     if event.basis is Basis.TWO:
         return (
             "That bend was rounded. Your programme pairs this with the hip hinge."

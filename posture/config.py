@@ -29,12 +29,10 @@ class _Section(BaseModel):
 class TimebaseConfig(_Section):
     """Gaps of one sensor, as missing samples / nominal rate, with half a sample of tolerance."""
 
-    interpolate_max_s: NonNegative = Field(
-        0.10, description="s; linear interpolation up to here (2.5 deg against 4.6 held, BROAD with 5 % of frames lost)"
-    )
     restart_min_s: Positive = Field(
         0.25,
-        description="s; from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56 deg on BROAD)",
+        description="s; shorter gaps are interpolated linearly (3.2 deg; 3.8 with the orientation held from 0.1 s on; BROAD with "
+        "5 % of frames lost); from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56)",
     )
     distrust_after_restart_s: NonNegative = Field(
         1.0, description="s; low confidence after a restart (4-5 deg in the first second, 1.3 after; BROAD)"
@@ -45,6 +43,23 @@ class TimebaseConfig(_Section):
         "enough for made-up signals without noise to hold a pose",
     )
     gap_max_s: Positive = Field(48 * 3600.0, description="s; a longer jump forwards is a broken clock, not a gap; ours")
+
+
+class ClippingConfig(_Section):
+    """Samples at the end of the sensor's range: the same extreme value three times in a row names a limit."""
+
+    acc_min_g: Positive = Field(
+        1.15,
+        description="g on one axis; less may be rest: gravity with 3 % of gain, 0.1 g of offset; ours",
+    )
+    gyr_min_dps: Positive = Field(
+        100.0, description="deg/s on one axis; less is no range that a part has; smallest one sold is 125; ours"
+    )
+    recover_s: NonNegative = Field(
+        6.0,
+        description="s after the gyroscope's limit in which the orientation is not trusted: BROAD cut at 250 deg/s is off by "
+        "15 deg RMS after 2-3 s, 7 after 3-4, 2.5 after 4-6, 0.8 from then on, as uncut",
+    )
 
 
 class FusionConfig(_Section):
@@ -61,6 +76,11 @@ class FusionConfig(_Section):
     )
     bias_clip_dps: Positive = Field(
         15.0, description="deg/s; the default of 2 gives 12 deg at 10 deg/s bias, 15 mends it (measured on BROAD)"
+    )
+    start_bias_sigma_dps: Positive = Field(
+        0.2,
+        description="deg/s; how well the gyroscope bias of a calibration is known: stands were off by 0.15 RMS, and one that is "
+        "off by 1 costs no more than an unknown one (inclination 0.83 and 0.82 deg in the first minutes); " + _TUNED,
     )
     tilt_cutoff_hz: Positive = Field(
         0.6, description="Hz; low-pass of the accelerometer where there is no gyroscope; ours, provisional"
@@ -99,8 +119,97 @@ class CalibrationConfig(_Section):
         48.0, description="deg; population lumbar flexion range, used and flagged where none was measured"
     )
     rom_min_deg: Positive = Field(20.0, description="deg; a smaller measured range is not believed as a range; ours")
+    bias_still_min_s: Positive = Field(
+        5.0, description="s; shortest pose that a gyroscope bias is measured in; design default"
+    )
+    bias_table_sd_max_dps: Positive = Field(
+        0.6, description="deg/s; largest SD of each gyroscope axis of a sensor on a table; design default"
+    )
+    bias_stand_sd_max_dps: Positive = Field(
+        2.5, description="deg/s; the same while standing, where a body sways (1.1-2.0 seen); " + _TUNED
+    )
+    bias_force_sd_max_mps2: Positive = Field(
+        0.5, description="m/s^2; largest SD of each accelerometer axis in both (0.05 g); design default"
+    )
     bend_min_deg: Positive = Field(
-        25.0, description="deg; a bend pose that leans less cannot show the bending axis; ours"
+        12.0,
+        description="deg; a bend pose that leans less cannot show the bending axis: from here it is within 5 deg; "
+        + _TUNED,
+    )
+    bend_sure_deg: Positive = Field(
+        25.0, description="deg; where the deepest bend leaned less, it is said that the axis is less sure; ours"
+    )
+    axis_apart_max_deg: Positive = Field(
+        10.0,
+        description="deg; bending axis by the gyroscope this far from the one by the accelerometer: repeat the bends (at "
+        "most 4.5 apart on labelled days 21-28); design default",
+    )
+    stand_min_s: Positive = Field(
+        2.5,
+        description="s; a shorter `stand` or `stand_end` is refused: 5 s of standing less a second at each end; ours",
+    )
+    held_min_s: Positive = Field(
+        3.0, description="s; a seated pose held for less is remarked on: it should be 8 s; ours"
+    )
+    seated_off_deg: Positive = Field(
+        2.0, description="deg; a seated pose in which no sensor is further than this from standing was not seated; ours"
+    )
+    walk_min_s: Positive = Field(
+        3.0,
+        description="s; a shorter calibration walk is not used: 10 steps take 5-6 s, less a second at each end; ours",
+    )
+    walk_bounce_min_mps2: Positive = Field(
+        0.4,
+        description="m/s^2; a walk that bounces less shows no steps (1.3 at the least on labelled days 21-28); "
+        + _TUNED,
+    )
+    quick_walk_max_deg: Positive = Field(
+        12.0,
+        description="deg; walking against standing, changed by more since the full calibration: repeat that (10 at the "
+        "most on labelled days 21-28, whose walks differ more than a wearer's own); " + _TUNED,
+    )
+    quick_mount_max_deg: Positive = Field(
+        45.0, description="deg; a sensor put on otherwise by more cannot take over the bending axis; ours"
+    )
+    quick_age_max_days: Positive = Field(
+        7.0, description="days; a full calibration that is older should be repeated: weekly; design default"
+    )
+
+
+class SelfCalibrationConfig(_Section):
+    """Upright and forward where no poses were recorded."""
+
+    search_s: Positive = Field(
+        1800.0, description="s of the start of a recording in which walking, standing and leans are looked for; ours"
+    )
+    search_longer_s: Positive = Field(7200.0, description="s instead, where nobody walked in the first search; ours")
+    walking_max_mps2: Positive = Field(
+        6.0, description="m/s^2; a second whose force spreads more is running or worse, not walking; ours"
+    )
+    walking_min_s: Positive = Field(20.0, description="s of walking that show upright; design default")
+    walking_agree_deg: Positive = Field(
+        20.0, description="deg; walking seconds further from their common direction are left out; " + _TUNED
+    )
+    near_walking_s: Positive = Field(
+        8.0, description="s; who is still this close to walking is taken to stand; " + _TUNED
+    )
+    standing_off_deg: Positive = Field(12.0, description="deg; standing is at most this far from walking; " + _TUNED)
+    standing_sd_max_mps2: Positive = Field(0.3, description="m/s^2; force of a still second spreads less; " + _TUNED)
+    standing_min_s: Positive = Field(10.0, description="s of such standing that are better than walking itself; ours")
+    upright_max_deg: Positive = Field(
+        40.0, description="deg; without walking only a sensor this close to its nominal z axis may be upright; ours"
+    )
+    lean_min_deg: Positive = Field(20.0, description="deg; a lean from upright and back that shows the axis; " + _TUNED)
+    lean_end_deg: Positive = Field(10.0, description="deg from upright at which it begins and ends; " + _TUNED)
+    lean_max_s: Positive = Field(15.0, description="s; a longer one may be sitting; " + _TUNED)
+    lean_agree_deg: Positive = Field(
+        30.0, description="deg; leans further from the common plane are left out; " + _TUNED
+    )
+    leans_needed: Annotated[int, Field(ge=2)] = Field(5, description="leans that make an axis; " + _TUNED)
+    forward_share: Share = Field(
+        0.75,
+        description="share of leans to one side that makes it forward (0.83 or more in 15 of the 16 wears of labelled days 21-28); "
+        + _TUNED,
     )
 
 
@@ -222,16 +331,18 @@ class BendsConfig(_Section):
     )
     sacrum_off_deg: Positive = Field(8.0, description="deg; with the sacrum alone; " + _TUNED)
     hold_min_s: Positive = Field(
-        0.3,
-        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.9); "
+        0.15,
+        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.97); "
         + _TUNED,
     )
     sacrum_hold_min_s: Positive = Field(
-        0.45, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
+        0.15, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
     )
     merge_s: NonNegative = Field(1.5, description="s; a shorter pause joins two bends; design default")
-    upright_deg: float = Field(
-        5.0, description="deg; a pause that comes up this far is a new bend, however short; " + _TUNED
+    pause_share: Share = Field(
+        0.27,
+        description="share of the smaller of two leans; a pause that comes up this far parts them, however short; "
+        + _TUNED,
     )
     longest_s: Positive = Field(
         600.0, description="s; a lean open for longer is a held posture, not a bend; bounds memory; ours"
@@ -271,6 +382,13 @@ class ChairConfig(_Section):
     neutral_pct: Positive = Field(
         66.0, description="% of own range; up to here a rise is as people do it; design default"
     )
+    plunge_s: Positive = Field(
+        0.8, description="s; a way down onto a chair that is shorter may be a plunge; design default"
+    )
+    plunge_mps: Positive = Field(0.7, description="m/s; so may one that is faster; design default")
+    plunge_impact_mps2: Positive = Field(
+        4.9, description="m/s^2 (half a g) upwards at its end, at least, for a plunge; design default"
+    )
 
 
 class FloorConfig(_Section):
@@ -289,6 +407,17 @@ class FloorConfig(_Section):
     roll_min_deg: Positive = Field(
         50.0, description="deg; rolled this far before pitching up is a log-roll; design default"
     )
+    turned_deg: Positive = Field(
+        7.0, description="deg; side lean on the way of a turn or a half-kneel (9-25 seen); one sensor; " + _TUNED
+    )
+    straight_deg: Positive = Field(
+        5.5,
+        description="deg; side lean of a straight way, at most (0.8-5 seen): a straight sit-up rounds; one sensor; "
+        + _TUNED,
+    )
+    roll_error_deg: Positive = Field(
+        3.0, description="deg; distance from the side lean's cut at which a one-sensor verdict grows sure; ours"
+    )
     error_deg: Positive = Field(
         4.0, description="deg; distance from the rounded cut at which a verdict grows sure; " + _TUNED
     )
@@ -303,11 +432,33 @@ class WearConfig(_Section):
     """When the sensor is not on a body."""
 
     window_s: Positive = Field(60.0, description="s; over this long nothing may move; ours: four breaths at the least")
+    rate_spread_max: Positive = Field(
+        0.5,
+        description="share of the least one-second rate by which the rate may vary: 0.3-0.4 by noise, 0.7 and more by breathing; "
+        "provisional: chosen on simulated tables, readers and sleepers",
+    )
     spread_max_deg: Positive = Field(
         0.2,
         description="deg; spread of one-second tilts on a table (0.15 with a noisy part); breathing moves a back by 0.5; ours",
     )
-    non_wear_min_s: Positive = Field(600.0, description="s without any movement that are non-wear; design default")
+    non_wear_min_s: Positive = Field(600.0, description="s off the body that are non-wear; design default")
+    shaken_mps2: Positive = Field(
+        0.08,
+        description="m/s^2; bounce of a second in which something that lies is shaken: a bag, a car seat; breathing gives 0.02; "
+        "provisional: chosen on simulated bags and car seats, weeks 1-5",
+    )
+    shaken_off_deg: Positive = Field(
+        50.0, description="deg back or to a side from which a shaken sensor is as good as lying: nobody walks so; ours"
+    )
+    shaken_share: Share = Field(
+        0.4,
+        description="share of window_s that is shaken while lying: no body lies so; exercises on a mat pause; "
+        "provisional: chosen on simulated car seats, weeks 1-5",
+    )
+    bridge_s: NonNegative = Field(
+        120.0, description="s between two stretches off the body, a bag put down, that belong to it; ours"
+    )
+    off_share: Share = Field(0.4, description="share of a stretch that must be seen to be off the body; ours")
 
 
 class SlipConfig(_Section):
@@ -319,6 +470,15 @@ class SlipConfig(_Section):
     )
     ask_deg: Positive = Field(8.0, description="deg off in two bouts in a row: ask for a new neutral; design default")
     pause_deg: Positive = Field(10.0, description="deg off in two bouts in a row: nothing is scored; design default")
+    off_gap_s: Positive = Field(
+        1200.0, description="s without samples after which the sensors may have been off the body, a shower; ours"
+    )
+    settle_min_s: Positive = Field(
+        20.0, description="s of walking that make a new neutral after the sensors may have been off; design default"
+    )
+    put_on_max_deg: Positive = Field(
+        40.0, description="deg off by more than this it was put on in another way: no new neutral from walking; ours"
+    )
 
 
 class TrustConfig(_Section):
@@ -331,6 +491,9 @@ class TrustConfig(_Section):
     accelerometer_only: Share = Field(
         0.8,
         description="factor on every confidence where a sensor has no gyroscope; provisional, ours: not measured yet",
+    )
+    valid_share: Share = Field(
+        0.8, description="share of valid ticks of a second under which its confidence falls to this share; ours"
     )
     verdict_rate_min_hz: Positive = Field(
         20.0, description="Hz; sensors slower than this count leans without a verdict; design default"
@@ -373,9 +536,11 @@ class Config(_Section):
     """Everything that can be set; the defaults work with no file."""
 
     timebase: TimebaseConfig = TimebaseConfig()
+    clipping: ClippingConfig = ClippingConfig()
     fusion: FusionConfig = FusionConfig()
     join: JoinConfig = JoinConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    self_calibration: SelfCalibrationConfig = SelfCalibrationConfig()
     context: ContextConfig = ContextConfig()
     movement: MovementConfig = MovementConfig()
     sitting: SittingConfig = SittingConfig()

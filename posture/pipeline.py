@@ -23,9 +23,11 @@ from posture.detect.movement import Movement, Movements, MovementsState
 from posture.detect.said import Said
 from posture.detect.sitting import Sitting, SittingState
 from posture.detect.slip import Slip, SlipState
+from posture.detect.uprights import Uprights, UprightsState
 from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
-from posture.signal.fusion import Fusion, FusionState
+from posture.signal.clipping import Clipped, Clipping, ClippingState
+from posture.signal.fusion import Fusion, FusionState, OrientationFilter
 from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
@@ -34,8 +36,10 @@ from posture.types import (
     Alert,
     AngleBlock,
     Bool,
+    Context,
     EpochBlock,
     EventKind,
+    Float,
     ImuBatch,
     ImuBlock,
     Placement,
@@ -70,6 +74,7 @@ class SensorState:
     """Memory of one sensor's chain, at its own rate."""
 
     timebase: TimebaseState
+    clipping: ClippingState
     fusion: FusionState
     grid: GridState
 
@@ -90,28 +95,43 @@ class PipelineState:
     sitting: SittingState
     gaps: GapsState
     wear: WearState
+    uprights: UprightsState
     slip: SlipState
     alerts: AlertState
 
 
 class _SensorChain:
-    """Time base, fusion and grid of one sensor."""
+    """Time base, clipping, fusion and grid of one sensor."""
 
-    def __init__(self, spec: SensorSpec, config: Config, state: SensorState | None) -> None:
+    def __init__(
+        self,
+        spec: SensorSpec,
+        config: Config,
+        bias_radps: Float | None,
+        orientation: OrientationFilter | None,
+        state: SensorState | None,
+    ) -> None:
         self.timebase = Timebase(spec.rate_hz, config.timebase, state.timebase if state else None)
+        self.clipping = Clipping(spec.rate_hz, config.clipping, state.clipping if state else None)
+        given = FusionState(orientation) if orientation else None
         self.fusion = Fusion(
-            spec.rate_hz, config.fusion, config.timebase, has_gyro=spec.has_gyro, state=state.fusion if state else None
+            spec.rate_hz,
+            config.fusion,
+            config.timebase,
+            has_gyro=spec.has_gyro,
+            bias_radps=bias_radps,
+            state=state.fusion if state else given,
         )
         self.grid = Grid(spec.rate_hz, state.grid if state else None)
 
     def push(self, block: ImuBlock) -> list[TickRun]:
-        oriented = self.fusion.push(self.timebase.push(block))
+        oriented = self.fusion.push(self.clipping.push(self.timebase.push(block)))
         origin_s = self.timebase.state.origin_s or 0.0
         return [ticks for run in oriented if (ticks := self.grid.push(run, origin_s=origin_s)) is not None]
 
     @property
     def state(self) -> SensorState:
-        return SensorState(self.timebase.state, self.fusion.state, self.grid.state)
+        return SensorState(self.timebase.state, self.clipping.state, self.fusion.state, self.grid.state)
 
 
 class Pipeline:
@@ -120,10 +140,11 @@ class Pipeline:
     Parameters
     ----------
     sensors : the wear: one or two placements with rate and gyroscope.
-    calibration : of the same placements.
+    calibration : of the same placements; its gyroscope biases are where the filters start.
     routine : (from_s, to_s) of a calibration routine in this session: its movements are a declared exercise set (id 0), so
         that the counts and alerts of daily life leave them out.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
+    filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
     state : of an earlier pipeline of the same session, to go on where it stopped.
     """
 
@@ -136,6 +157,7 @@ class Pipeline:
         want_angles: bool = False,
         routine: tuple[float, float] | None = None,
         start_s: float | None = None,
+        filters: Mapping[Placement, OrientationFilter] | None = None,
         state: PipelineState | None = None,
     ) -> None:
         calibration = calibration.for_sensors(tuple(sensors), config)
@@ -145,7 +167,12 @@ class Pipeline:
         self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
         self._trust *= 1.0 if all(spec.has_gyro for spec in sensors.values()) else trust.accelerometer_only
         s = state
-        self._chains = {p: _SensorChain(spec, config, s.sensors[p] if s else None) for p, spec in sensors.items()}
+        self._chains = {
+            p: _SensorChain(
+                spec, config, calibration.start_bias(p), (filters or {}).get(p), s.sensors[p] if s else None
+            )
+            for p, spec in sensors.items()
+        }
         self._join = Join(tuple(sensors), config.join, s.join if s else None)
         if s is None and start_s is not None:
             self._join.state.next_tick = int(np.floor(start_s)) * GRID_HZ
@@ -158,7 +185,8 @@ class Pipeline:
         self._bends = Bends(config.bends, calibration, s.bends if s else None)
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
-        self._wear = Wear(config.wear, calibration.basis, s.wear if s else None)
+        self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration.basis, s.wear if s else None)
+        self._uprights = Uprights(tuple(sensors), s.uprights if s else None)
         self._slip = Slip(config.slip, calibration, s.slip if s else None)
         self._alerts = AlertPolicy(
             config.alerts,
@@ -183,6 +211,7 @@ class Pipeline:
             sitting=self._sitting.state,
             gaps=self._gaps.state,
             wear=self._wear.state,
+            uprights=self._uprights.state,
             slip=self._slip.state,
             alerts=self._alerts.state,
         )
@@ -192,6 +221,14 @@ class Pipeline:
         chains = self._chains.items()
         counts = {p: chain.timebase.state.frozen_n / chain.timebase.rate_hz for p, chain in chains}
         return {p: seconds for p, seconds in counts.items() if seconds}
+
+    def dropped(self) -> dict[Placement, int]:
+        """Samples of each sensor that came twice or too late and were left out; without those that had none."""
+        return {p: n for p, chain in self._chains.items() if (n := chain.timebase.state.dropped_n)}
+
+    def clipped(self) -> dict[Placement, list[Clipped]]:
+        """What the parts of each sensor lost at the end of their range."""
+        return {p: chain.clipping.found() for p, chain in self._chains.items()}
 
     def push(self, batch: ImuBatch) -> Output:
         """Everything that the samples up to `batch.arrived_until_s` decide."""
@@ -206,20 +243,23 @@ class Pipeline:
         end_tick = None if end_s is None else int(np.floor(end_s * GRID_HZ + 1e-6)) + 1
         out = self._through(self._join.flush(end_tick))
         leans = self._leans.flush()
+        self._uprights.flush()
         context = self._context.push(self._epochs.flush(), ())
         self._seconds(context, (), leans, out, alert=False)
         last = self._context.flush()
         self._seconds(last, (), (), out, alert=False)
-        for stage in (self._bends, self._sitting, self._gaps, self._wear):
+        for stage in (self._floor, self._bends, self._sitting, self._gaps, self._wear, self._slip):
             out.events += [self._qualified(said) for said in stage.flush()]
         return out
 
     def _through(self, blocks: Iterator[JoinedBlock]) -> Output:
         out = Output()
         for joined in blocks:
-            angle = angles(joined, self.calibration)
+            # Joined blocks lie within a minute, and new frames begin with one: all ticks of a block have the same.
+            angle = angles(joined, self._slip.worn(joined.first_tick / GRID_HZ))
             if self.want_angles:
                 out.angles.append(angle)
+            self._uprights.push(joined)
             movements = self._movements.push(angle)
             leans = self._leans.push(angle)
             context = self._context.push(self._epochs.push(angle), movements)
@@ -237,12 +277,12 @@ class Pipeline:
     ) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
         context, said = self._floor.push(block)
-        block = replace(block, context=context)
-        said += self._slip.push(block)
+        block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
+        worn, not_worn = self._wear.push(block)
+        said += self._slip.push(block, self._uprights.take(len(block.start_s)), worn.off)
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)
         epochs, bouts = self._sitting.push(block, self._slip.paused(block.start_s))
-        motionless, not_worn = self._wear.push(block)
         said += bouts + self._gaps.push(block) + not_worn
         epochs = replace(epochs, context_confidence=epochs.context_confidence * self._trust)
         said = [Said(s.epoch_s, self._qualified(s)) for s in said]
@@ -251,7 +291,13 @@ class Pipeline:
             out.epochs.append(epochs)
         out.events += [s.event for s in said]
         if alert:
-            out.alerts += self._raised(epochs, motionless, said)
+            out.alerts += self._raised(epochs, worn.motionless, said)
+
+    def _doubt(self, block: ContextBlock) -> Float:
+        """(m,) factor on the confidence of seconds that are hardly measured; a gap is sure."""
+        share = self.config.trust.valid_share
+        hardly = (block.features.valid_fraction < share) & (block.context != Context.GAP)
+        return np.where(hardly, share, 1.0)
 
     def _qualified(self, said: Said) -> PostureEvent:
         """The event with what this wear, a slipped sensor and the calibration routine make of it."""

@@ -10,21 +10,29 @@ import json
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
+
+import numpy as np
 
 from posture import __version__
 from posture.config import Config
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, alert_record, event_record, json_rows, write_epochs
 from posture.pipeline import Output, Pipeline, SensorSpec
-from posture.recording import Recording, open_recording, parse_clock, read_poses
+from posture.recording import Recording, RecordingInfo, open_recording, parse_clock, read_poses
 from posture.signal import calibration as cal
-from posture.signal.calibrate import calibrate, self_calibrate
+from posture.signal.calibrate import calibrate
 from posture.signal.calibration import Calibration
+from posture.signal.clipping import Clipped, Part
 from posture.signal.fusion import filter_name
+from posture.signal.redon import quick
+from posture.signal.self_calibrate import self_calibrated
+from posture.signal.smoothing import NAME as SMOOTHED
+from posture.signal.smoothing import SmoothedFilter, check_smoothing
 from posture.types import (
+    G_MPS2,
     Alert,
     EpochBlock,
     ImuBatch,
@@ -35,8 +43,6 @@ from posture.types import (
 )
 
 SESSION_FORMAT = 1
-SELF_CALIBRATION_S = 1800.0
-"""s of the start of a recording in which walking is looked for when there are no poses; ours."""
 Progress = Callable[[float], None]
 
 
@@ -45,7 +51,7 @@ class ReplayRequest:
     """What to replay and how. Paths as given by the user; None means absent or default.
 
     poses : POSES.json to calibrate from. calibration : a saved calibration, instead of poses.
-    start, zone : ISO time and IANA zone that override what the file states.
+    start, zone : ISO time and IANA zone that override what the file states. smooth : orientation from later samples too.
     """
 
     recording: Path
@@ -55,11 +61,15 @@ class ReplayRequest:
     calibration: Path | None = None
     start: str | None = None
     zone: str | None = None
+    smooth: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A checked recording with its calibration: all that can be wrong with the input has been found by now."""
+    """A checked recording with its calibration: all that can be wrong with the input has been found by now.
+
+    smoothed : the sensors whose orientation comes from the offline filter.
+    """
 
     recording: Recording
     calibration: Calibration
@@ -68,9 +78,10 @@ class Prepared:
     zone: str | None
     notes: tuple[str, ...]
     routine: tuple[float, float] | None = None
+    smoothed: tuple[Placement, ...] = ()
 
-    def pipeline(self, *, want_angles: bool = False) -> Pipeline:
-        """A fresh pipeline for this recording."""
+    def pipeline(self, *, want_angles: bool = False, as_live: bool = False) -> Pipeline:
+        """A fresh pipeline for this recording. as_live : nothing is smoothed, whatever was asked for."""
         info = self.recording.info
         sensors = {p: SensorSpec(info.rate_hz, info.has_gyro[p]) for p in info.selected}
         return Pipeline(
@@ -80,6 +91,23 @@ class Prepared:
             want_angles=want_angles,
             routine=self.routine,
             start_s=info.first_s,
+            filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
+        )
+
+    def filter_name(self, placement: Placement) -> str:
+        """Which orientation filter that sensor's results come from."""
+        if placement in self.smoothed:
+            return SMOOTHED
+        return filter_name(self.config.fusion, has_gyro=self.recording.info.has_gyro[placement])
+
+    def _smoothed_filter(self, placement: Placement) -> SmoothedFilter:
+        """Reads the recording by itself, ahead of the pipeline."""
+        return SmoothedFilter(
+            (batch.blocks[0] for batch in self.recording.only(placement).batches()),
+            self.recording.info.rate_hz,
+            self.config.fusion,
+            self.config.timebase,
+            bias_radps=self.calibration.start_bias(placement),
         )
 
 
@@ -104,6 +132,26 @@ class Result:
             f"{placement}: {seconds:.0f} s in which the sensor was stuck on one reading were left out."
             for placement, seconds in pipeline.frozen_s().items()
         ]
+        self.notes += [
+            f"{placement}: samples that came twice or too late were left out ({count})."
+            for placement, count in pipeline.dropped().items()
+        ]
+        self.notes += [
+            clipping_note(placement, clipped) for placement, parts in pipeline.clipped().items() for clipped in parts
+        ]
+
+
+def clipping_note(placement: Placement, clipped: Clipped) -> str:
+    """What a part at the end of its range cost, and what to do."""
+    limit = (
+        f"{clipped.limit / G_MPS2:.3g} g"
+        if clipped.part is Part.ACCELEROMETER
+        else f"{np.degrees(clipped.limit):.4g} deg/s"
+    )
+    return (
+        f"{placement}: the {clipped.part} was at the end of its range of {limit} for {max(clipped.seconds, 0.1):.1f} s; "
+        "what rests on it is not trusted: set a wider range."
+    )
 
 
 def prepare(request: ReplayRequest) -> Prepared:
@@ -120,7 +168,7 @@ def prepare(request: ReplayRequest) -> Prepared:
     if request.start is not None or request.zone is not None:
         stated = start_utc.isoformat() if start_utc else None
         start_utc, zone = parse_clock(request.start or stated, request.zone or zone, where="--start/--zone")
-    calibration = _calibration(recording, request)
+    calibration = _calibration(recording, request, start_utc)
     notes = list(info.notes)
     if start_utc is None:
         notes.append(
@@ -134,22 +182,52 @@ def prepare(request: ReplayRequest) -> Prepared:
     if request.poses is not None:
         windows = [w for spans in calibration.poses.values() for w in spans]
         routine = min(a for a, _ in windows), max(b for _, b in windows)
-    return Prepared(recording, calibration, request.config, start_utc, zone, tuple(notes), routine)
+    smoothed = _smoothed(info, request, notes)
+    return Prepared(recording, calibration, request.config, start_utc, zone, tuple(notes), routine, smoothed)
 
 
-def _calibration(recording: Recording, request: ReplayRequest) -> Calibration:
+def _smoothed(info: RecordingInfo, request: ReplayRequest, notes: list[str]) -> tuple[Placement, ...]:
+    """The sensors to smooth; InputError where this machine or the configuration cannot. Says in the notes what that means."""
+    if not request.smooth:
+        return ()
+    check_smoothing(request.config.fusion)
+    smoothed = tuple(p for p in info.selected if info.has_gyro[p])
+    notes += [f"{p}: not smoothed, that needs a gyroscope." for p in info.selected if p not in smoothed]
+    if smoothed:
+        notes.append(
+            "Smoothed: angles and events come from an orientation worked out with later samples too, which a live run would "
+            "not have had. The alerts are those of a live run."
+        )
+    return smoothed
+
+
+def _calibration(recording: Recording, request: ReplayRequest, start_utc: datetime | None) -> Calibration:
     info = recording.info
     if request.calibration is not None and request.poses is not None:
-        raise InputError("give --poses or --calibration, not both: they are two ways to the same thing")
+        raise InputError(
+            "give --poses or --calibration, not both: they are two ways to the same thing; after putting the sensors on again "
+            "make a calibration with `posture calibrate --quick` and give that one"
+        )
     if request.calibration is not None:
         return read_calibration(request.calibration).for_sensors(info.selected, request.config)
     if request.poses is not None:
-        return calibrate_from(recording, request.poses, request.config)
-    return _self_calibrated(recording, request.config)
+        return calibrate_from(recording, request.poses, request.config, start_utc=start_utc)
+    return _self_calibrated(recording, request.config, start_utc)
 
 
-def calibrate_from(recording: Recording, poses_path: Path, config: Config) -> Calibration:
-    """Calibration from the poses of a recording; InputError as `posture.signal.calibration.calibrate` and `read_poses`."""
+def calibrate_from(
+    recording: Recording,
+    poses_path: Path,
+    config: Config,
+    *,
+    base: Calibration | None = None,
+    start_utc: datetime | None = None,
+) -> Calibration:
+    """Calibration from the poses of a recording: a full one, or with a base a quick one on it.
+
+    start_utc : when time 0 was; None: as the recording states it, if it does.
+    InputError as `posture.signal.calibrate.calibrate`, `posture.signal.redon.quick` and `read_poses`.
+    """
     info = recording.info
     poses = read_poses(poses_path, info)
     if not poses:
@@ -158,13 +236,23 @@ def calibrate_from(recording: Recording, poses_path: Path, config: Config) -> Ca
         )
     last_s = max(end for windows in poses.values() for _, end in windows)
     blocks = recording.window(info.first_s, last_s)
-    return calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), poses, config)
+    rate_hz = dict.fromkeys(info.selected, info.rate_hz)
+    made_utc = _clock(start_utc or info.start_utc, last_s)
+    if base is not None:
+        return quick(blocks, rate_hz, poses, base, config, made_utc=made_utc)
+    return replace(calibrate(blocks, rate_hz, poses, config), made_utc=made_utc)
 
 
-def _self_calibrated(recording: Recording, config: Config) -> Calibration:
+def _self_calibrated(recording: Recording, config: Config, start_utc: datetime | None) -> Calibration:
     info = recording.info
-    blocks = recording.window(info.first_s, info.first_s + SELF_CALIBRATION_S)
-    return self_calibrate(blocks, dict.fromkeys(info.selected, info.rate_hz), config)
+    rate_hz = dict.fromkeys(info.selected, info.rate_hz)
+    made, end_s = self_calibrated(recording.window, info.first_s, info.last_s, rate_hz, config)
+    return replace(made, made_utc=_clock(start_utc, end_s))
+
+
+def _clock(start_utc: datetime | None, time_s: float) -> datetime | None:
+    """A time of the recording in UTC, to the second; None without a clock."""
+    return None if start_utc is None else (start_utc + timedelta(seconds=time_s)).replace(microsecond=0)
 
 
 def read_calibration(path: Path) -> Calibration:
@@ -194,13 +282,19 @@ def run(
     angles: AngleWriter | None = None,
     progress: Progress | None = None,
 ) -> Result:
-    """All batches through a fresh pipeline. progress : called with the share done, 0-1."""
+    """All batches through a fresh pipeline. progress : called with the share done, 0-1.
+
+    Alerts are what a live run would raise: where the orientation is smoothed, a second pipeline without that raises them.
+    """
     pipeline = prepared.pipeline(want_angles=angles is not None)
+    live = prepared.pipeline(as_live=True) if prepared.smoothed else None
     result = Result()
     info = prepared.recording.info
     length_s = max(info.last_s - info.first_s, 1e-9)
     for batch in ahead(batches):
         output = pipeline.push(batch)
+        if live is not None:
+            output.alerts = live.push(batch).alerts
         result.add(output)
         if angles is not None:
             angles.write(output.angles)
@@ -277,7 +371,7 @@ def records(prepared: Prepared, result: Result) -> Records:
         "sensors": [str(p) for p in info.selected],
         "rate_hz": {str(p): info.rate_hz for p in info.selected},
         "gyroscope": {str(p): info.has_gyro[p] for p in info.selected},
-        "fusion": {str(p): filter_name(prepared.config.fusion, has_gyro=info.has_gyro[p]) for p in info.selected},
+        "fusion": {str(p): prepared.filter_name(p) for p in info.selected},
         "preset": str(prepared.config.alerts.preset),
         "calibration": cal.to_json(prepared.calibration),
         "judges": prepared.calibration.judges(),

@@ -62,6 +62,7 @@ class EventKind(StrEnum):
     BEND = "bend"
     SIT_TO_STAND = "sit_to_stand"
     STAND_TO_SIT = "stand_to_sit"
+    PLUNGE = "plunge"
     LIE_TO_SIT = "lie_to_sit"
     SIT_TO_LIE = "sit_to_lie"
     FLOOR_TRANSITION = "floor_transition"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+from dataclasses import replace
 
 import pytest
 from seconds import Day, wear
@@ -72,6 +73,16 @@ def test_an_hour_of_reclining_raises_nothing_with_one_sensor() -> None:
     epochs, alerts = Day(two=False).sit(60, 150.0).run()
     assert alerts == []
     assert set(epochs.flexed.tolist()) == {-1}
+
+
+def test_leaning_back_begins_half_way_from_slump_to_the_own_recline() -> None:
+    """Sacrum -28 deg slumped. Recorded leaning back at -32 deg: from -30 on; without that pose: from -36 on."""
+    sensor = wear(Placement.SACRUM).sensors[Placement.SACRUM]
+    reclined = replace(wear(Placement.SACRUM), sensors={Placement.SACRUM: replace(sensor, recline_deg=-32.0)})
+    for calibration, just_before, beyond in ((reclined, 109.0, 111.0), (wear(Placement.SACRUM), 139.0, 141.0)):
+        for index, flexed in ((just_before, 1), (beyond, -1)):
+            epochs, _ = Day(two=False).sit(1, index).run(calibration=calibration)
+            assert set(epochs.flexed.tolist()) == {flexed}
 
 
 def test_three_minutes_without_data_bring_no_burst_and_hold_the_meter() -> None:

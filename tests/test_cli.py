@@ -266,6 +266,26 @@ def test_poses_and_a_calibration_are_two_ways_to_the_same_thing(
     )
 
 
+@pytest.mark.parametrize("other", [("--as-live",), ("--speed", "100")])
+def test_smoothing_is_for_no_live_run(
+    posture: Callable[..., Done], short: Path, tmp_path: Path, other: tuple[str, ...]
+) -> None:
+    out = tmp_path / "out"
+    refused(posture("replay", short, "--out", out, "--smooth", *other), "--smooth uses later samples", other[0])
+    assert not out.exists()
+
+
+def test_quick_and_base_belong_together(
+    posture: Callable[..., Done], results: Path, short: Path, tmp_path: Path
+) -> None:
+    base, out = results / "max" / "calibration.json", tmp_path / "c.json"
+    begin = ["calibrate", "--from", short, "--poses", POSES, "--out", out]
+    refused(posture(*begin, "--quick"), "--quick needs --base, your last full calibration")
+    refused(posture(*begin, "--base", base), "--base is for --quick; add --quick")
+    refused(posture(*begin, "--quick", "--base", tmp_path / "none.json"), "there is no calibration file")
+    assert not out.exists()
+
+
 def test_a_calibration_of_other_sensors_is_refused_in_words(
     posture: Callable[..., Done], short: Path, tmp_path: Path
 ) -> None:

@@ -67,7 +67,7 @@ def test_an_unknown_key_is_named_with_what_it_may_have_meant(tree: dict[str, Any
 
 def test_an_unknown_key_like_no_other_is_named_with_the_sections_there_are() -> None:
     with pytest.raises(
-        InputError, match=r"^it: unknown key `xyzzy`; sections are timebase, fusion, join, calibration, "
+        InputError, match=r"^it: unknown key `xyzzy`; sections are timebase, clipping, fusion, join, calibration, "
     ):
         parse_config({"xyzzy": 1}, source="it")
 
@@ -90,7 +90,7 @@ def test_a_wrong_type_is_named_with_what_was_there(tree: dict[str, Any], message
     ("tree", "message"),
     [
         ({"join": {"late_max_s": 0}}, r"`join\.late_max_s`: input should be greater than 0 \(got 0\)"),
-        ({"timebase": {"interpolate_max_s": -0.1}}, r"`timebase\.interpolate_max_s`: .*greater than or equal to 0"),
+        ({"timebase": {"distrust_after_restart_s": -0.1}}, r"`timebase\.distrust_after_restart_s`: .*greater than or equal to 0"),
         ({"alerts": {"creep_min": 1.2}}, r"`alerts\.creep_min`: input should be less than or equal to 1 \(got 1\.2\)"),
         ({"alerts": {"preset": "loud"}}, r"`alerts\.preset`: input should be 'balanced', 'quiet' or 'coach' \(got 'loud'\)"),
         ({"fusion": {"filter": "kalman"}}, r"`fusion\.filter`: .*\(got 'kalman'\)"),

@@ -61,14 +61,31 @@ def test_a_lean_that_lasts_ten_seconds_is_sustained() -> None:
     assert [b.evidence["sustained"] for b in bends] == [True, False]
 
 
-def test_a_short_pause_that_does_not_come_upright_joins_two_bends() -> None:
-    body = standing().to(45, 10).to(8, 3, move_s=0.8, hold_s=0.2).to(45, 10, move_s=0.8).to(0, 0, hold_s=20)
+def test_a_short_pause_that_stays_bent_joins_two_bends() -> None:
+    body = standing().to(30, 8).to(10, 3, move_s=0.8, hold_s=0.2).to(30, 8, move_s=0.8).to(0, 0, hold_s=20)
     assert len(body.run(BOTH).of("bend")) == 1
 
 
-def test_coming_upright_between_makes_two_bends() -> None:
-    body = standing().to(45, 10).to(0, 0, move_s=0.8, hold_s=0.4).to(45, 10, move_s=0.8).to(0, 0, hold_s=20)
+@pytest.mark.parametrize("pause_deg", [0, 8])
+def test_coming_up_far_enough_between_makes_two_bends(pause_deg: float) -> None:
+    body = standing().to(45, 10).to(pause_deg, 0, move_s=0.8, hold_s=0.4).to(45, 10, move_s=0.8).to(0, 0, hold_s=20)
     assert len(body.run(BOTH).of("bend")) == 2
+
+
+def test_squats_with_a_pause_at_the_bottom_are_not_sitting_down() -> None:
+    """The pelvis sinks by a chair's height and stops there for a second, but the trunk does not come back from its lean."""
+    body = standing().hold(10)
+    for _ in range(5):
+        body.to(25, 10, 0.50, move_s=1.2, hold_s=0.9).to(0, 0, 0.90, move_s=1.2, hold_s=0.9)
+    said = body.hold(15).run(BOTH)
+    assert said.of("stand_to_sit") == []
+    assert len(said.of("bend")) == 5
+
+
+def test_a_rise_from_the_floor_that_ends_with_the_session_is_said() -> None:
+    body = standing().to(30, 45, 0.4, hold_s=0.0).to(-88, 0, FLOOR, move_s=1.5, hold_s=20)
+    said = body.to(35, 45, 0.4, move_s=1.5, hold_s=0.0).to(0, 0, STAND, move_s=1.5, hold_s=0.5).run(BOTH)
+    assert [e.evidence["direction"] for e in said.of("floor_transition")] == ["down", "up"]
 
 
 def test_leaning_forward_while_seated_is_no_bend() -> None:
@@ -193,9 +210,11 @@ def test_a_straight_sit_up_is_rounded() -> None:
     assert said.of(*CHAIRS) == []
 
 
-def test_one_sensor_counts_floor_transitions_and_does_not_judge_them() -> None:
-    said = sit_up_rounded(standing().hold(5)).run(SACRUM)
-    assert [e.verdict for e in said.of("floor_transition")] == [Verdict.UNKNOWN] * 2
+@pytest.mark.parametrize("calibration", [SACRUM, UPPER], ids=["sacrum", "upper lumbar"])
+def test_one_sensor_judges_a_straight_way_by_its_path_and_is_less_sure(calibration: object) -> None:
+    said = sit_up_rounded(standing().hold(5)).run(calibration).of("floor_transition")  # type: ignore[arg-type]
+    assert [(e.verdict, e.evidence["path"]) for e in said] == [(Verdict.ROUNDED, "straight_sit_up")] * 2
+    assert all(0.6 < e.confidence <= 0.8 for e in said)
 
 
 def test_lying_down_from_sitting_is_no_floor_transition() -> None:

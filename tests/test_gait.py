@@ -85,3 +85,11 @@ def test_the_unfinished_last_second_of_a_walk_does_not_count() -> None:
 def test_less_than_a_second_of_walking_is_not_known() -> None:
     assert np.isnan(walking_bounce_mps2(sine(2.0, 3.0)[:49], 50.0))
     assert np.isnan(walking_bounce_mps2(np.empty(0), 50.0))
+
+
+@pytest.mark.parametrize("rate_hz", [4.0, 5.5, 9.9])
+def test_a_sensor_slower_than_the_tenths_of_a_second_has_the_bounce_that_the_grid_makes_of_it(rate_hz: float) -> None:
+    """At 4 Hz this was an index out of bounds."""
+    force = sine(1.3, 3.0, rate_hz=rate_hz)
+    grid = np.interp(np.arange(30 * 50) / 50.0, np.arange(len(force)) / rate_hz, force)
+    assert walking_bounce_mps2(force, rate_hz) == pytest.approx(float(np.median(bounce_mps2(seconds(grid)))), abs=1e-9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,14 @@ def test_a_file_without_a_clock_says_so_once(repository: Path) -> None:
     assert dated.start_utc is not None
     assert dated.start_utc.isoformat() == "2026-03-02T07:00:00+00:00"
     assert not any("No start time" in note for note in dated.notes)
+
+
+@pytest.mark.parametrize("poses", [POSES, None], ids=["poses", "none"])
+def test_a_calibration_is_dated_by_the_clock_that_the_replay_is_given(poses: Path | None) -> None:
+    made = prepare(ReplayRequest(EXCERPT, poses=poses, start="2026-03-02T08:00:00", zone="Europe/Berlin")).calibration
+    end_s = 161.08 if poses else 1800.0
+    assert made.made_utc is not None
+    assert (made.made_utc - datetime(2026, 3, 2, 7, 0, tzinfo=UTC)).total_seconds() == pytest.approx(end_s, abs=1.0)
 
 
 def test_poses_and_a_calibration_together_are_refused(tmp_path: Path) -> None:

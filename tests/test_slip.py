@@ -1,4 +1,4 @@
-"""A belt that shifts: found by walking, said, and nothing scored until it is put right."""
+"""A belt that shifts, and a belt that was taken off: found by walking, said, and nothing scored until it is put right."""
 
 from __future__ import annotations
 
@@ -10,36 +10,49 @@ from body import Body
 from seconds import Day, wear
 
 from posture.config import Config
-from posture.detect.slip import Slip
-from posture.types import AlertKind, Context, EventKind, Placement, Verdict
+from posture.detect.slip import REMOUNT_S, Slip
+from posture.signal.calibration import Calibration
+from posture.types import AlertKind, Bool, Context, EventKind, Float, Placement, PostureEvent, Verdict
 
 WALKED = replace(wear(), sensors={p: replace(s, walk_deg=0.0) for p, s in wear().sensors.items()})
 
 
-def day(*bouts: tuple[float, float], minutes: float = 1.0) -> tuple[list[object], Slip]:
-    """Walking bouts of (sacrum, upper lumbar) deg with standing between, through the stage."""
+def up(inclination_deg: Float, lateral_deg: float = 0.0) -> Float:
+    """(m,) inclinations -> (m, 3) up vectors of a sensor whose axes are the body's."""
+    pitch, roll = np.radians(inclination_deg), np.radians(lateral_deg) + 0 * inclination_deg
+    return np.stack([-np.sin(pitch) * np.cos(roll), np.sin(roll), np.cos(pitch) * np.cos(roll)], axis=1)
+
+
+def day(
+    *bouts: tuple[float, float],
+    minutes: float = 1.0,
+    off: tuple[int, int] = (0, 0),
+    calibration: Calibration = WALKED,
+    lateral_deg: float = 0.0,
+) -> tuple[list[PostureEvent], Slip]:
+    """Walking bouts of (sacrum, upper lumbar) deg with a minute of standing after each, through the stage."""
     made = Day()
     for _ in bouts:
         made.add(minutes, Context.WALKING).stand(1)
     block = made.block()
-    sacrum, upper = np.zeros(len(block.start_s)), np.zeros(len(block.start_s))
-    for k, (s, u) in enumerate(bouts):
-        rows = slice(round(60 * (minutes + 1) * k), round(60 * (minutes + 1) * k + 60 * minutes))
-        sacrum[rows], upper[rows] = s, u
-    features = replace(block.features, sacrum_inclination_deg=sacrum, upper_lumbar_inclination_deg=upper)
-    stage = Slip(Config().slip, WALKED)
-    return [s.event for s in stage.push(replace(block, features=features))], stage
+    each = round(60 * (minutes + 1))
+    angle = np.repeat(np.array(bouts, dtype=np.float64), each, axis=0)
+    ups = {p: up(angle[:, k], lateral_deg) for k, p in enumerate(Placement)}
+    away: Bool = (block.start_s >= off[0]) & (block.start_s < off[1])
+    stage = Slip(Config().slip, calibration)
+    said = stage.push(block, ups, away) + stage.flush()
+    return [s.event for s in said], stage
 
 
-def states(events: list[object]) -> list[str]:
-    return [e.evidence["state"] for e in events]  # type: ignore[attr-defined]
+def states(events: list[PostureEvent]) -> list[object]:
+    return [e.evidence["state"] for e in events]
 
 
 def test_a_belt_shifted_by_12_deg_pauses_after_two_bouts() -> None:
     events, stage = day((0, 0), (12, 0), (12, 0), (12, 0))
     assert states(events) == ["paused"]
-    assert events[0].evidence["placement"] == "sacrum"  # type: ignore[attr-defined]
-    assert events[0].start_s == 120.0  # type: ignore[attr-defined]
+    assert events[0].evidence["placement"] == "sacrum"
+    assert events[0].start_s == 120.0
     paused = stage.paused(np.arange(480.0))
     assert not paused[:300].any()
     assert paused[300:].all()
@@ -67,10 +80,55 @@ def test_a_short_walk_is_no_bout() -> None:
     assert states(day((12, 0), (12, 0), (12, 0), minutes=0.2)[0]) == []
 
 
-def test_without_a_calibration_walk_nothing_is_claimed() -> None:
-    stage = Slip(Config().slip, wear())
-    assert stage.push(Day().add(2, Context.WALKING).stand(1).block()) == []
-    assert not stage.paused(np.arange(200.0)).any()
+def test_without_a_calibration_walk_the_first_walk_is_the_anchor() -> None:
+    assert states(day((5, 0), (5, 0), (5, 0), calibration=wear())[0]) == []
+    assert states(day((5, 0), (17, 0), (17, 0), calibration=wear())[0]) == ["paused"]
+
+
+def test_the_first_walk_after_a_table_makes_a_new_neutral_without_asking() -> None:
+    """On again 9 deg further forward and 6 deg askew: the next walk looks like the calibration walk in the new frames."""
+    events, stage = day((0, 0), (9, -4), (9, -4), off=(70, 110), lateral_deg=6.0)
+    assert states(events) == ["re_zeroed"]
+    assert events[0].evidence["sacrum_shift_deg"] == pytest.approx(9.0, abs=0.1)
+    assert events[0].evidence["off_s"] == 70.0
+    from_s = events[0].evidence["from_s"]
+    assert from_s == (180 // REMOUNT_S + 2) * REMOUNT_S
+    for k, deg in ((Placement.SACRUM, 9.0), (Placement.UPPER_LUMBAR, -4.0)):
+        turned = stage.worn(300.0).sensors[k].body_from_sensor
+        np.testing.assert_allclose(turned @ up(np.array([deg]), 6.0)[0], [0, 0, 1], atol=1e-12)
+        np.testing.assert_allclose(turned @ turned.T, np.eye(3), atol=1e-12)
+        assert stage.worn(299.0).sensors[k] is WALKED.sensors[k]
+
+
+def test_nothing_is_scored_from_the_table_until_the_new_frames_are_in_force() -> None:
+    _, stage = day((0, 0), (9, -4), (9, -4), off=(70, 110))
+    paused = stage.paused(np.arange(360.0))
+    assert not paused[:70].any()
+    assert paused[70:300].all()
+    assert not paused[300:].any()
+
+
+def test_a_sensor_put_on_upside_down_gets_no_new_neutral_and_says_that_it_is_not_known() -> None:
+    events, stage = day((0, 0), (170, 0), (170, 0), off=(70, 110))
+    assert states(events) == ["unsettled"]
+    assert stage.paused(np.arange(360.0))[70:].all()
+
+
+def test_a_walk_that_was_a_bag_is_put_right_by_the_next_walk() -> None:
+    """On from the table into a bag that is carried about, then on the body: the newer walk counts, and both are said."""
+    events, stage = day((0, 0), (30, 30), (4, -2), (4, -2), off=(70, 110))
+    assert states(events) == ["re_zeroed", "re_zeroed"]
+    turned = stage.worn(600.0).sensors[Placement.SACRUM].body_from_sensor
+    np.testing.assert_allclose(turned @ up(np.array([4.0]))[0], [0, 0, 1], atol=1e-12)
+    assert states(day((0, 0), (9, 9), (10, 8), (22, 9), (22, 9), off=(70, 110))[0]) == ["re_zeroed", "paused"]
+
+
+def test_a_gap_of_21_minutes_may_have_been_a_take_off_and_of_19_not() -> None:
+    for minutes, wanted in ((21, ["re_zeroed"]), (19, [])):
+        block = Day().stand(1).add(minutes, Context.GAP).add(1, Context.WALKING).stand(1).block()
+        ups = {p: up(np.full(len(block.start_s), 6.0)) for p in Placement}
+        said = Slip(Config().slip, WALKED).push(block, ups, np.zeros(len(block.start_s), dtype=bool))
+        assert states([s.event for s in said]) == wanted
 
 
 def slipped(deg: float) -> tuple[Body, float]:

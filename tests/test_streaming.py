@@ -37,10 +37,12 @@ from posture.detect.gaps import Gaps
 from posture.detect.movement import Movements
 from posture.detect.sitting import Sitting
 from posture.detect.slip import Slip
+from posture.detect.uprights import Uprights
 from posture.detect.wear import Wear
 from posture.pipeline import Output, Pipeline, SensorSpec
+from posture.signal.clipping import Clipping
 from posture.signal.fusion import Fusion
-from posture.signal.join import Join
+from posture.signal.join import Join, JoinedBlock
 from posture.signal.timebase import Grid, OrientedRun, Run, TickRun, Timebase
 from posture.types import Context, EpochBlock, ImuBatch, ImuBlock, Placement
 
@@ -127,6 +129,24 @@ def fusion_case(*, gyro: bool, name: str = "auto") -> Case:
         push=lambda stage, piece: stage.push(piece),
         flush=lambda stage: stage.flush(),
         whole=lambda outs: samples_of(flat(outs), "channels", "trusted", "arrived_s"),
+    )
+
+
+def clipping_case() -> Case:
+    """Ranges so narrow that limits are named, exceeded by a spike, and named again."""
+    runs = []
+    for run_ in damaged_runs(gyro=True):
+        acc, gyr = np.clip(run_.acc_mps2, -11.5, 11.8), run_.gyr_radps
+        assert gyr is not None
+        acc[::977] *= 1.5
+        runs.append(replace(run_, acc_mps2=acc, gyr_radps=np.clip(gyr, -1.8, 1.8)))
+    return Case(
+        make=lambda state: Clipping(RATE_HZ, CONFIG.clipping, state),
+        size=sum(len(r.measured) for r in runs),
+        piece=lambda a, b: pieces_of(runs, a, b, cut_run),
+        push=lambda stage, piece: stage.push(piece),
+        flush=lambda stage: stage.flush(),
+        whole=lambda outs: samples_of(flat(outs), "acc_mps2", "gyr_radps", "measured", "arrived_s"),
     )
 
 
@@ -305,46 +325,67 @@ def policy_case() -> Case:
 
 
 def wear_case() -> Case:
-    """Half an hour of which ten minutes nothing moves."""
+    """Half an hour of which ten minutes nothing moves, and five more are a ride in a bag."""
     block = Day().sit(30, 70).block()
     tilt = 10.0 + 0.2 * np.sin(np.arange(1800.0))
-    tilt[500:1200] = 10.0
-    block = replace(block, features=replace(block.features, tilt_deg=tilt))
+    tilt[500:1200], tilt[1200:1500] = 10.0, 80.0
+    shaken = np.where((np.arange(1800) >= 1200) & (np.arange(1800) < 1500), 0.3, 0.0)
+    block = replace(block, features=replace(block.features, tilt_deg=tilt, gait_mps2=shaken))
     return Case(
-        make=lambda state: Wear(CONFIG.wear, calibration().basis, state),
+        make=lambda state: Wear(CONFIG.wear, 65.0, calibration().basis, state),
         size=1800,
         piece=lambda a, b: context_rows(block, a, b),
         push=lambda stage, piece: stage.push(piece),
         flush=lambda stage: stage.flush(),
         whole=lambda outs: [
-            np.concatenate([o[0] for o in outs if isinstance(o, tuple)]),
+            np.concatenate([o[0].motionless for o in outs if isinstance(o, tuple)]),
+            np.concatenate([o[0].off for o in outs if isinstance(o, tuple)]),
             flat([o[1] if isinstance(o, tuple) else o for o in outs]),
         ],
     )
 
 
 def slip_case() -> Case:
-    """Four walks of half a minute, the last two of them on a sensor that has moved."""
+    """Six walks of half a minute: two as calibrated, two on a sensor that has moved, and after a table two on another mounting."""
     day = Day()
-    for _ in range(4):
+    for _ in range(6):
         day.add(0.5, Context.WALKING).stand(0.5)
     block = day.block()
-    sacrum = np.where(block.start_s < 100, 0.0, 12.0)
-    block = replace(block, features=replace(block.features, sacrum_inclination_deg=sacrum))
+    deg = np.select([block.start_s < 100, block.start_s < 230], [0.0, 12.0], -9.0)
+    sacrum = np.stack([-np.sin(np.radians(deg)), 0 * deg, np.cos(np.radians(deg))], axis=1)
+    ups = {Placement.SACRUM: sacrum, Placement.UPPER_LUMBAR: np.tile([0.0, 0.0, 1.0], (len(deg), 1))}
+    off = (block.start_s >= 215) & (block.start_s < 235)
     walked = {p: replace(s, walk_deg=0.0) for p, s in calibration().sensors.items()}
     return Case(
         make=lambda state: Slip(CONFIG.slip, replace(calibration(), sensors=walked), state),
         size=len(block.start_s),
-        piece=lambda a, b: context_rows(block, a, b),
-        push=lambda stage, piece: stage.push(piece),
-        flush=lambda stage: stage.flush(),
+        piece=lambda a, b: (context_rows(block, a, b), {p: u[a:b] for p, u in ups.items()}, off[a:b]),
+        push=lambda stage, piece: stage.push(*piece),
+        flush=lambda stage: [*stage.flush(), *(str(r.body_from_sensor) for r in stage.state.remounts)],
         whole=flat,
+    )
+
+
+def uprights_case() -> Case:
+    """Twenty seconds of two sensors, one of them with a hole."""
+    rng = np.random.default_rng(3)
+    ups = {p: rng.normal(size=(1010, 9)) for p in Placement}
+    ups[Placement.SACRUM][300:420] = np.nan
+    sure = np.ones(1010, dtype=bool)
+    return Case(
+        make=lambda state: Uprights(tuple(Placement), state),
+        size=1010,
+        piece=lambda a, b: JoinedBlock(a, {p: u[a:b] for p, u in ups.items()}, dict.fromkeys(Placement, sure[a:b])),
+        push=lambda stage, piece: (stage.push(piece), stage.take(1000))[1],
+        flush=lambda stage: (stage.flush(), stage.take(1000))[1],
+        whole=lambda outs: [np.concatenate([o[p] for o in outs]) for p in Placement],
     )
 
 
 CASES: dict[str, Callable[[], Case]] = {
     "timebase": lambda: timebase_case(gyro=True),
     "timebase, accelerometer only": lambda: timebase_case(gyro=False),
+    "clipping": clipping_case,
     "fusion": lambda: fusion_case(gyro=True),
     "fusion, builtin": lambda: fusion_case(gyro=True, name="builtin"),
     "fusion, accelerometer only": lambda: fusion_case(gyro=False),
@@ -379,6 +420,7 @@ CASES: dict[str, Callable[[], Case]] = {
     ),
     "gaps": lambda: seconds_case(lambda s: Gaps(calibration().basis, s), lambda stage, p: stage.push(p[0]), flat),
     "wear": wear_case,
+    "uprights": uprights_case,
     "slip": slip_case,
     "alerts": policy_case,
 }

@@ -369,6 +369,50 @@ def test_a_bag_and_a_car_seat_shake_where_a_table_does_not() -> None:
     assert min(shakes["bag"], shakes["car"]) > 0.15
 
 
+def test_a_bag_stands_then_is_carried_and_shakes_both_sensors_alike() -> None:
+    script = Script(STILL).take_off().table(1, "bag_standing").table(1, "bag").put_on()
+    day = make(script, part=IDEAL, seed=4)
+    size = [np.linalg.norm(day.signals[p].acc_mps2, axis=1) for p in Placement]
+    standing, carried = slice(250, 2950), slice(3300, 5900)
+    assert max(np.ptp(s[standing]) for s in size) < 1e-9
+    assert min(np.std(s[carried]) for s in size) > 1.0
+    assert np.allclose(size[0][carried], size[1][carried], atol=1e-6)
+    assert events(script, "non_wear")[0]["where"] == "bag_standing+bag"
+    spectrum = np.abs(np.fft.rfft(size[0][carried] - size[0][carried].mean()))
+    assert np.fft.rfftfreq(2600, 0.02)[spectrum.argmax()] == pytest.approx(1.8, abs=0.1)
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_a_car_seat_has_the_road_the_brake_and_the_corners_in_it(seed: int) -> None:
+    """Vibration of 1-20 Hz, 0.2-0.6 m/s^2 RMS; seconds of 1-3 m/s^2 forwards, back and to the sides; worn again without a jolt."""
+    script = Script(replace(STILL, seed=seed)).stand(5).take_off().table(20, "car").put_on().stand(5)
+    acc = make(script, part=IDEAL, seed=seed).signals[SACRUM].acc_mps2
+    driven = acc[500:-900] - np.median(acc[500:-900], axis=0)
+    slow = np.stack([np.convolve(column, np.full(50, 1 / 50), "same") for column in driven.T], axis=1)
+    assert 0.2 < np.sqrt(((driven - slow) ** 2).sum(axis=1).mean()) < 0.6
+    pushed = np.linalg.norm(slow, axis=1)
+    assert 1.5 < np.percentile(pushed, 99) < 3.0
+    assert pushed.max() < 4.0
+    assert np.median(pushed) < 1.0
+    assert np.linalg.norm(acc, axis=1).max() < 1.5 * G_MPS2
+    assert np.allclose(np.linalg.norm(acc[-100:-1], axis=1), G_MPS2, atol=1e-3)
+
+
+def test_sensors_may_be_put_on_by_someone_who_is_on_the_way() -> None:
+    script = Script(STILL).take_off().table(0.5).put_on(settle_s=0).walk(20)
+    assert [name for _, name in script.labels][-2:] == ["non_wear", "walking"]
+
+
+def test_a_sleeper_breathes_less_and_turns_over_now_and_then() -> None:
+    script = Script(person(3)).floor_down().sleep(70).floor_up()
+    (sleep,) = events(script, "sleep")
+    assert sleep["t1"] - sleep["t0"] == pytest.approx(4200, abs=1)
+    assert 2 <= len(events(script, "roll")) <= 14
+    track = Track.of(script)
+    quiet = track.upper_deg[round((sleep["t0"] + 10) * 50) : round((sleep["t0"] + 130) * 50)]
+    assert np.ptp(quiet) == pytest.approx(2 * 0.6 * script.who.breath_deg * 1.3, rel=0.3)
+
+
 def test_nothing_of_the_calibration_routine_is_an_event() -> None:
     script = Script(person(1)).calibrate().bend()
     assert [e["type"] for e in Track.of(script).events] == ["bend"]

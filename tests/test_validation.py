@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from analysis.validation import calibration
 from analysis.validation.__main__ import WEARS, replay_and_score
 from analysis.validation.score import Score, f1, match, overlap, score_day
 from analysis.validation.tables import FLOORS, failures, mean, page
@@ -133,3 +134,42 @@ def test_overlap_and_f1_by_hand() -> None:
     assert overlap((0, 1), (2, 3)) == 0.0
     assert f1(8, 2, 2) == pytest.approx(0.8)
     assert np.isnan(f1(0, 0, 0))
+
+
+def test_calibrations_of_the_excerpt_are_as_near_as_the_page_says(repository: Path) -> None:
+    """Not chosen on. Without poses 0.2 deg and heading 7.9 deg, quick 0.5 deg at the most when this was written."""
+    case = calibration.labelled(repository / "recordings" / "day_excerpt")
+    for _, _, neutral_deg, heading_deg, said in calibration.without_poses(case):
+        assert abs(neutral_deg) <= 1.5
+        assert abs(heading_deg) <= 10.0
+        assert said.startswith("forward was taken from leans")
+    for _, _, neutral_deg, heading_deg, _ in calibration.quick_on_labelled(case):
+        assert abs(neutral_deg) <= 2.0
+        assert abs(heading_deg) <= 0.5
+    assert max(apart for *_, apart in calibration.bends_apart(case)) <= 6.0
+
+
+def test_a_lean_of_12_deg_shows_the_axis_of_somebody_with_little_range_within_5_deg() -> None:
+    """Seeds that nothing was chosen on."""
+    for seed in (301, 302, 303):
+        assert max(error for deg, error in calibration.bends_shallow(seed) if deg >= 12) <= 5.0
+
+
+def test_the_calibration_tables_are_printed(
+    repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["calibration", str(repository / "recordings" / "day_excerpt"), "--seeds", "301"])
+    assert calibration.main() == 0
+    out = capsys.readouterr().out
+    for title in (
+        "Without poses",
+        "Bending axis",
+        "Quick, labelled",
+        "Quick, simulated",
+        "bends cut off",
+        "shallow bends",
+    ):
+        assert title in out
+    monkeypatch.setattr(sys, "argv", ["calibration", str(repository / "nowhere")])
+    with pytest.raises(SystemExit):
+        calibration.main()

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from body import RATE_HZ, Body
 from seconds import Day, wear
 
+from analysis.validation.synth import Day as SynthDay
+from analysis.validation.synth import Mounting, Script, make, person
+from analysis.validation.synth.quat import about
 from posture.alerts import AlertPolicy, Epoch
 from posture.config import Config
 from posture.detect.finalise import finalised
-from posture.pipeline import Pipeline, SensorSpec
-from posture.types import Basis, Context, EpochBlock, EventKind, ImuBatch, ImuBlock, Placement, PostureEvent, Verdict
+from posture.pipeline import Output, Pipeline, SensorSpec
+from posture.signal.calibrate import calibrate
+from posture.types import (
+    AlertKind,
+    Basis,
+    Context,
+    EpochBlock,
+    EventKind,
+    ImuBatch,
+    ImuBlock,
+    Placement,
+    PostureEvent,
+    Verdict,
+)
 
 BOTH = wear()
 
@@ -74,6 +92,89 @@ def test_nine_minutes_on_the_table_are_not_yet_non_wear() -> None:
 def test_a_gap_is_not_non_wear() -> None:
     _, events, _ = session(Body().hold(20).lose(900).hold(20).samples(tuple(Placement)))
     assert [e.kind for e in events] == [EventKind.GAP]
+
+
+def worn_day(script: Script) -> tuple[EpochBlock, list[PostureEvent], SynthDay]:
+    """A simulated session through calibration and pipeline, with what is known afterwards laid over it."""
+    made = make(script)
+    result = whole(made, [])
+    epochs, events = finalised(EpochBlock.joined(result.epochs), result.events)
+    return epochs, events, made
+
+
+def whole(made: SynthDay, cuts_s: list[float]) -> Output:
+    """Everything that the pipeline says of the day, pushed in pieces that end at `cuts_s`."""
+    blocks, last_s = made.blocks(), float(made.track.time_s[-1])
+    routine = [_piece(b, 0.0, made.track.calibration_end_s) for b in blocks]
+    calibration = calibrate(routine, dict.fromkeys(Placement, 50.0), made.track.poses, Config())
+    pipeline = Pipeline(dict.fromkeys(Placement, SensorSpec(50.0)), calibration, Config(), want_angles=True)
+    out = Output()
+    ends = [*cuts_s, last_s + 1.0]
+    pieces = [
+        pipeline.push(ImuBatch(tuple(_piece(b, from_s, to_s) for b in blocks), min(to_s, last_s)))
+        for from_s, to_s in pairwise([-1.0, *ends])
+    ]
+    for piece in [*pieces, pipeline.flush(last_s)]:
+        out.epochs += piece.epochs
+        out.events += piece.events
+        out.alerts += piece.alerts
+        out.angles += piece.angles
+    return out
+
+
+def _piece(block: ImuBlock, from_s: float, to_s: float) -> ImuBlock:
+    rows = slice(*np.searchsorted(block.time_s, [from_s, to_s]))
+    gyr = block.gyr_radps[rows] if block.gyr_radps is not None else None
+    return ImuBlock(block.placement, block.time_s[rows], block.acc_mps2[rows], gyr, block.arrived_s[rows])
+
+
+@pytest.mark.parametrize("where", ["bag", "car"])
+def test_a_sensor_carried_in_a_bag_or_riding_on_a_car_seat_is_not_worn(where: str) -> None:
+    script = Script(person(3)).calibrate().walk(40).stand(20).take_off().table(15, where).put_on().stand(30).walk(30)
+    _, events, made = worn_day(script.stand(30))
+    (truth,) = [e for e in made.track.events if e["type"] == "non_wear"]
+    (away,) = [e for e in events if e.kind is EventKind.NON_WEAR]
+    assert away.start_s == pytest.approx(truth["t0"], abs=15)
+    assert away.end_s == pytest.approx(truth["t1"], abs=15)
+    assert away.evidence["shaken_s"] > 400  # type: ignore[operator]
+    assert not {EventKind.FLOOR_TRANSITION, EventKind.LIE_TO_SIT, EventKind.SIT_TO_LIE} & {e.kind for e in events}
+
+
+def test_lying_for_half_an_hour_with_an_exercise_is_worn() -> None:
+    script = Script(person(4)).calibrate().stand(10).floor_down().lie(15).set_of("offload_control", 10).brace(10)
+    _, events, _ = worn_day(script.lie(10, "side").floor_up().stand(20))
+    assert [e.kind for e in events if e.kind in (EventKind.NON_WEAR, EventKind.SENSOR_MOVED)] == []
+
+
+RE_DONNED = Script(person(5)).calibrate().walk(40).stand(20).take_off().table(2.5).put_on().stand(4)
+
+
+def test_the_upright_of_a_re_donned_sensor_is_right_again_two_minutes_after_the_first_walk() -> None:
+    turned = {p: [Mounting(), Mounting(about("y", np.array([12.0]))[0])] for p in Placement}
+    script = deepcopy(RE_DONNED).walk(30).stand(150)
+    made = make(script, mountings=turned)
+    result = whole(made, [])
+    epochs = EpochBlock.joined(result.epochs)
+    (moved,) = [e for e in result.events if e.kind is EventKind.SENSOR_MOVED]
+    assert moved.evidence["state"] == "re_zeroed"
+    walked, settled = int(moved.start_s), int(moved.evidence["from_s"])  # type: ignore[arg-type]
+    for said in (epochs.sacrum_inclination_deg, epochs.upper_lumbar_inclination_deg):
+        assert abs(np.median(said[walked - 4 : walked])) > 9.0, "the sensor was not turned"
+        assert abs(np.median(said[settled:-5])) < 2.0
+    assert AlertKind.RECALIBRATE not in {a.kind for a in result.alerts}
+
+
+def test_new_frames_come_into_force_at_the_same_tick_however_the_samples_are_cut() -> None:
+    made = make(deepcopy(RE_DONNED).walk(30).stand(150))
+    end_s = float(made.track.time_s[-1])
+    one = whole(made, [])
+    assert {EventKind.SENSOR_MOVED} <= {e.kind for e in one.events}
+    for cuts in (np.arange(7.3, end_s, 7.3), np.arange(61.7, end_s, 61.7), np.arange(1.0, end_s, 1.0)):
+        other = whole(made, cuts.tolist())
+        for name in ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg", "tilt_deg"):
+            ours, theirs = (np.concatenate([getattr(a, name) for a in r.angles]) for r in (one, other))
+            np.testing.assert_array_equal(ours, theirs)
+        assert other.events == one.events
 
 
 def test_a_sitting_alert_waits_while_nothing_moves() -> None:

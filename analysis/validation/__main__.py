@@ -1,4 +1,4 @@
-"""`python -m analysis.validation DAY_STEM ... [--docs docs/accuracy.md]`: replay labelled days and score them.
+"""`python -m analysis.validation DAY_STEM ... [--smooth] [--docs docs/accuracy.md]`: replay labelled days and score them.
 
 Each day is replayed with both sensors, the sacrum alone and the upper lumbar alone. With --docs the tables are put between the
 markers of that page. Fails (exit 1) where a mean over the days misses its floor.
@@ -23,12 +23,12 @@ WEARS: dict[str, tuple[Placement, ...]] = {
 }
 
 
-def replay_and_score(stem: Path, sensors: tuple[Placement, ...]) -> Score:
+def replay_and_score(stem: Path, sensors: tuple[Placement, ...], *, smooth: bool = False) -> Score:
     """One labelled day through the pipeline with these sensors."""
     from analysis.validation.score import score_day
 
     recording, poses = (stem.with_name(stem.name + end) for end in (".parquet", ".poses.json"))
-    prepared = prepare(ReplayRequest(recording, poses=poses, sensors=sensors))
+    prepared = prepare(ReplayRequest(recording, poses=poses, sensors=sensors, smooth=smooth))
     result = run(prepared, prepared.recording.batches())
     with tempfile.TemporaryDirectory() as folder:
         with Staging(Path(folder)) as staging:
@@ -44,11 +44,12 @@ def main() -> int:
         "stems", nargs="+", type=Path, metavar="DAY_STEM", help="path of a labelled day without .parquet"
     )
     parser.add_argument("--docs", type=Path, help="page whose marked part is replaced")
+    parser.add_argument("--smooth", action="store_true", help="smooth the orientation, as posture replay --smooth does")
     given = parser.parse_args()
     scores: dict[str, dict[str, Score]] = {}
     try:
         for wear, sensors in WEARS.items():
-            scores[wear] = {stem.name: replay_and_score(stem, sensors) for stem in given.stems}
+            scores[wear] = {stem.name: replay_and_score(stem, sensors, smooth=given.smooth) for stem in given.stems}
     except (InputError, FileNotFoundError) as error:
         parser.error(str(error))
     text = page(scores)

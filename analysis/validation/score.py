@@ -77,13 +77,25 @@ def score_day(folder: Path, stem: Path) -> Score:
     truth = json.loads(stem.with_name(stem.name + ".events.json").read_text())
     said = json.loads((folder / "events.json").read_text())
     labels = read_labels(stem.with_name(stem.name + ".truth.parquet"))
-    start_s = float(meta["calibration_end_s"])
     epochs = read_epochs(folder / "epochs.parquet")
+    return scored(epochs, said, labels, truth, start_s=float(meta["calibration_end_s"]), rom_deg=float(meta["rom_deg"]))
+
+
+def scored(
+    epochs: EpochBlock,
+    said: Sequence[Event],
+    labels: Labels,
+    truth: Sequence[Event],
+    *,
+    start_s: float,
+    rom_deg: float,
+) -> Score:
+    """Epochs and events that were said against labels and true events, from `start_s` on; `rom_deg` is the wearer's own range."""
     rows = _common_rows(epochs, len(labels.pure), start_s)
     hours = len(rows) / 3600.0
     said = [e for e in said if e["start_s"] >= start_s]
     flexion, sacrum, upper = _angles(epochs, labels, rows)
-    flexed_f1, flexed_min = _flexed(epochs, labels, rows, float(meta["rom_deg"]))
+    flexed_f1, flexed_min = _flexed(epochs, labels, rows, rom_deg)
     bend_recall, bend_n, bend_false, rounded_f1, right, unknown = _bends(truth, said, hours)
     floor_recall, floor_n, floor_verdict, floor_false = _floor(truth, said, hours)
     rise, sit, chair_false = _chairs(truth, said, hours)
@@ -116,19 +128,26 @@ def read_labels(path: Path) -> Labels:
     import pyarrow.parquet as pq
 
     table = pq.read_table(path)
-    second = np.floor(np.asarray(table["time_s"]) + 1e-6).astype(np.int64)
     encoded = table["context"].cast("string").combine_chunks().dictionary_encode()
-    names, index = encoded.dictionary.to_pylist(), np.asarray(encoded.indices)
+    columns = (table[n] for n in ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg"))
+    return labels_of(
+        np.asarray(table["time_s"]),
+        np.asarray(encoded.indices),
+        encoded.dictionary.to_pylist(),
+        [np.asarray(c, dtype=np.float64) for c in columns],
+    )
+
+
+def labels_of(time_s: Float, index: NDArray[Any], names: Sequence[str], angles_deg: Sequence[Float]) -> Labels:
+    """Samples (n,) -> seconds. index : into the names of contexts. angles_deg : sacrum, upper lumbar, flexion."""
+    second = np.floor(time_s + 1e-6).astype(np.int64)
     m = int(second.max()) + 1
     counts = np.zeros((m, len(names)))
     np.add.at(counts, (second, index), 1)
     main = counts.argmax(axis=1)
     of_name = np.array([LABELS.get(n, -1) for n in names])
     edges = np.flatnonzero(np.diff(second, prepend=-1, append=m))
-    medians = []
-    for column in ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg"):
-        values = np.asarray(table[column], dtype=np.float64)
-        medians.append(np.array([np.median(values[a:b]) for a, b in pairwise(edges)]))
+    medians = [np.array([np.median(values[a:b]) for a, b in pairwise(edges)]) for values in angles_deg]
     pure = counts.max(axis=1) > PURE_SHARE * counts.sum(axis=1)
     return Labels(of_name[main].astype(np.int8), pure, *medians)
 

@@ -180,6 +180,13 @@ def replay(
     speed: Annotated[
         str, typer.Option("--speed", help="max, or N to play at N times real time with the live view.")
     ] = "max",
+    smooth: Annotated[
+        bool,
+        typer.Option(
+            "--smooth",
+            help="Smooth the angles with later samples: more exact, and not what a live run would have had. Alerts stay as live.",
+        ),
+    ] = False,
     angles: Annotated[
         bool, typer.Option("--angles", help="Also write angles.parquet: the angles, 50 a second.")
     ] = False,
@@ -207,9 +214,16 @@ def replay(
     from posture.app.summary import result_lines, say
     from posture.replay import ReplayRequest
 
-    request = ReplayRequest(recording, _config(config, preset), _sensors(sensors), poses, calibration, start, zone)
-    del as_live  # a sample file holds its rows in order of arrival: the final and the live result are one
-    made = replayed(request, out, speed=_speed(speed), title=recording.name, want_angles=angles)
+    pace = _speed(speed)
+    if smooth and (as_live or pace is not None):
+        raise InputError(
+            f"--smooth uses later samples, which no live run has; leave away --smooth or {'--as-live' if as_live else '--speed'}"
+        )
+    # Without --smooth a sample file's final and live result are one: it holds its rows in order of arrival.
+    request = ReplayRequest(
+        recording, _config(config, preset), _sensors(sensors), poses, calibration, start, zone, smooth
+    )
+    made = replayed(request, out, speed=pace, title=recording.name, want_angles=angles)
     for line in result_lines(made):
         say(line)
     say(f"Written to {out}", wrap=False)
@@ -254,11 +268,21 @@ def calibrate(
         Path,
         typer.Option(
             "--poses",
-            help="POSES.json: when which pose was held (stand, walk, sit_tall, sit_usual, slump, bend_max, hinge, "
-            "rounded, stand_end); docs/calibration.md shows one.",
+            help="POSES.json: when which pose was held (table, stand, walk, sit_tall, sit_usual, slump, recline, bend_max, "
+            "hinge, rounded, stand_end); docs/calibration.md shows one.",
             show_default=False,
         ),
     ],
+    quick: Annotated[
+        bool,
+        typer.Option(
+            "--quick", help="The sensors were put on again: stand 5 s and walk 10 steps are enough, with --base."
+        ),
+    ] = False,
+    base: Annotated[
+        Path | None,
+        typer.Option("--base", help="With --quick: your last full calibration, same sensors.", show_default=False),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the calibration.")] = Path(
         "calibration.json"
     ),
@@ -271,14 +295,22 @@ def calibrate(
     sentence what this wear can and cannot judge, and grades the calibration
     with plain reasons.
 
+    Put on again? With --quick upright and the walk are found anew, and your
+    range, seated poses and bending axis are taken from a full calibration.
+
     Example: posture calibrate --from monday.parquet --poses monday.poses.json
     """
     from posture.app.summary import calibration_lines, say
     from posture.atomic import write_whole
     from posture.recording import open_recording
-    from posture.replay import calibrate_from, calibration_json
+    from posture.replay import calibrate_from, calibration_json, read_calibration
 
-    made = calibrate_from(open_recording(recording, sensors=_sensors(sensors)), poses, _config(config, None))
+    if quick and base is None:
+        raise InputError("--quick needs --base, your last full calibration; without one leave --quick away")
+    if base is not None and not quick:
+        raise InputError("--base is for --quick; add --quick, or leave --base away for a full calibration")
+    on = read_calibration(base) if base is not None else None
+    made = calibrate_from(open_recording(recording, sensors=_sensors(sensors)), poses, _config(config, None), base=on)
     write_whole(out, calibration_json(made))
     for line in calibration_lines(made):
         say(line)

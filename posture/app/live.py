@@ -41,8 +41,14 @@ _LABEL = 16
 _DONE = {
     EventKind.SIT_TO_STAND: "stood up",
     EventKind.STAND_TO_SIT: "sat down",
+    EventKind.PLUNGE: "dropped onto the seat",
     EventKind.SIT_TO_LIE: "lay down",
     EventKind.LIE_TO_SIT: "sat up from lying",
+}
+_MOVED = {
+    "ok": "sensor back in place",
+    "re_zeroed": "sensor put on again: upright taken from walking",
+    "unsettled": "sensor may have been off: upright not known until a walk",
 }
 _ABSENT = {EventKind.GAP: "no data", EventKind.NON_WEAR: "not worn"}
 _CONTEXTS = {Context.GAP: "no data", Context.NON_WEAR: "not worn", Context.TRANSITION: "between postures"}
@@ -69,11 +75,7 @@ def what_text(event: PostureEvent) -> str:
     elif event.kind in _ABSENT:
         text = f"{_ABSENT[event.kind]} for {span_text(event.end_s - event.start_s)}"
     elif event.kind is EventKind.SENSOR_MOVED:
-        text = (
-            "sensor back in place"
-            if event.evidence.get("state") == "ok"
-            else f"sensor moved by {abs(event.peak_deg):.0f} deg"
-        )
+        text = _MOVED.get(str(event.evidence.get("state")), f"sensor moved by {abs(event.peak_deg):.0f} deg")
     elif event.kind is EventKind.FLOOR_TRANSITION:
         text = "up from floor or bed" if event.evidence.get("direction") == "up" else "down to floor or bed"
     else:

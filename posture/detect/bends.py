@@ -109,7 +109,7 @@ class Leans:
         return tuple(out)
 
     def _runs(self, lean: Float) -> tuple[Int, Int]:
-        """Half-open tick ranges over the off level, joined over short pauses that do not come upright. NaN ends a run."""
+        """Half-open tick ranges over the off level, joined over short pauses that stay bent. NaN ends a run."""
         with np.errstate(invalid="ignore"):
             over = lean > self.off_deg
         edges = np.flatnonzero(np.diff(over, prepend=False, append=False))
@@ -119,8 +119,9 @@ class Leans:
         pause = starts[1:] - ends[:-1]
         joins = pause <= self.params.merge_s * GRID_HZ
         for k in np.flatnonzero(joins):
+            smaller = min(lean[starts[k] : ends[k]].max(), lean[starts[k + 1] : ends[k + 1]].max())
             # NaN in the pause compares False: a gap separates.
-            joins[k] = bool(lean[ends[k] : starts[k + 1]].min() > self.params.upright_deg)
+            joins[k] = bool(lean[ends[k] : starts[k + 1]].min() > self.params.pause_share * smaller)
         return starts[np.concatenate([[True], ~joins])], ends[np.concatenate([~joins, [True]])]
 
     def _lean(self, a: int, b: int) -> Lean | None:

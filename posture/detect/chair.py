@@ -1,8 +1,8 @@
-"""Chair rises and sit-downs: a change between sitting and standing together with the lean that made it."""
+"""Chair rises and sit-downs: a change between sitting and standing together with the lean that made it; and plunges among them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from posture.config import ChairConfig, Config
 from posture.detect.context import ContextBlock, chair_chances
 from posture.detect.movement import Movement
 from posture.detect.said import Said
+from posture.detect.sitting import flexed_from_pct, flexion_levels
 from posture.signal.calibration import Calibration
 from posture.types import Context, EventKind, PostureEvent, Verdict
 
@@ -20,14 +21,17 @@ _NEAR_S = 1.5  # s between the second of the change and the peak of its lean; th
 @dataclass(slots=True)
 class ChairState:
     """The settled posture (sitting or upright; None unknown) and its confidence, movements not yet too old to belong to a
-    change, and a change that must still last: its event (None where no movement explains it) and its seconds so far.
+    change, and a change that must still last: its event (None where no movement explains it) and movement, its seconds so far, the
+    sum of their confidences, and the highest level of flexion in them (% as `flexion_levels`; NaN: not known).
     """
 
     seated: bool | None = None
     confidence: float = 0.0
     movements: list[Movement] = field(default_factory=list)
-    change: PostureEvent | None = None
+    change: tuple[PostureEvent, Movement] | None = None
     changing_s: float = 0.0
+    sure_s: float = 0.0
+    flexed_pct: float = float("nan")
 
 
 class Chair:
@@ -42,39 +46,72 @@ class Chair:
         state = self.state
         state.movements.extend(movements)
         said: list[Said] = []
-        for second, label, seated in zip(
-            block.start_s.tolist(), block.context.tolist(), block.seated.tolist(), strict=True
+        level = np.fmax(*flexion_levels(block, self.calibration))
+        for second, label, seated, pct in zip(
+            block.start_s.tolist(), block.context.tolist(), block.seated.tolist(), level.tolist(), strict=True
         ):
             if label == Context.SITTING or label in _UPRIGHT:
-                said += self._step(second, label == Context.SITTING, max(seated, 1.0 - seated))
+                said += self._step(second, label == Context.SITTING, max(seated, 1.0 - seated), pct)
             elif label in (Context.GAP, Context.LYING):
-                state.seated, state.change, state.changing_s = None, None, 0.0
+                state.seated = None
+                self._settle()
         if len(block.start_s):
             oldest = float(block.start_s[-1]) - 30.0
             state.movements = [m for m in state.movements if m.peak_s > oldest]
         return said
 
-    def _step(self, second: float, seated: bool, confidence: float) -> list[Said]:
+    def _step(self, second: float, seated: bool, confidence: float, pct: float) -> list[Said]:
         """One settled second. A change is said once it has lasted; what goes back before was a squat or a reach."""
         state = self.state
         if state.seated is None or seated == state.seated:
             state.seated, state.confidence = seated, confidence
-            state.change, state.changing_s = None, 0.0
+            self._settle()
             return []
         if state.changing_s == 0.0:
-            state.change = self._event(second, seated, min(confidence, state.confidence))
+            state.change = self._event(second, down=seated)
         state.changing_s += 1.0
+        state.sure_s += confidence
+        state.flexed_pct = float(np.fmax(state.flexed_pct, pct))
         if state.changing_s < self.config.chair.lasts_min_s:
             return []
-        event = state.change
-        state.seated, state.confidence, state.change, state.changing_s = seated, confidence, None, 0.0
-        return [] if event is None else [Said(second, event)]
+        change, flexed_pct, sure = (
+            state.change,
+            state.flexed_pct,
+            min(state.confidence, state.sure_s / state.changing_s),
+        )
+        state.seated, state.confidence = seated, confidence
+        self._settle()
+        if change is None or sure < self.config.chair.confidence_min:
+            return []
+        event, movement = replace(change[0], confidence=round(sure, 3)), change[1]
+        said = [Said(second, event)]
+        if event.kind is EventKind.STAND_TO_SIT and plunged(movement, self.config.chair):
+            said.append(Said(second, self._plunge(event, movement, flexed_pct)))
+        return said
+
+    def _settle(self) -> None:
+        state = self.state
+        state.change, state.changing_s, state.sure_s, state.flexed_pct = None, 0.0, 0.0, float("nan")
+
+    def _plunge(self, event: PostureEvent, movement: Movement, flexed_pct: float) -> PostureEvent:
+        """The sit-down as a plunge; rounded where it ended in flexion within the seconds that it had to last."""
+        flexed = (
+            None if np.isnan(flexed_pct) else bool(flexed_pct >= flexed_from_pct(self.config.sitting, self.calibration))
+        )
+        verdict = {None: Verdict.UNKNOWN, True: Verdict.ROUNDED, False: Verdict.NEUTRAL}[flexed]
+        evidence = {
+            "sink_mps": round(movement.sink_mps, 2),
+            "sink_s": round(movement.sink_s, 2),
+            "impact_mps2": round(movement.impact_mps2, 1),
+            "flexed_after": flexed,
+        }
+        return replace(event, kind=EventKind.PLUNGE, verdict=verdict, evidence=evidence)
 
     def flush(self) -> list[Said]:
         """Nothing is held back."""
         return []
 
-    def _event(self, second: float, down: bool, confidence: float) -> PostureEvent | None:
+    def _event(self, second: float, *, down: bool) -> tuple[PostureEvent, Movement] | None:
         config = self.config
         best: tuple[float, Movement] | None = None
         for movement in self.state.movements:
@@ -82,11 +119,11 @@ class Chair:
                 chance = chair_chances(movement, config.movement, config.context, self.calibration)[0 if down else 1]
                 if best is None or chance > best[0]:
                     best = chance, movement
-        if best is None or best[0] < 0.05 or confidence < self.config.chair.confidence_min:
+        if best is None or best[0] < 0.05:
             return None
         movement = best[1]
         pct = 100.0 * movement.flexion_peak_deg / self.calibration.rom_deg
-        return PostureEvent(
+        event = PostureEvent(
             kind=EventKind.STAND_TO_SIT if down else EventKind.SIT_TO_STAND,
             start_s=movement.start_s,
             end_s=movement.end_s,
@@ -94,13 +131,14 @@ class Chair:
             peak_deg=movement.lean_peak_deg,
             verdict=chair_verdict(pct, config.chair),
             basis=self.calibration.basis,
-            confidence=round(confidence, 3),
+            confidence=0.0,  # said when the change has lasted
             evidence={
                 "height_m": round(movement.height_m, 3),
                 "lean_deg": round(movement.lean_peak_deg - movement.lean_before_deg, 1),
                 "flexion_peak_pct_rom": None if np.isnan(pct) else round(pct, 1),
             },
         )
+        return event, movement
 
 
 def chair_verdict(flexion_peak_pct_rom: float, params: ChairConfig) -> Verdict:
@@ -110,3 +148,9 @@ def chair_verdict(flexion_peak_pct_rom: float, params: ChairConfig) -> Verdict:
     if flexion_peak_pct_rom >= params.rounded_pct:
         return Verdict.ROUNDED
     return Verdict.NEUTRAL if flexion_peak_pct_rom <= params.neutral_pct else Verdict.MIXED
+
+
+def plunged(movement: Movement, params: ChairConfig) -> bool:
+    """Whether a way down onto a chair was a fall: short or fast, and stopped hard. NaN (no height): no."""
+    quick = movement.sink_s < params.plunge_s or movement.sink_mps > params.plunge_mps
+    return quick and movement.impact_mps2 >= params.plunge_impact_mps2

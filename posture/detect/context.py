@@ -54,6 +54,8 @@ _WALKS_BENT = -3.0  # or bent by walking_trunk_max_deg
 _SITS_TILTED = -1.0  # or sits on a pelvis tilted forward by seated_pelvis_max_deg
 _GAIT_SLOPE, _GAIT_MOST = 2.5, 4.0  # per e-fold of the bounce over the cut, and at most
 _BOUNCES_SEATED, _BOUNCES_LOW = -0.35, -0.25  # share of the gait cue that speaks against sitting; lying and low
+_TURNS_SEATED = -0.7  # a seated trunk rarely turns on for three seconds: from 10 to 25 deg/s on average in each
+_TURNS_DPS, _TURNS_RAMP_DPS = 10.0, 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,13 @@ class ContextBlock:
 
 @dataclass(slots=True)
 class ContextState:
-    """Belief after the last forward step, whether that second had no data, and the seconds that wait for their lag."""
+    """Belief after the last forward step, whether that second had no data, angular rate of the last two seconds, deg/s, the seconds
+    that wait for their lag, and the movements that may still count.
+    """
 
     belief: Float = field(default_factory=lambda: np.array([0.4, 0.2, 0.38, 0.01, 0.01]))
     absent: bool = True
+    turned_dps: Float = field(default_factory=lambda: np.zeros(2))
     waiting: list[EpochFeatures] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
 
@@ -136,9 +141,10 @@ class ContextModel:
         label[confidence < 0.5] = Context.UNKNOWN
         absent = rows.present_fraction[:ready] < 0.5
         state.absent = bool(absent[-1])
+        state.turned_dps = np.concatenate([state.turned_dps, rows.rate_dps[:ready]])[-2:]
         label[absent] = Context.GAP
         confidence = np.where(absent, 1.0, confidence)
-        before_s = float(rows.start_s[ready - 1]) + 1.0
+        before_s = float(rows.start_s[ready - 1]) + 1.0 - _CROWD_S
         state.movements = [m for m in state.movements if m.peak_s >= before_s]
         return ContextBlock(rows.start_s[:ready], label, confidence, posterior[:, SIT].copy(), rows[:ready])
 
@@ -181,6 +187,7 @@ class ContextModel:
         log[:, WALK] = upright + _LEANT_BACK * behind + _WALKS_TILTED * low
         log[:, WALK] += gait + _WALKS_BENT * _ramp(trunk, p.walking_trunk_max_deg)
         log[:, SIT] = upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
+        log[:, SIT] += _TURNS_SEATED * self._turns_on(rows)
         log[:, SIT] += look * seated_log_ratio(sacrum, upper, self.calibration, p)
         log[:, LIE] = _LIES * lying + _BOUNCES_LOW * bounce
         log[:, LOW] = (
@@ -188,6 +195,12 @@ class ContextModel:
         )
         log[absent] = 0.0
         return np.exp(log)
+
+    def _turns_on(self, rows: EpochFeatures) -> Float:
+        """(m,) 0-1: how much the trunk turned in this second and in each of the two before."""
+        rate = np.concatenate([self.state.turned_dps, rows.rate_dps])
+        least = np.minimum(np.minimum(rate[2:], rate[1:-1]), rate[:-2])
+        return np.asarray(np.clip((least - _TURNS_DPS) / _TURNS_RAMP_DPS, 0.0, 1.0))
 
     def _gait(self, rows: EpochFeatures) -> Float:
         """Log likelihood ratio of walking against not, (m,), from the bounce in the wearer's own measure."""
@@ -200,13 +213,15 @@ class ContextModel:
         """(m, 5, 5) transition matrices: the base, opened by chair movements in their second and by gaps."""
         m = len(rows)
         change = np.broadcast_to(self.base, (m, 5, 5)).copy()
-        change[rows.present_fraction < 0.5] = self.gap
+        change[rows.valid_fraction < 0.5] = self.gap  # what happened meanwhile was not seen
         first = float(rows.start_s[0]) if m else 0.0
         for movement in self.state.movements:
-            e = int(movement.peak_s - first)
+            e = int(np.floor(movement.peak_s - first))
             if not 0 <= e < m:
                 continue
             down, up = chair_chances(movement, self.movement, self.params, self.calibration)
+            fewer_down, fewer_up = _crowded(movement, self.state.movements)
+            down, up = down * fewer_down, up * fewer_up
             opened = change[e].copy()
             np.fill_diagonal(opened, 0.0)
             opened[STAND, SIT] = max(opened[STAND, SIT], down)
@@ -215,6 +230,20 @@ class ContextModel:
             opened[SIT, WALK] = max(opened[SIT, WALK], _WALKS_AWAY * up)
             change[e] = _with_stay(opened)
         return change
+
+
+_CROWD_S = 8.0  # before a lean in which others are counted; what follows it is not all known when its second is decided
+_REPEATS_DEG = 12.0  # a lean this far forward, and from this much further up, can be a repetition; ours
+_CROWDED_DOWN, _CROWDED_UP = (1.0, 1.0, 1.0, 0.1), (1.0, 1.0, 0.2, 0.05)
+"""Factors on the chance of a chair for 0, 1, 2, more leans before: repetitions are not chairs. Provisional: chosen on labelled days
+21-28 (36, 33, 31, 0 % of sit-downs, 61, 35, 4, 0 % of rises and 33, 27, 21, 19 % of other leans)."""
+
+
+def _crowded(movement: Movement, others: list[Movement]) -> tuple[float, float]:
+    """Factors on the chances of a sit-down and of a rise from the leans before this one."""
+    leans = (m for m in others if min(m.lean_peak_deg, m.lean_peak_deg - m.lean_before_deg) > _REPEATS_DEG)
+    before = min(sum(0.0 < movement.peak_s - m.peak_s <= _CROWD_S for m in leans), 3)
+    return _CROWDED_DOWN[before], _CROWDED_UP[before]
 
 
 def _known(angle_deg: Float) -> Float:
@@ -272,6 +301,11 @@ _NEITHER = 1.25e-3
 # Densities per metre, and a chance, provisional: chosen on labelled days 21-28.
 _WILD_TAIL = 0.05  # of heights that went wrong, for a lean that changed nothing
 _CHAIR_TAIL = 0.001  # of chairs far higher or lower than chairs are
+_RETURN_DEG = 8.0  # who has sat down leans back from it: by 9 deg or more, all of 70
+_STAYS_BENT_SAT, _STARTS_BENT_ROSE = (
+    0.01,
+    0.3,
+)  # factors for a lean that does not come back, and for one that begins bent
 _NO_EVIDENCE = 0.01  # chance of a chair transition for a lean whose height cannot be taken
 
 
@@ -306,5 +340,9 @@ def chair_chances(
     seated = float(np.exp(params.posture_weight * after))
     sit = density(-params.chair_height_m, chair, _CHAIR_TAIL) / level * seated
     rise = density(params.chair_height_m, chair, _CHAIR_TAIL) / level / seated
+    if movement.lean_peak_deg - movement.lean_after_deg < _RETURN_DEG:
+        sit *= _STAYS_BENT_SAT  # a stop on the way down: the bottom of a squat
+    if movement.lean_peak_deg - movement.lean_before_deg < _RETURN_DEG:
+        rise *= _STARTS_BENT_ROSE
     odds = params.chair_prior / (1.0 - params.chair_prior)
     return odds * sit / (1.0 + odds * sit), odds * rise / (1.0 + odds * rise)

@@ -9,16 +9,21 @@ import numpy as np
 
 from posture.types import Context, EpochBlock, EventKind, PostureEvent
 
+_STAY = (EventKind.GAP, EventKind.SENSOR_MOVED)
 _LYING_DOWN = (EventKind.SIT_TO_LIE, EventKind.FLOOR_TRANSITION)
-_PUT_DOWN_S = 60.0  # s; a motionless minute begins at the latest this long after the sensor was put down; ours
+_GETTING_UP = (EventKind.LIE_TO_SIT, EventKind.FLOOR_TRANSITION)
+_HANDLED_S = 60.0
+"""s; a stretch off the body begins at the latest this long after the sensor was put down, and it is on again at the latest this
+long after the stretch; ours."""
 
 
 def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[EpochBlock, list[PostureEvent]]:
     """Epochs and events with the non-wear intervals applied.
 
     A second in one is `non_wear`: its context is the event's word, `flexed` is unknown. What the sensor seemed to do there
-    (lying, a sit-down) was not the wearer, so events that lie in it by half or more leave the list, as does the lying down that
-    was a putting down; the interval's event says how many in `events_left_out`. Angles and the meter stay as they were said.
+    (lying, a sit-down) was not the wearer, so events that lie in it by half or more leave the list, as do the lying down that
+    was a putting down and the getting up that was a putting on; the interval's event says how many in `events_left_out`. Angles
+    and the meter stay as they were said.
     """
     intervals = [e for e in events if e.kind is EventKind.NON_WEAR]
     if not intervals:
@@ -28,7 +33,7 @@ def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[Epoch
     for interval in intervals:
         rows = (epochs.start_s >= interval.start_s) & (epochs.start_s < interval.end_s) & (context != Context.GAP)
         context[rows], confidence[rows], flexed[rows] = Context.NON_WEAR, interval.confidence, -1
-        inside = [e for e in kept if e.kind is not EventKind.GAP and _not_the_wearer(e, interval)]
+        inside = [e for e in kept if e.kind not in _STAY and _not_the_wearer(e, interval)]
         kept = [e for e in kept if e not in inside]
         kept.append(replace(interval, evidence={**interval.evidence, "events_left_out": len(inside)}))
     done = replace(
@@ -38,7 +43,9 @@ def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[Epoch
 
 
 def _not_the_wearer(event: PostureEvent, interval: PostureEvent) -> bool:
-    """Half of it or more lies in the interval, or it is the putting down that led to it and looked like lying down."""
+    """Half of it or more lies in the interval, or it is the putting down before or the putting on after it."""
     shared_s = min(event.end_s, interval.end_s) - max(event.start_s, interval.start_s)
-    put_down = event.kind in _LYING_DOWN and 0.0 <= interval.start_s - event.end_s < _PUT_DOWN_S
-    return put_down or shared_s >= 0.5 * (event.end_s - event.start_s)
+    direction = event.evidence.get("direction")
+    put_down = event.kind in _LYING_DOWN and direction != "up" and 0.0 <= interval.start_s - event.end_s < _HANDLED_S
+    put_on = event.kind in _GETTING_UP and direction != "down" and 0.0 <= event.start_s - interval.end_s < _HANDLED_S
+    return put_down or put_on or shared_s >= 0.5 * (event.end_s - event.start_s)

@@ -78,8 +78,14 @@ class Floor:
         return context, said
 
     def flush(self) -> list[Said]:
-        """A rise that the session cuts off is not one."""
-        return []
+        """A rise that got upright before the session ended is one, though nobody saw it settle."""
+        state = self.state
+        if not state.down or state.rising_from_s is None:
+            return []
+        last = state.recent[-1]
+        up_s = last.start_s - state.rising_from_s
+        upright = last.label in (Context.STANDING, Context.WALKING, Context.SITTING)
+        return self._up(last) if upright and up_s >= self.params.shortest_s else []
 
     def _step(self, second: Second) -> list[Said]:
         state, p = self.state, self.params
@@ -149,7 +155,10 @@ class Floor:
             kind = EventKind.SIT_TO_LIE if direction == "down" else EventKind.LIE_TO_SIT
         flexion = np.array([s.flexion_deg for s in way])
         pct = 100.0 * float(np.max(flexion[~np.isnan(flexion)], initial=-np.inf)) / self.calibration.rom_deg
-        path, verdict = self._judged(way, pct)
+        # On the way only: lying on a side is a lateral lean as well.
+        rolls = [abs(s.lateral_deg) for s in way if s.label != Context.LYING and not np.isnan(s.lateral_deg)]
+        roll_deg = max(rolls, default=0.0)
+        path, verdict = self._judged(way, pct, roll_deg)
         deepest = way[int(np.argmax(np.where(np.isnan(flexion), -np.inf, flexion)))]
         event = PostureEvent(
             kind=kind,
@@ -159,41 +168,55 @@ class Floor:
             peak_deg=round(max((abs(s.tilt_deg) for s in way if not np.isnan(s.tilt_deg)), default=0.0), 1),
             verdict=verdict,
             basis=self.calibration.basis,
-            confidence=round(min(now.confidence, self._sure(pct)), 3),
+            confidence=round(min(now.confidence, self._sure(pct, roll_deg, verdict)), 3),
             evidence={
                 "direction": direction,
                 "path": path,
                 "surface": "floor_or_bed",
                 "flexion_peak_pct_rom": round(pct, 1) if np.isfinite(pct) else None,
-                "roll_deg": round(
-                    max((abs(s.lateral_deg) for s in way if not np.isnan(s.lateral_deg)), default=0.0), 1
-                ),
+                "roll_deg": round(roll_deg, 1),
             },
         )
         return [Said(now.start_s, event)]
 
-    def _judged(self, way: list[Second], pct: float) -> tuple[str, Verdict]:
-        """Path and verdict. With one sensor how the back was held is unknown; only a clear log-roll names its path."""
+    def _judged(self, way: list[Second], pct: float, roll_deg: float) -> tuple[str, Verdict]:
+        """Path and verdict. Two sensors measure how the back was held; one sensor knows the path only, and what goes with it."""
         p = self.params
         pitched = [s for s in way if s.tilt_deg < 60.0]
         rolled = [s for s in way if abs(s.lateral_deg) >= p.roll_min_deg]
+        measured = self.calibration.basis is Basis.TWO and np.isfinite(pct)
         if rolled and (not pitched or rolled[0].start_s <= pitched[0].start_s):
-            return (
-                "log_roll",
-                Verdict.NEUTRAL if self.calibration.basis is Basis.TWO and pct < p.rounded_pct else Verdict.UNKNOWN,
-            )
-        if self.calibration.basis is Basis.ONE or not np.isfinite(pct):
+            return "log_roll", Verdict.NEUTRAL if not measured or pct < p.rounded_pct else Verdict.UNKNOWN
+        paused = any(s.tilt_deg < p.upright_deg for s in way[1:-1])
+        if not measured:
+            if roll_deg >= p.turned_deg:
+                return "half_kneel" if paused else "unknown", Verdict.NEUTRAL
+            if roll_deg <= p.straight_deg and not self._kneels(way):
+                return "straight_sit_up", Verdict.ROUNDED
             return "unknown", Verdict.UNKNOWN
         if pct >= p.rounded_pct:
             return "straight_sit_up", Verdict.ROUNDED
         if pct < p.half_kneel_pct:
-            paused = any(s.tilt_deg < p.upright_deg for s in way[1:-1])
             return "half_kneel" if paused else "unknown", Verdict.NEUTRAL
         return "unknown", Verdict.MIXED
 
-    def _sure(self, pct: float) -> float:
+    @staticmethod
+    def _kneels(way: list[Second]) -> bool:
+        """Whether the way has a second that is upright and slow, between two that are neither: a pause at mid height."""
+        return any(s.tilt_deg < _KNEELING_DEG and s.rate_dps < _KNEELING_DPS for s in way[1:-1])
+
+    def _sure(self, pct: float, roll_deg: float, verdict: Verdict) -> float:
         """Chance that the verdict is on the right side of its cut, the nearer the less."""
-        if not np.isfinite(pct):
+        p = self.params
+        if np.isfinite(pct):
+            distance_deg = abs(pct - p.rounded_pct) / 100.0 * self.calibration.rom_deg
+            return float(1.0 - 0.5 * np.exp(-distance_deg / p.error_deg))
+        if verdict is Verdict.UNKNOWN:
             return 1.0
-        distance_deg = abs(pct - self.params.rounded_pct) / 100.0 * self.calibration.rom_deg
-        return float(1.0 - 0.5 * np.exp(-distance_deg / self.params.error_deg))
+        distance_deg = abs(roll_deg - (p.turned_deg + p.straight_deg) / 2.0)
+        return _PATH_SURE * float(1.0 - 0.5 * np.exp(-distance_deg / p.roll_error_deg))
+
+
+_KNEELING_DEG, _KNEELING_DPS = 15.0, 30.0  # tilt, and mean rate of a second that holds a short stop, on one knee; ours
+_PATH_SURE = 0.8
+"""How often the path stands for the verdict at best, one sensor; provisional: a path is not the back itself. Ours."""

@@ -21,7 +21,8 @@ class Movement:
     """One lean and its two quiet ends (before, after). Times s, angles deg, height m (up positive, NaN if not measurable).
 
     lean : upper lumbar inclination where worn, else the sacrum's; NaN-free by construction. sacrum_*, upper_* : NaN where not
-    worn. rate : mean angular rate at the quiet ends, deg/s.
+    worn. rate : mean angular rate at the quiet ends, deg/s. sink_mps : fastest speed downwards, m/s; impact_mps2 : strongest
+    upward acceleration after it; sink_s : how long it went down at more than a fifth of that speed; all NaN with the height.
     """
 
     start_s: float
@@ -36,6 +37,9 @@ class Movement:
     rate_before_dps: float
     rate_after_dps: float
     height_m: float
+    sink_mps: float = float("nan")
+    sink_s: float = float("nan")
+    impact_mps2: float = float("nan")
 
 
 _LEAN, _SACRUM, _UPPER, _FLEXION, _RATE, _VERTICAL, _TILT = range(7)
@@ -122,7 +126,7 @@ class Movements:
         b = k + self.inner + _nearest_quiet(unrest[k + self.inner : k + self.reach + 1], self.params.quiet_dps)
         n = self.step_n
         vertical = self.state.ticks[_VERTICAL, a * n : (b + 1) * n]
-        height = _height_m(vertical)
+        height, sinking = _travel(vertical)
         upright = max(means[_TILT, a], means[_TILT, b]) < self.params.height_tilt_max_deg
         # Around the peak only: slumped sitting before a rise is not how the rise was done.
         flexion = self.state.ticks[_FLEXION, max(a, k - self.inner * 2) * n : (min(b, k + self.inner * 2) + 1) * n]
@@ -138,7 +142,7 @@ class Movements:
             flexion_peak_deg=float(np.max(flexion)),
             rate_before_dps=float(means[_RATE, a]),
             rate_after_dps=float(means[_RATE, b]),
-            height_m=height if upright else float("nan"),
+            **({"height_m": height, **sinking} if upright else {"height_m": float("nan")}),
         )
 
 
@@ -148,9 +152,25 @@ def _nearest_quiet(unrest: Float, quiet_dps: float) -> int:
     return int(quiet[0]) if len(quiet) else int(np.argmin(unrest))
 
 
-def _height_m(vertical_mps2: Float) -> float:
-    """Height gained between two quiet ends, m."""
+def _travel(vertical_mps2: Float) -> tuple[float, dict[str, float]]:
+    """Height gained between two quiet ends, m, and how it sank between them (fields of `Movement`)."""
     dt = 1.0 / GRID_HZ
     velocity = np.cumsum(vertical_mps2) * dt
     velocity = velocity - velocity[-1] * np.arange(1, len(velocity) + 1) / len(velocity)
-    return float(np.cumsum(velocity)[-1] * dt)
+    fastest = int(np.argmin(velocity))
+    sink_mps = max(0.0, -float(velocity[fastest]))
+    slow = np.flatnonzero(
+        velocity >= -_SINKING_SHARE * sink_mps
+    )  # the last sample is at rest, so there is one after the fastest
+    before, after = slow[slow < fastest], slow[slow > fastest]
+    end = int(after[0]) if len(after) else len(velocity)
+    sinking = {
+        "sink_mps": sink_mps,
+        "sink_s": (end - (int(before[-1]) + 1 if len(before) else 0)) * dt,
+        "impact_mps2": float(vertical_mps2[fastest:].max()),
+    }
+    return float(np.cumsum(velocity)[-1] * dt), sinking
+
+
+_SINKING_SHARE = 0.2
+"""Share of the fastest speed downwards over which it counts as going down; ours."""

@@ -45,14 +45,14 @@ class Sitting:
     def __init__(self, params: SittingConfig, calibration: Calibration, state: SittingState | None = None) -> None:
         self.params, self.calibration = params, calibration
         self.two = calibration.basis is Basis.TWO
-        self.on_pct = params.flexed_on_pct if self.two else params.slump_on_pct
+        self.on_pct = flexed_from_pct(params, calibration)
         self.off_pct = params.flexed_off_pct if self.two else params.slump_off_pct
         self.state = state or SittingState()
 
     def push(self, block: ContextBlock, paused: Bool | None = None) -> tuple[EpochBlock, list[Said]]:
         """Epochs of these seconds, and the bouts that ended in them. paused : (m,) seconds in which nothing may be judged."""
         f = block.features
-        pct_rom, index = self._levels(block)
+        pct_rom, index = flexion_levels(block, self.calibration)
         level = pct_rom if self.two else index
         sitting = block.context == Context.SITTING
         judged = sitting & ~np.isnan(level) & self.calibration.judges_sitting & ~self._reclined(block)
@@ -61,7 +61,7 @@ class Sitting:
         flexed = np.where(judged, level >= self.on_pct, -1).astype(np.int8)
         drive = np.clip((level - (self.on_pct - self.params.ramp_pct)) / self.params.ramp_pct, 0.0, 1.0)
         creep = self._meter(block.context, np.where(judged, drive, 0.0))
-        angle = f.flexion_deg if self.two else self._angle(block)
+        angle = f.flexion_deg if self.two else _one_sensor_deg(block, self.calibration)
         said = self._bouts(block, np.where(judged, level, np.nan), angle)
         epochs = EpochBlock(
             start_s=block.start_s,
@@ -84,28 +84,16 @@ class Sitting:
         bout, self.state.bout = self.state.bout, None
         return [] if bout is None else self._event(bout, bout.last_s)
 
-    def _angle(self, block: ContextBlock) -> Float:
-        f = block.features
-        return (
-            f.sacrum_inclination_deg if Placement.SACRUM in self.calibration.sensors else f.upper_lumbar_inclination_deg
-        )
-
-    def _levels(self, block: ContextBlock) -> tuple[Float, Float]:
-        """Flexion in % of range (two sensors) and slump index (one), each (m,), NaN where the other applies."""
-        none = np.full(len(block.start_s), np.nan)
-        if self.two:
-            return 100.0 * block.features.flexion_deg / self.calibration.rom_deg, none
-        sensor = next(iter(self.calibration.sensors.values()))
-        span = sensor.sit_tall_deg - sensor.slump_deg
-        if not self.calibration.judges_sitting or np.isnan(span):
-            return none, none
-        return none, 100.0 * (sensor.sit_tall_deg - self._angle(block)) / span
-
     def _reclined(self, block: ContextBlock) -> Bool:
-        """One sensor at the sacrum: so far behind full slump that the chair's back carries it; flexion is then not known."""
+        """One sensor at the sacrum: so far behind full slump that the chair's back carries it; flexion is then not known.
+
+        The limit is half way from slump to the person's own recline where that was recorded.
+        """
         if self.two or Placement.SACRUM not in self.calibration.sensors:
             return np.zeros(len(block.start_s), dtype=np.bool_)
-        limit = self.calibration.sensors[Placement.SACRUM].slump_deg - self.params.recline_behind_slump_deg
+        sensor = self.calibration.sensors[Placement.SACRUM]
+        behind_deg = (sensor.slump_deg - sensor.recline_deg) / 2.0
+        limit = sensor.slump_deg - (self.params.recline_behind_slump_deg if np.isnan(behind_deg) else behind_deg)
         return np.asarray(block.features.sacrum_inclination_deg < limit)
 
     def _meter(self, context: Int8, drive: Float) -> Float:
@@ -179,3 +167,25 @@ class Sitting:
             },
         )
         return [Said(epoch_s, event)]
+
+
+def flexed_from_pct(params: SittingConfig, calibration: Calibration) -> float:
+    """The level of `flexion_levels` from which a second is flexed."""
+    return params.flexed_on_pct if calibration.basis is Basis.TWO else params.slump_on_pct
+
+
+def flexion_levels(block: ContextBlock, calibration: Calibration) -> tuple[Float, Float]:
+    """Flexion in % of range (two sensors) and slump index (one), each (m,), NaN where the other applies or nothing is judged."""
+    none = np.full(len(block.start_s), np.nan)
+    if calibration.basis is Basis.TWO:
+        return 100.0 * block.features.flexion_deg / calibration.rom_deg, none
+    sensor = next(iter(calibration.sensors.values()))
+    span = sensor.sit_tall_deg - sensor.slump_deg
+    if not calibration.judges_sitting or np.isnan(span):
+        return none, none
+    return none, 100.0 * (sensor.sit_tall_deg - _one_sensor_deg(block, calibration)) / span
+
+
+def _one_sensor_deg(block: ContextBlock, calibration: Calibration) -> Float:
+    f = block.features
+    return f.sacrum_inclination_deg if Placement.SACRUM in calibration.sensors else f.upper_lumbar_inclination_deg

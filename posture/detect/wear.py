@@ -1,7 +1,8 @@
-"""Whether the sensor is on a body: a body breathes and sways, a table does not.
+"""Whether the sensor is on a body: a body breathes and sways, a table does not; a lying body is not shaken, a bag is.
 
 Non-wear is known only after ten minutes of it, so it is not a label of the stream but an event that `finalise` lays over the
-epochs afterwards. Until then a sitting alert waits: see `Wear.push`.
+epochs afterwards. Until then a sitting alert waits: see `Wear.push`. A bag or a car seat that happens to hold the sensor upright
+cannot be told from a body this way.
 """
 
 from __future__ import annotations
@@ -14,54 +15,85 @@ from numpy.lib.stride_tricks import sliding_window_view
 from posture.config import WearConfig
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
-from posture.types import Basis, Bool, Context, EventKind, Float, PostureEvent, Verdict
+from posture.types import Basis, Bool, Context, EventKind, Float, Int, PostureEvent, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Worn:
+    """(m,) seconds: `motionless`, the last minute had no movement at all; `off`, that or it was shaken as no lying body is."""
+
+    motionless: Bool
+    off: Bool
 
 
 @dataclass(slots=True)
 class WearState:
-    """Tilt and lateral lean of the last seconds, (2, < window), and the stretch without any movement that is open."""
+    """The last seconds, (5, < window): inclination of both segments, lateral lean, angular rate, shaken; and the open stretch.
 
-    recent: Float = field(default_factory=lambda: np.empty((2, 0)))
+    end_s : end of its last second that was off. off_n, shaken_n : its seconds that were off, and shaken.
+    """
+
+    recent: Float = field(default_factory=lambda: np.empty((5, 0)))
     start_s: float | None = None
     end_s: float = 0.0
+    off_n: int = 0
+    shaken_n: int = 0
 
 
 class Wear:
-    """Labelled seconds -> `non_wear` events, when the sensor moves again, and which seconds may turn out to be one."""
+    """Labelled seconds -> `non_wear` events, when the sensor is worn again, and which seconds may turn out to be one."""
 
-    def __init__(self, params: WearConfig, basis: Basis, state: WearState | None = None) -> None:
-        self.params, self.basis = params, basis
+    def __init__(self, params: WearConfig, lying_tilt_deg: float, basis: Basis, state: WearState | None = None) -> None:
+        self.params, self.lying_tilt_deg, self.basis = params, lying_tilt_deg, basis
         self.window = round(params.window_s)
         self.state = state or WearState()
 
-    def push(self, block: ContextBlock) -> tuple[Bool, list[Said]]:
-        """(m,) True where the last minute had no movement at all, and the stretches that ended."""
+    def push(self, block: ContextBlock) -> tuple[Worn, list[Said]]:
+        """What these seconds look like, and the stretches that ended."""
         said: list[Said] = []
-        motionless = self._motionless(block)
-        for second, still in zip(block.start_s.tolist(), motionless.tolist(), strict=True):
-            if still:
-                if self.state.start_s is None:
-                    self.state.start_s = second - self.window + 1.0
-                self.state.end_s = second + 1.0
-            else:
-                said += self._closed(second)
-        return motionless, said
+        state = self.state
+        motionless, shaken, before = self._seen(block)
+        off = motionless | shaken
+        rows = zip(block.start_s.tolist(), off.tolist(), shaken.tolist(), before.tolist(), strict=True)
+        for second, away, shook, seconds in rows:
+            if not away:
+                if state.start_s is not None and second + 1.0 - state.end_s > self.params.bridge_s:
+                    said += self._closed(second)
+                continue
+            if state.start_s is None:
+                state.start_s, state.off_n, state.shaken_n = second - seconds, seconds, 0
+            state.end_s = second + 1.0
+            state.off_n += 1
+            state.shaken_n += shook
+        return Worn(motionless, off), said
 
     def flush(self) -> list[Said]:
-        """The session ends while the sensor lies still."""
+        """The session ends while the sensor is off the body."""
         return self._closed(self.state.end_s)
 
-    def _motionless(self, block: ContextBlock) -> Bool:
-        f = block.features
-        rows = np.stack([np.where(block.context == Context.GAP, np.nan, f.tilt_deg), f.lateral_deg])
-        rows = np.concatenate([self.state.recent, rows], axis=1)
+    def _seen(self, block: ContextBlock) -> tuple[Bool, Bool, Int]:
+        """(m,) nothing moved in the window that ends here; shaken here and in most of it; seconds ago that either began in it."""
+        f, p, m = block.features, self.params, len(block.start_s)
+        tilt = np.where(block.context == Context.GAP, np.nan, f.tilt_deg)
+        # Both segments: the upper one breathes more. Lying on a side has a tilt only.
+        segments = (np.where(np.isnan(a), tilt, a) for a in (f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg))
+        # Bent forwards people work and bounce; laid back or over to a side by so much nobody does.
+        over = (f.sacrum_inclination_deg < -p.shaken_off_deg) | (np.abs(f.lateral_deg) > p.shaken_off_deg)  # NaN: no
+        shaken = ((tilt > self.lying_tilt_deg) | over) & (f.gait_mps2 > p.shaken_mps2)
+        rows = np.concatenate([self.state.recent, np.stack([*segments, f.lateral_deg, f.rate_dps, shaken])], axis=1)
         self.state.recent = rows[:, max(0, rows.shape[1] - self.window + 1) :].copy()
-        out = np.zeros(len(block.start_s), dtype=np.bool_)
-        if rows.shape[1] >= self.window:
+        still, shook = np.zeros((2, m), dtype=np.bool_)
+        before = np.full(m, self.window - 1)
+        n = rows.shape[1] - self.window + 1
+        if n > 0:
             windows = sliding_window_view(rows, self.window, axis=1)
-            spread = (windows.max(axis=2) - windows.min(axis=2)).max(axis=0)
-            out[len(out) - min(len(out), len(spread)) :] = (spread < self.params.spread_max_deg)[-len(out) :]  # NaN: no
-        return out
+            least, most = windows[:4].min(axis=2), windows[:4].max(axis=2)
+            turned = (most[:3] - least[:3]).max(axis=0) < p.spread_max_deg  # NaN: no
+            # Noise keeps its level; breathing comes and goes, also about the vertical, where gravity does not show it.
+            still[m - n :] = turned & (most[3] - least[3] <= p.rate_spread_max * least[3])
+            shook[m - n :] = shaken[m - n :] & (windows[4].sum(axis=1) >= p.shaken_share * self.window)
+            before[m - n :] -= np.where(still[m - n :], 0, windows[4].argmax(axis=1))
+        return still, shook, before
 
     def _sure(self, seconds: float) -> float:
         """Chance that nobody wore it: even odds at the first minute, growing with every further one. Provisional, ours."""
@@ -72,7 +104,17 @@ class Wear:
         self.state.start_s = None
         if start_s is None or end_s - start_s < self.params.non_wear_min_s:
             return []
+        if self.state.off_n < self.params.off_share * (end_s - start_s):
+            return []  # single still minutes of somebody who sits very still
         event = PostureEvent(
-            EventKind.NON_WEAR, start_s, end_s, start_s, 0.0, Verdict.UNKNOWN, self.basis, self._sure(end_s - start_s)
+            EventKind.NON_WEAR,
+            start_s,
+            end_s,
+            start_s,
+            0.0,
+            Verdict.UNKNOWN,
+            self.basis,
+            self._sure(end_s - start_s),
+            evidence={"shaken_s": self.state.shaken_n},
         )
         return [Said(epoch_s, event)]

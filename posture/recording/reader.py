@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +20,8 @@ BATCH_ROWS = 15_000
 _FULL_RATE_HZ = 20.0
 """Below this bends get no verdict (contract, "Sample file")."""
 _UNIT_ROWS = 5_000
+_MOST = 1e5
+"""m/s^2 or rad/s; no part gives so much, in no unit and not in counts of 16 bits: such a value is no measurement."""
 _LIKE_G = (0.5, 2.0)
 """Median magnitude of the first rows that only an accelerometer in g gives: in m/s^2 it is 9.8 at rest."""
 _REST_SD_MPS2, _REST_WINDOWS = 0.03, 6
@@ -65,10 +67,17 @@ class Recording:
         self._file = file
         self._sensors = sensors
 
+    def only(self, placement: Placement) -> Recording:
+        """The same recording with one of its selected sensors; InputError where that is not one of them."""
+        mine = tuple(s for s in self._sensors if s.placement is placement)
+        if not mine:
+            raise InputError(f"{self.info.path} is not read for {placement}; choose a sensor that it holds.")
+        return Recording(replace(self.info, selected=(placement,)), self._file, mine)
+
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[ImuBatch]:
         """The whole recording in order, at most `rows` rows at a time; the samples do not depend on `rows`.
 
-        Rows without a time are left out, infinite values are NaN; a sensor that has nothing in a row has NaN there.
+        Rows without a time are left out, infinite and impossible values are NaN; a sensor that has nothing in a row has NaN there.
         """
         for time_s, blocks in self._read(rows):
             yield ImuBatch(blocks=blocks, arrived_until_s=float(time_s[-1]))
@@ -112,8 +121,12 @@ def open_recording(path: Path, *, sensors: Sequence[Placement] | None = None) ->
     InputError in one sentence where the file, a column, its time or its clock cannot be used (contract, "Sample file").
     A CSV is parsed once in full here, so that a bad number is found before anything is computed from the good ones.
     """
+    return checked(open_file(Path(path)), Path(path), sensors=sensors)
+
+
+def checked(file: SampleFile, path: Path, *, sensors: Sequence[Placement] | None = None) -> Recording:
+    """The same for an open file, or for columns that never were one; `path` names it. See `open_recording`."""
     where = str(path)
-    file = open_file(Path(path))
     found = find_sensors(file.columns, where=where)
     chosen = select_sensors(found, sensors, where=where)
     start_utc, zone = parse_clock(file.stated.get("start_utc"), file.stated.get("zone"), where=where)
@@ -131,7 +144,7 @@ def open_recording(path: Path, *, sensors: Sequence[Placement] | None = None) ->
         if s.placement not in dead
     )
     info = RecordingInfo(
-        path=Path(path),
+        path=path,
         present=tuple(s.placement for s in found if s.placement not in dead),
         selected=tuple(s.placement for s in live),
         rate_hz=rate_hz,
@@ -209,9 +222,9 @@ def _block(sensor: SensorColumns, time_s: Float, columns: Mapping[str, Float]) -
 
 
 def _stack(axes: Sequence[Float]) -> Float:
-    """Three (n,) columns -> C-contiguous (n, 3) of the reader's own; infinite becomes NaN."""
+    """Three (n,) columns -> C-contiguous (n, 3) of the reader's own; what is infinite or impossible becomes NaN."""
     out = np.empty((len(axes[0]), 3))
     for i, axis in enumerate(axes):
         out[:, i] = axis
-    out[np.isinf(out)] = np.nan
+    out[np.abs(out) > _MOST] = np.nan
     return out

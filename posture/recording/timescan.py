@@ -35,7 +35,7 @@ def step_s(time_s: Float) -> float:
     steps = steps[steps > 0]
     if not len(steps):
         return float("nan")
-    median = float(np.median(steps))
+    median = float(np.sort(steps)[(len(steps) - 1) // 2])  # one of them: between two that differ there may be none
     step = float(steps[np.abs(steps - median) <= _HALF * median].mean())
     for rows in _SPAN_ROWS:
         span_s = (time_s[rows:] - time_s[:-rows])[:: rows // _SPAN_ROWS[0]]

@@ -62,27 +62,41 @@ class AhrsFilter:
     """One of the filters of ahrs as an `OrientationFilter`.
 
     kind : which. rate_hz : sample rate, Hz. params : `bias_clip_dps` bounds Mahony's integral. gains : see `AhrsGains`.
+    bias_radps : (3,) known bias; Mahony's integral starts from it, the others, which estimate none, take it off the rate for good.
 
     The first usable sample's tilt is the initial orientation, with no turn before it; until then up is NaN.
     """
 
     def __init__(
-        self, kind: AhrsKind | str, rate_hz: float, params: FusionConfig, *, gains: AhrsGains = AhrsGains()
+        self,
+        kind: AhrsKind | str,
+        rate_hz: float,
+        params: FusionConfig,
+        *,
+        gains: AhrsGains = AhrsGains(),
+        bias_radps: Float | None = None,
     ) -> None:
         self.kind = AhrsKind(kind)
         self._clip_radps = float(np.radians(params.bias_clip_dps))
         self._filter = _new_filter(self.kind, rate_hz, gains)
+        self._fixed_radps = np.zeros(3)
+        if bias_radps is not None:
+            known = np.clip(bias_radps, -self._clip_radps, self._clip_radps)
+            if self.has_bias:
+                self._filter.b = known
+            else:
+                self._fixed_radps = known
         self._quat: Float | None = None
 
     @property
     def has_bias(self) -> bool:
-        """Whether there is an estimate of the gyroscope's bias: Mahony's integral; Madgwick and the Kalman filter have none."""
+        """Whether the gyroscope's bias is estimated: by Mahony's integral; Madgwick and the Kalman filter estimate none."""
         return self.kind is AhrsKind.MAHONY
 
     @property
     def bias_radps(self) -> Float:
-        """(3,) bias that is removed from the rate; zero where there is none."""
-        return np.array(self._filter.b) if self.has_bias else np.zeros(3)
+        """(3,) bias that is removed from the rate; where none is estimated the one that was given, or zero."""
+        return np.array(self._filter.b if self.has_bias else self._fixed_radps)
 
     def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
         """See `OrientationFilter`; raises PostureError without a gyroscope."""
@@ -92,7 +106,7 @@ class AhrsFilter:
         usable = np.isfinite(acc_mps2).all(axis=1) & np.isfinite(gyr_radps).all(axis=1)
         for k in np.flatnonzero(usable).tolist():
             acc, gyr = np.array(acc_mps2[k], dtype=np.float64), np.array(gyr_radps[k], dtype=np.float64)
-            self._step(acc, gyr)
+            self._step(acc, gyr - self._fixed_radps)
             rate[k] = gyr - self.bias_radps
             if self._quat is not None:
                 up[k] = _up(self._quat)

@@ -141,13 +141,16 @@ class BuiltinState:
 class BuiltinFilter:
     """Six-axis orientation with rest bias; an `OrientationFilter`.
 
-    rate_hz : sample rate, Hz. params : `tau_acc_s` and `bias_clip_dps` are used. rest_bias : False is BasicVQF and nothing else.
+    rate_hz : sample rate, Hz. params : `tau_acc_s`, `bias_clip_dps` and `start_bias_sigma_dps` are used. rest_bias : False is
+    BasicVQF and nothing else. bias_radps : (3,) first estimate of the bias; None: nothing is known of it.
 
     Rows with a value that is not finite do not get in: they turn nothing, weigh nothing and come out as NaN. A force of exactly
     0, 0, 0 turns with the gyroscope and weighs nothing, as in vqf.
     """
 
-    def __init__(self, rate_hz: float, params: FusionConfig, *, rest_bias: bool = True) -> None:
+    def __init__(
+        self, rate_hz: float, params: FusionConfig, *, rest_bias: bool = True, bias_radps: Float | None = None
+    ) -> None:
         self._period_s = 1.0 / rate_hz
         self._rest_bias = rest_bias
         # Long enough for the whole block to lie in it, and the sample before it.
@@ -162,6 +165,9 @@ class BuiltinFilter:
         self._rest_low = LowPass(REST_TAU_S, rate_hz, 6)
         self._force_low = LowPass(params.tau_acc_s, rate_hz, 3)
         self.state = BuiltinState((0.0, 0.0, 0.0), self._unknown)
+        if bias_radps is not None:
+            x, y, z = np.clip(bias_radps, -self._clip_radps, self._clip_radps).tolist()
+            self.state = BuiltinState((x, y, z), math.radians(params.start_bias_sigma_dps) ** 2)
 
     def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
         """See `OrientationFilter`; raises PostureError without a gyroscope."""

@@ -1,50 +1,34 @@
 """Poses -> calibration: where the body is in each sensor's axes, where neutral is, and how far this person bends.
 
-Mounting: up is the mean *accelerometer* over the standing poses (not the fused orientation, whose bias has not converged yet:
-1.5-3.4 deg off when measured); the medio-lateral axis is the direction that the up vector never takes while bending, the
-smallest eigenvector of sum(u u^T), made orthogonal to up, its sign from cross(bent, upright).
+The full calibration is made here; `redon` carries one over to a new wear, `self_calibrate` does without poses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
-from posture.config import Config
-from posture.signal.calibration import NO_POSES, SLIPPED, Calibration, Poses, SensorCalibration, graded
-from posture.signal.fusion import Fusion
+from posture.config import CalibrationConfig, Config
+from posture.signal import pose_checks
+from posture.signal.calibration import SLIPPED, Calibration, Poses, SensorCalibration, graded
 from posture.signal.gait import walking_bounce_mps2
-from posture.signal.timebase import FORCE, RATE, UP, Timebase
-from posture.types import G_MPS2, Bool, Float, ImuBlock, InputError, Placement
-
-STANDING, BENDS, SEATED = ("stand", "stand_end"), ("bend_max", "hinge", "rounded"), ("sit_tall", "sit_usual", "slump")
-_MOVED_TWICE = 2.0
-"""A stand that sways more than this many times `pose_sd_max_deg` is refused: neutral rests on it alone; ours."""
-_UPRIGHT_DEG = 40.0
-"""Without poses: a mean force this close to the nominal z axis may be upright; ours."""
-_WALKING_MIN_S = 20
-_RUNNING_MPS2 = 6.0
-"""Without poses: SD of the force within a second of walking, at most; and how many such seconds make a neutral; ours."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Track:
-    """One sensor over the calibration: time s (n,); force m/s^2, up vector and angular rate rad/s, each (n, 3), sensor axes."""
-
-    time_s: Float
-    acc: Float
-    up: Float
-    rate: Float
-    rate_hz: float
-
-    def rows(self, windows: Sequence[tuple[float, float]]) -> Bool:
-        """Which samples lie in any of the windows, (n,)."""
-        inside = np.zeros(len(self.time_s), dtype=np.bool_)
-        for a, b in windows:
-            inside |= (self.time_s >= a) & (self.time_s < b)
-        return inside
+from posture.signal.mounting import (
+    CORRECTED,
+    angle_deg,
+    axes_apart_deg,
+    bend_axis,
+    described,
+    force_axis,
+    frame,
+    nominal_left,
+    turning_axis,
+)
+from posture.signal.pose_checks import BENDS, SEATED
+from posture.signal.startbias import gyro_bias
+from posture.signal.track import Track, Windows, mean_inclination_deg, track_of
+from posture.types import Float, ImuBlock, InputError, Placement
 
 
 def calibrate(
@@ -60,57 +44,62 @@ def calibrate(
     Raises
     ------
     InputError
-        `stand` is missing or holds no samples, or the wearer did not stand still in it; the sentence says which pose and why.
+        `stand` is missing or too short, or the wearer did not stand still in it; the sentence says which pose and why.
     """
     if not poses.get("stand"):
         raise InputError(
             "the poses name no `stand`; record 10 s of standing tall, or leave --poses away to calibrate from walking"
         )
-    reasons: list[str] = []
-    tracks = {b.placement: _track(b, rate_hz[b.placement], config) for b in blocks}
-    sensors = {p: _sensor(p, t, poses, config, reasons) for p, t in tracks.items()}
-    rom = _range(tracks, sensors, poses, config, reasons) if len(sensors) == 2 else None
+    params = config.calibration
+    reasons = pose_checks.times(poses)
+    tracks = {b.placement: track_of(b, rate_hz[b.placement], config) for b in blocks}
+    biases = {b.placement: gyro_bias(b, poses, params) for b in blocks}
+    sensors = {p: replace(_sensor(p, t, poses, params, reasons), gyro_bias_radps=biases[p]) for p, t in tracks.items()}
+    reasons += pose_checks.seated({p: _seated_deg(s) for p, s in sensors.items()}, params)
+    reasons += pose_checks.bends(tracks, {p: s.body_from_sensor[2] for p, s in sensors.items()}, poses, params)
+    rom = _range(tracks, sensors, poses, params, reasons) if len(sensors) == 2 else None
     return graded(sensors, rom, reasons, source="poses", poses=poses, config=config)
 
 
-def self_calibrate(blocks: Sequence[ImuBlock], rate_hz: Mapping[Placement, float], config: Config) -> Calibration:
-    """Calibration with no poses: upright from walking, else from the stillest upright moments; nominal axes for the rest.
+def _sensor(
+    placement: Placement, track: Track, poses: Poses, params: CalibrationConfig, reasons: list[str]
+) -> SensorCalibration:
+    up, gravity = upright(placement, track, poses, params, reasons)
+    left = _left(placement, track, up, poses, params, reasons)
+    body = frame(up, left)
+    if sits := described(body, params.axis_off_max_deg):
+        reasons.append(f"{placement}: the sensor sits {sits}; {CORRECTED}")
+    held = {}
+    for name in SEATED:
+        inside = track.rows(poses.get(name, ()))
+        shows = inside.any() and pose_checks.is_gravity(track.acc[inside])
+        held[name] = mean_inclination_deg(track.acc[inside], body) if shows else np.nan
+        reasons += pose_checks.held(placement, name, track, poses, params)
+    reasons += pose_checks.order(placement, held)
+    walk_deg, gait_mps2, why = walk_anchor(placement, track, body, poses, params)
+    if why and poses.get("walk"):
+        reasons.append(why)
+    return SensorCalibration(
+        body_from_sensor=body,
+        gravity_mps2=gravity,
+        sit_tall_deg=held["sit_tall"],
+        sit_usual_deg=held["sit_usual"],
+        slump_deg=held["slump"],
+        recline_deg=held["recline"] if held["recline"] < held["slump"] else np.nan,
+        walk_deg=walk_deg,
+        gait_mps2=gait_mps2,
+    )
 
-    Graded "poor": neutral may be several degrees off and nothing is known of the person's range.
 
-    Raises
-    ------
-    InputError
-        No upright walking or standing was found.
-    """
-    sensors = {}
-    for block in blocks:
-        track = _track(block, rate_hz[block.placement], config)
-        sensors[block.placement] = _self_sensor(track, block.placement, config)
-    return graded(sensors, None, [NO_POSES], source="self", poses={}, config=config)
-
-
-def _track(block: ImuBlock, rate_hz: float, config: Config) -> _Track:
-    base = Timebase(rate_hz, config.timebase)
-    fusion = Fusion(rate_hz, config.fusion, config.timebase, has_gyro=block.gyr_radps is not None)
-    oriented = fusion.push(base.push(block))
-    if not oriented or base.state.origin_s is None:
-        raise InputError(
-            f"{block.placement} has no usable samples in the calibration; check the sensor and record the poses again"
-        )
-    origin_s = base.state.origin_s
-    time_s = np.concatenate([origin_s + (r.first_index + np.arange(len(r.trusted))) / rate_hz for r in oriented])
-    channels = np.concatenate([r.channels for r in oriented])
-    return _Track(time_s, channels[:, FORCE], channels[:, UP], channels[:, RATE], rate_hz)
-
-
-def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, reasons: list[str]) -> SensorCalibration:
-    params = config.calibration
-    stand = _still_force(track, poses["stand"], "stand", placement, config)
+def upright(
+    placement: Placement, track: Track, poses: Poses, params: CalibrationConfig, reasons: list[str]
+) -> tuple[Float, float]:
+    """Up (3,) in sensor axes and the size of gravity, m/s^2, over the standing poses; a stand that moved becomes a reason."""
+    stand = pose_checks.standing_force(track, "stand", poses, placement, params)
     forces = [stand]
     if poses.get("stand_end"):
-        end = _still_force(track, poses["stand_end"], "stand_end", placement, config)
-        closure_deg = _angle_deg(stand.mean(axis=0), end.mean(axis=0))
+        end = pose_checks.standing_force(track, "stand_end", poses, placement, params)
+        closure_deg = angle_deg(stand.mean(axis=0), end.mean(axis=0))
         if closure_deg > params.closure_max_deg:
             reasons.append(
                 f"{placement}: upright moved {closure_deg:.1f} deg from the first to the last stand; {SLIPPED}"
@@ -119,127 +108,61 @@ def _sensor(placement: Placement, track: _Track, poses: Poses, config: Config, r
     # Each pose counts by its length: a longer stand averages more sway.
     mean = np.concatenate(forces).mean(axis=0)
     gravity = float(np.sqrt((mean**2).sum()))
-    up = mean / gravity
-    bends = [window for name in BENDS for window in poses.get(name, ())]
-    left = _bend_axis(track, up, bends, params.bend_min_deg) if bends else None
+    return mean / gravity, gravity
+
+
+def walk_anchor(
+    placement: Placement, track: Track, body: Float, poses: Poses, params: CalibrationConfig
+) -> tuple[float, float, str | None]:
+    """Inclination deg and bounce m/s^2 of the calibration walk, and why there are none (then NaN)."""
+    windows = poses.get("walk", ())
+    bounce = _bounce(track, windows)
+    why = pose_checks.walking(placement, track, bounce, windows, params)
+    if why:
+        return np.nan, np.nan, why
+    return mean_inclination_deg(track.up[track.rows(windows)], body), bounce, None
+
+
+def _bounce(track: Track, windows: Windows) -> float:
+    levels = []
+    for window in windows:
+        force = track.acc[track.rows([window])]
+        if len(force) >= 1.5 * track.rate_hz:
+            levels.append(walking_bounce_mps2(np.sqrt((force**2).sum(axis=1)), track.rate_hz))
+    return float(np.median(levels)) if levels else np.nan
+
+
+def _left(
+    placement: Placement, track: Track, up: Float, poses: Poses, params: CalibrationConfig, reasons: list[str]
+) -> Float:
+    """Body left, (3,), from the bends, else nominal; both that and a gyroscope that says otherwise become reasons."""
+    windows = [window for name in BENDS for window in poses.get(name, ())]
+    left = bend_axis(track, up, windows, params.bend_min_deg) if windows else None
     if left is None:
         reasons.append(
             f"{placement}: no bend of {params.bend_min_deg:.0f} deg was recorded; forward is the sensor's nominal x axis"
         )
-        left = _nominal_left(up)
-    body = _frame(up, left)
-    nominal = _nominal_left(up)
-    off_deg = _angle_deg(left, nominal)
-    if off_deg > params.axis_off_max_deg:
-        side = "left" if left @ np.cross(nominal, up) > 0 else "right"
-        reasons.append(f"{placement}: the sensor sits turned by {off_deg:.0f} deg to the {side}; this is corrected")
-    held = {}
-    for name in SEATED:
-        inside = track.rows(poses.get(name, ()))
-        held[name] = _mean_inclination(track.acc[inside], body) if inside.any() else np.nan
-        if inside.any() and (sway_deg := _sway_deg(track.acc[inside])) > params.pose_sd_max_deg:
-            reasons.append(f"{placement}: the wearer moved in the pose `{name}` (swayed {sway_deg:.1f} deg)")
-    _check_order(placement, held, reasons)
-    walk = track.rows(poses.get("walk", ()))
-    return SensorCalibration(
-        body_from_sensor=body,
-        gravity_mps2=gravity,
-        sit_tall_deg=held["sit_tall"],
-        sit_usual_deg=held["sit_usual"],
-        slump_deg=held["slump"],
-        walk_deg=_mean_inclination(track.up[walk], body) if walk.any() else np.nan,
-        gait_mps2=_gait(track, poses.get("walk", ())),
-    )
-
-
-def _still_force(
-    track: _Track, windows: Sequence[tuple[float, float]], name: str, placement: Placement, config: Config
-) -> Float:
-    """Force samples of a standing pose, (n, 3) m/s^2; InputError where there are too few or the wearer moved."""
-    inside = track.rows(windows)
-    force = track.acc[inside]
-    if len(force) < track.rate_hz:
-        raise InputError(
-            f"the pose `{name}` holds less than a second of {placement} samples; check its times or record it again"
+        return nominal_left(up)
+    turned, forced = turning_axis(track, windows), force_axis(track, up, windows)
+    if turned is None or forced is None:
+        return left
+    if (apart_deg := axes_apart_deg(turned, forced)) > params.axis_apart_max_deg:
+        reasons.append(
+            f"{placement}: the bending axis by the gyroscope lies {apart_deg:.0f} deg off the one by the accelerometer; "
+            "repeat the bends straight forward, without turning round in them"
         )
-    sway_deg, rate_dps = _sway_deg(force), _turning_dps(track.rate[inside])
-    if sway_deg > _MOVED_TWICE * config.calibration.pose_sd_max_deg:
-        raise InputError(
-            f"the wearer moved in the pose `{name}` ({placement} swayed {sway_deg:.1f} deg); stand still and record it again"
-        )
-    if rate_dps > config.calibration.still_rate_max_dps:
-        raise InputError(
-            f"the wearer moved in the pose `{name}` ({placement} turned at {rate_dps:.0f} deg/s); "
-            "stand still and record it again"
-        )
-    return np.asarray(force)
+    return left
 
 
-def _sway_deg(force: Float) -> float:
-    """Largest SD of the three axes of a still pose's force, as an angle: what a tilt of so much would do."""
-    mean = force.mean(axis=0)
-    return float(np.degrees(np.std(force - mean, axis=0).max() / np.sqrt((mean**2).sum())))
-
-
-def _turning_dps(rate: Float) -> float:
-    """Median size of the angular rate around its mean: a gyroscope bias that is not known yet does not count."""
-    off = rate - rate.mean(axis=0)
-    return float(np.degrees(np.median(np.sqrt((off**2).sum(axis=1)))))
-
-
-def _check_order(placement: Placement, held: Mapping[str, float], reasons: list[str]) -> None:
-    """Usual sitting lies between tall and slumped at the sacrum, whose inclination falls on the way; NaN is not judged."""
-    if placement is not Placement.SACRUM:
-        return
-    if held["sit_usual"] >= held["sit_tall"]:
-        reasons.append(f"{placement}: `sit_usual` was as tall as `sit_tall` or taller; repeat the seated poses")
-    elif held["sit_usual"] < held["slump"]:
-        reasons.append(f"{placement}: `sit_usual` was deeper than `slump`; slump fully and repeat the seated poses")
-
-
-def _bend_axis(track: _Track, up: Float, windows: Sequence[tuple[float, float]], least_deg: float) -> Float | None:
-    """Body left in sensor axes from the plane in which the up vector moves while bending; None where nobody bent."""
-    inside = track.rows(windows)
-    moved = track.up[inside]
-    lean_deg = np.degrees(np.arccos(np.clip(moved @ up, -1.0, 1.0)))
-    if not len(moved) or lean_deg.max() < least_deg:
-        return None
-    _, vectors = np.linalg.eigh(moved.T @ moved)
-    left = vectors[:, 0] - (vectors[:, 0] @ up) * up
-    left /= np.linalg.norm(left)
-    bent = moved[lean_deg >= 0.7 * lean_deg.max()].mean(axis=0)
-    return np.asarray(left if left @ np.cross(bent, up) > 0 else -left)
-
-
-def _nominal_left(up: Float) -> Float:
-    """Left as the nominal axes (x forward, y left, z up) have it, made orthogonal to up."""
-    nominal = np.array([0.0, 1.0, 0.0])
-    left = nominal - (nominal @ up) * up
-    if np.linalg.norm(left) < 0.2:  # worn on its side: y points up or down, so x decides
-        left = np.cross(up, np.array([1.0, 0.0, 0.0]))
-    return np.asarray(left / np.linalg.norm(left))
-
-
-def _frame(up: Float, left: Float) -> Float:
-    return np.stack([np.cross(left, up), left, up])
-
-
-def _angle_deg(a: Float, b: Float) -> float:
-    cosine = (a @ b) / (np.linalg.norm(a) * np.linalg.norm(b))
-    return float(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))))
-
-
-def _mean_inclination(vectors: Float, body: Float) -> float:
-    """Inclination of the mean vector, deg. Of a held pose's force it is exact, and free of the filter's start-up bias."""
-    x, _, z = body @ vectors.mean(axis=0)
-    return float(np.degrees(np.arctan2(-x, z)))
+def _seated_deg(sensor: SensorCalibration) -> dict[str, float]:
+    return {name: getattr(sensor, f"{name}_deg") for name in SEATED}
 
 
 def _range(
-    tracks: Mapping[Placement, _Track],
+    tracks: Mapping[Placement, Track],
     sensors: Mapping[Placement, SensorCalibration],
     poses: Poses,
-    config: Config,
+    params: CalibrationConfig,
     reasons: list[str],
 ) -> float | None:
     """Largest lumbar flexion, deg: the median over the `bend_max` windows of each one's 97th percentile; None if not believed.
@@ -261,47 +184,7 @@ def _range(
     if not peaks:
         return None
     rom = float(np.median(peaks))
-    if rom < config.calibration.rom_min_deg:
+    if rom < params.rom_min_deg:
         reasons.append(f"`bend_max` showed only {rom:.0f} deg of lumbar flexion, too little to be the whole range")
         return None
     return rom
-
-
-def _gait(track: _Track, windows: Sequence[tuple[float, float]]) -> float:
-    levels = []
-    for window in windows:
-        force = track.acc[track.rows([window])]
-        if len(force) >= 1.5 * track.rate_hz:
-            size = np.sqrt((force**2).sum(axis=1))
-            levels.append(walking_bounce_mps2(size, track.rate_hz))
-    return float(np.median(levels)) if levels else np.nan
-
-
-def _self_sensor(track: _Track, placement: Placement, config: Config) -> SensorCalibration:
-    """Upright = mean force over the walking seconds, or over the stillest half of the seconds that are near nominal upright."""
-    whole = int(track.rate_hz)
-    seconds = len(track.acc) // whole
-    if seconds < 2:
-        raise InputError(
-            f"{placement}: under 2 s of samples are too few to find upright; record longer or give --poses"
-        )
-    force = track.acc[: seconds * whole].reshape(seconds, whole, 3)
-    mean = force.mean(axis=1)
-    spread = force.std(axis=1).max(axis=1)
-    size = np.linalg.norm(force, axis=2)
-    gait = size.std(axis=1)
-    upright = mean[:, 2] > np.cos(np.radians(_UPRIGHT_DEG)) * np.linalg.norm(mean, axis=1)
-    if not upright.any():
-        raise InputError(
-            f"{placement}: no upright moment was found with its nominal axes (z up); give --poses so that the mounting can be found"
-        )
-    walking = upright & (gait > config.context.gait_cut * config.context.gait_default_mps2) & (gait < _RUNNING_MPS2)
-    if walking.sum() < _WALKING_MIN_S:
-        quiet = spread <= np.median(spread[upright])
-        walking = upright & quiet
-    up = mean[walking].mean(axis=0)
-    size_mps2 = float(np.linalg.norm(up))
-    up = up / size_mps2
-    return SensorCalibration(
-        _frame(up, _nominal_left(up)), gravity_mps2=size_mps2 if abs(size_mps2 - G_MPS2) < 1.0 else G_MPS2
-    )

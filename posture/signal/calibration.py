@@ -1,12 +1,13 @@
 """A calibration: the body in each sensor's axes, neutral, the person's range; what it can judge, its grade, its file.
 
-It is made by `posture.signal.calibrate`.
+It is made by `posture.signal.calibrate` from poses, by `redon` from an earlier one, by `self_calibrate` without poses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,12 @@ from posture.types import Basis, Float, InputError, JsonValue, Placement
 FORMAT = 1
 Poses = Mapping[str, Sequence[tuple[float, float]]]
 SLIPPED = "the sensor may have slipped"
-NO_POSES = "no calibration poses: upright was taken from walking or standing and the sensor's nominal axes"
+MISFIT = "repeat the full calibration"
+NO_POSES = "no calibration poses: upright was taken from walking and standing, forward from leans"
+NO_WALKING = "too little walking was found"
+QUICK = "quick calibration"
+_OF_ALL = (NO_POSES, QUICK)
+"""How reasons begin that hold for every sensor and both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +32,9 @@ class SensorCalibration:
 
     body_from_sensor : (3, 3) rotation, rows are body x (forward), y (left), z (up) in sensor axes.
     gravity_mps2 : magnitude of the force while standing still. Inclinations deg; NaN where the pose was not recorded.
-    gait_mps2 : bounce of the calibration walk (`posture.signal.gait`); NaN without one.
+    recline_deg : leaning back in the chair, where that is behind the slump. gait_mps2 : bounce of the calibration walk
+    (`posture.signal.gait`); NaN without one.
+    gyro_bias_radps : what the gyroscope showed at rest (`posture.signal.startbias`), sensor axes; None where that was not measured.
     """
 
     body_from_sensor: Float
@@ -36,16 +44,20 @@ class SensorCalibration:
     slump_deg: float = np.nan
     walk_deg: float = np.nan
     gait_mps2: float = np.nan
+    recline_deg: float = np.nan
+    gyro_bias_radps: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """What turns signals into this person's angles.
 
-    source : "poses" or "self". rom_deg : largest lumbar flexion; rom_measured False means the population value.
+    source : "poses", "quick" (a stand and a walk on a full one) or "self".
+    rom_deg : largest lumbar flexion; rom_measured False means the population value.
     *_flexion_deg : lumbar flexion of the seated poses (two sensors), NaN otherwise.
     judges_sitting : whether flexed sitting can be judged in this wear. grade : "good", "fair" or "poor", with plain reasons.
-    poses : the windows that it was made from, kept for replay.
+    poses : the windows that it was made from, kept for replay. made_utc : when, None where the clock was not known.
+    base_utc : when the full calibration under a quick one was made; None otherwise or unknown.
     """
 
     source: str
@@ -59,11 +71,18 @@ class Calibration:
     sit_usual_flexion_deg: float = np.nan
     slump_flexion_deg: float = np.nan
     poses: Poses = field(default_factory=dict)
+    made_utc: datetime | None = None
+    base_utc: datetime | None = None
 
     @property
     def basis(self) -> Basis:
         """One or two sensors."""
         return Basis.TWO if len(self.sensors) == 2 else Basis.ONE
+
+    def start_bias(self, placement: Placement) -> Float | None:
+        """(3,) gyroscope bias of that sensor, rad/s, where it was measured."""
+        bias = self.sensors[placement].gyro_bias_radps
+        return None if bias is None else np.array(bias)
 
     def for_sensors(self, placements: Sequence[Placement], config: Config | None = None) -> Calibration:
         """The same calibration for fewer sensors; what only the others or both could say is dropped, range included.
@@ -84,8 +103,9 @@ class Calibration:
         if len(placements) == len(self.sensors):
             return self
         kept = {p: self.sensors[p] for p in placements}
-        mine = [r for r in self.reasons if r == NO_POSES or r.startswith(tuple(f"{p}:" for p in kept))]
-        return graded(kept, None, mine, source=self.source, poses=self.poses, config=config or Config())
+        mine = [r for r in self.reasons if r.startswith((*_OF_ALL, *(f"{p}:" for p in kept)))]
+        fewer = graded(kept, None, mine, source=self.source, poses=self.poses, config=config or Config())
+        return replace(fewer, made_utc=self.made_utc, base_utc=self.base_utc)
 
     def judges(self) -> str:
         """One sentence: what this wear can and cannot judge."""
@@ -95,7 +115,10 @@ class Calibration:
                 return "Two sensors: sitting in flexion, bends and floor transitions are measured and judged."
             return "Two sensors, not calibrated: bends and floor transitions are judged roughly, sitting in flexion is not."
         where = "at the sacrum" if Placement.SACRUM in self.sensors else "at the upper lumbar spine"
-        rest = "bends and floor transitions are counted and timed; how the lower back was held in them is unknown."
+        rest = (
+            "bends are counted and timed, how the lower back was held in them is unknown; floor transitions are judged by "
+            "their path alone."
+        )
         if sitting:
             return f"One sensor {where}: {sitting} is judged; {rest}"
         return f"One sensor {where}: sitting in flexion is not judged and its alert is off; {rest}"
@@ -124,7 +147,7 @@ def graded(
             )
     else:
         judges = _slump_judges(*next(iter(sensors.items())), params, reasons)
-    severe = source == "self" or any(r.endswith(SLIPPED) for r in reasons)
+    severe = source == "self" or any(r.endswith((SLIPPED, MISFIT)) for r in reasons)
     grade = "poor" if severe else "fair" if reasons else "good"
     return Calibration(
         source=source,
@@ -133,7 +156,7 @@ def graded(
         rom_measured=rom is not None,
         judges_sitting=judges,
         grade=grade,
-        reasons=tuple(reasons),
+        reasons=tuple(dict.fromkeys(reasons)),
         sit_tall_flexion_deg=_flexion(sensors, "sit_tall_deg"),
         sit_usual_flexion_deg=_flexion(sensors, "sit_usual_deg"),
         slump_flexion_deg=_flexion(sensors, "slump_deg"),
@@ -178,11 +201,14 @@ def to_json(calibration: Calibration) -> dict[str, JsonValue]:
         sensors[str(placement)] = {
             "body_from_sensor": s.body_from_sensor.tolist(),
             "gravity_mps2": s.gravity_mps2,
-            **{name: _or_null(getattr(s, name)) for name in _SENSOR_NUMBERS},
+            **{name: _or_null(getattr(s, name)) for name in (*_SENSOR_NUMBERS, *_NEWER_NUMBERS)},
+            "gyro_bias_radps": None if s.gyro_bias_radps is None else list(s.gyro_bias_radps),
         }
     return {
         "format": FORMAT,
         "source": calibration.source,
+        "made_utc": calibration.made_utc.isoformat() if calibration.made_utc else None,
+        "base_utc": calibration.base_utc.isoformat() if calibration.base_utc else None,
         "grade": calibration.grade,
         "reasons": list(calibration.reasons),
         "flexed_sitting": calibration.judges_sitting,
@@ -200,6 +226,8 @@ def _check_rotation(placement: Placement, matrix: Float) -> None:
 
 
 _SENSOR_NUMBERS = ("sit_tall_deg", "sit_usual_deg", "slump_deg", "walk_deg", "gait_mps2")
+_NEWER_NUMBERS = ("recline_deg",)
+"""Files from before these numbers were known lack them, as they lack `made_utc` and `base_utc`; they still load."""
 _FLEXIONS = ("sit_tall_flexion_deg", "sit_usual_flexion_deg", "slump_flexion_deg")
 
 
@@ -209,6 +237,25 @@ def _or_null(value: float) -> float | None:
 
 def _or_nan(value: float | None) -> float:
     return np.nan if value is None else float(value)
+
+
+def _bias(values: Sequence[float] | None) -> tuple[float, float, float] | None:
+    if values is None:
+        return None
+    x, y, z = (float(v) for v in values)
+    if not np.isfinite([x, y, z]).all():
+        raise ValueError("a gyro_bias_radps is not finite")
+    return x, y, z
+
+
+def _or_none(text: str | None) -> datetime | None:
+    """A time with its zone; ValueError for one without, which no other can be compared with."""
+    if text is None:
+        return None
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return time
 
 
 def from_json(tree: Mapping[str, Any], *, source: str) -> Calibration:
@@ -223,6 +270,8 @@ def from_json(tree: Mapping[str, Any], *, source: str) -> Calibration:
                 body_from_sensor=np.array(s["body_from_sensor"], dtype=np.float64).reshape(3, 3),
                 gravity_mps2=float(s["gravity_mps2"]),
                 **{k: _or_nan(s[k]) for k in _SENSOR_NUMBERS},
+                **{k: _or_nan(s.get(k)) for k in _NEWER_NUMBERS},
+                gyro_bias_radps=_bias(s.get("gyro_bias_radps")),  # absent in the first files of this format
             )
             for name, s in tree["sensors"].items()
         }
@@ -240,6 +289,8 @@ def from_json(tree: Mapping[str, Any], *, source: str) -> Calibration:
             reasons=tuple(str(r) for r in tree["reasons"]),
             **{k: _or_nan(tree[k]) for k in _FLEXIONS},
             poses={k: [(float(a), float(b)) for a, b in v] for k, v in tree["poses"].items()},
+            made_utc=_or_none(tree.get("made_utc")),
+            base_utc=_or_none(tree.get("base_utc")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(

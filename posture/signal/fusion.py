@@ -31,9 +31,11 @@ class OrientationFilter(Protocol):
 class VqfFilter:
     """VQF, six axes, with its bias limit raised (see `FusionConfig.bias_clip_dps`)."""
 
-    def __init__(self, rate_hz: float, params: FusionConfig) -> None:
+    def __init__(self, rate_hz: float, params: FusionConfig, *, bias_radps: Float | None = None) -> None:
         self._rate_hz, self._params = rate_hz, params
         self._vqf = _new_vqf(rate_hz, params)
+        if bias_radps is not None:
+            self._vqf.setBiasEstimate(np.array(bias_radps), np.radians(params.start_bias_sigma_dps))
 
     def update(self, acc_mps2: Float, gyr_radps: Float | None) -> tuple[Float, Float]:
         """See `OrientationFilter`; raises PostureError without a gyroscope."""
@@ -41,12 +43,7 @@ class VqfFilter:
             raise PostureError("VQF needs a gyroscope; use filter = 'tilt' for an accelerometer alone")
         acc, gyr = np.ascontiguousarray(acc_mps2), np.ascontiguousarray(gyr_radps)
         out = self._vqf.updateBatch(gyr, acc)
-        w, x, y, z = np.ascontiguousarray(out["quat6D"].T)
-        up = np.empty_like(acc)  # third row of the rotation matrix sensor -> earth
-        up[:, 0] = 2 * (x * z - w * y)
-        up[:, 1] = 2 * (y * z + w * x)
-        up[:, 2] = 1 - 2 * (x * x + y * y)
-        return up, gyr - out["bias"]
+        return up_of(out["quat6D"]), gyr - out["bias"]
 
     def restart(self) -> None:
         """See `OrientationFilter`."""
@@ -61,6 +58,16 @@ class VqfFilter:
         self._rate_hz, self._params = saved["rate_hz"], saved["params"]
         self._vqf = _new_vqf(self._rate_hz, self._params)
         self._vqf.state = saved["vqf"]
+
+
+def up_of(quat: Float) -> Float:
+    """Quaternions w, x, y, z (n, 4), sensor to earth with z up -> up in the sensor frame (n, 3): the matrix' third row."""
+    w, x, y, z = np.ascontiguousarray(quat.T)
+    up = np.empty((len(quat), 3))
+    up[:, 0] = 2 * (x * z - w * y)
+    up[:, 1] = 2 * (y * z + w * x)
+    up[:, 2] = 1 - 2 * (x * x + y * y)
+    return up
 
 
 def _new_vqf(rate_hz: float, params: FusionConfig) -> Any:
@@ -122,18 +129,20 @@ def filter_name(params: FusionConfig, *, has_gyro: bool) -> str:
     return params.filter
 
 
-def make_filter(rate_hz: float, params: FusionConfig, *, has_gyro: bool) -> OrientationFilter:
-    """The filter of `filter_name`."""
+def make_filter(
+    rate_hz: float, params: FusionConfig, *, has_gyro: bool, bias_radps: Float | None = None
+) -> OrientationFilter:
+    """The filter of `filter_name`. bias_radps : (3,) first estimate of the gyroscope's bias, known to `start_bias_sigma_dps`."""
     name = filter_name(params, has_gyro=has_gyro)
     if name == "tilt":
         return TiltFilter(rate_hz, params)
     if name == "builtin":
-        return BuiltinFilter(rate_hz, params)
+        return BuiltinFilter(rate_hz, params, bias_radps=bias_radps)
     if name.startswith("ahrs-"):
         from posture.signal.ahrs_filters import AhrsFilter  # imports ahrs, which only these need
 
-        return AhrsFilter(name.removeprefix("ahrs-"), rate_hz, params)
-    return VqfFilter(rate_hz, params)
+        return AhrsFilter(name.removeprefix("ahrs-"), rate_hz, params, bias_radps=bias_radps)
+    return VqfFilter(rate_hz, params, bias_radps=bias_radps)
 
 
 @dataclass(slots=True)
@@ -145,7 +154,10 @@ class FusionState:
 
 
 class Fusion:
-    """Runs of one sensor -> oriented runs. NaN never reaches the filter: the time base lets only finite rows through."""
+    """Runs of one sensor -> oriented runs. NaN never reaches the filter: the time base lets only finite rows through.
+
+    bias_radps : as in `make_filter`. state : of an earlier one, or with a filter of the caller's own.
+    """
 
     def __init__(
         self,
@@ -154,10 +166,11 @@ class Fusion:
         gaps: TimebaseConfig,
         *,
         has_gyro: bool,
+        bias_radps: Float | None = None,
         state: FusionState | None = None,
     ) -> None:
         self.distrust_n = round(gaps.distrust_after_restart_s * rate_hz)
-        self.state = state or FusionState(make_filter(rate_hz, params, has_gyro=has_gyro))
+        self.state = state or FusionState(make_filter(rate_hz, params, has_gyro=has_gyro, bias_radps=bias_radps))
 
     def push(self, runs: tuple[Run, ...]) -> tuple[OrientedRun, ...]:
         """One oriented run per run."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from posture.types import Float
+from posture.types import GRID_HZ, Float
 
 PARTS = 10
 """Means per second."""
@@ -28,6 +28,10 @@ def walking_bounce_mps2(force_mps2: Float, rate_hz: float) -> float:
     seconds = int(len(force_mps2) / rate_hz)
     if seconds < 1:
         return float("nan")
+    if rate_hz < PARTS:  # a tenth of a second without a sample: as the grid has it, a line between its neighbours
+        at = np.arange(seconds * GRID_HZ) * rate_hz / GRID_HZ
+        force = np.interp(at, np.arange(len(force_mps2)), force_mps2)
+        return float(np.median(bounce_mps2(force.reshape(seconds, GRID_HZ))))
     edges = np.rint(np.arange(seconds * PARTS) * rate_hz / PARTS).astype(np.int64)
     counts = np.diff(np.append(edges, round(seconds * rate_hz)))
     sums = np.add.reduceat(force_mps2[: round(seconds * rate_hz)], edges)

@@ -15,8 +15,9 @@ from posture.config import JoinConfig
 from posture.signal.timebase import CHANNELS, TickRun
 from posture.types import GRID_HZ, Bool, Float, Int, Placement
 
-CHUNK_TICKS = 15_000
-"""Most ticks handed on at once (5 min): bounds memory over a long gap."""
+CHUNK_TICKS = 60 * GRID_HZ
+"""Ticks handed on at once end at multiples of this (1 min): bounds memory over a long gap, and gives what follows absolute
+moments at which something may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Join:
         self.state = state or JoinState({p: Waiting() for p in placements})
 
     def push(self, runs: Mapping[Placement, list[TickRun]], arrived_until_s: float) -> Iterator[JoinedBlock]:
-        """Blocks of at most `CHUNK_TICKS` ticks that are closed by what arrived up to `arrived_until_s`."""
+        """Blocks within one `CHUNK_TICKS` that are closed by what arrived up to `arrived_until_s`."""
         self._take(runs)
         yield from self._closed(arrived_until_s)
 
@@ -66,7 +67,7 @@ class Join:
         yield from self._closed(np.inf)
         state = self.state
         while end_tick is not None and state.next_tick is not None and state.next_tick < end_tick:
-            ticks = np.arange(state.next_tick, min(end_tick, state.next_tick + CHUNK_TICKS))
+            ticks = np.arange(state.next_tick, min(end_tick, _chunk_end(state.next_tick)))
             state.next_tick = int(ticks[-1]) + 1
             yield self._block(ticks, [np.zeros(len(ticks), dtype=np.bool_)] * len(state.waiting))
 
@@ -98,7 +99,7 @@ class Join:
             state.next_tick = first // GRID_HZ * GRID_HZ
         newest = max(int(s.tick[-1]) for s in sensors if len(s.tick))
         while state.next_tick <= newest:
-            ticks = np.arange(state.next_tick, min(newest, state.next_tick + CHUNK_TICKS - 1) + 1)
+            ticks = np.arange(state.next_tick, min(newest + 1, _chunk_end(state.next_tick)))
             passed = [_passed(s, ticks) for s in sensors]
             first_s, last_s = np.minimum.reduce(passed), np.maximum.reduce(passed)
             closes = np.minimum(last_s, first_s + self.params.late_max_s)
@@ -131,6 +132,10 @@ class Join:
             held.tick, held.channels = held.tick[b:].copy(), held.channels[b:].copy()
             held.trusted, held.arrived_s = held.trusted[b:].copy(), held.arrived_s[b:].copy()
         return JoinedBlock(int(ticks[0]), channels, trusted)
+
+
+def _chunk_end(tick: int) -> int:
+    return (tick // CHUNK_TICKS + 1) * CHUNK_TICKS
 
 
 def _passed(held: Waiting, ticks: Int) -> Float:

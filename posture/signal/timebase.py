@@ -48,8 +48,7 @@ class Timebase:
 
     A sample belongs to the nearest index of the nominal rate; a second sample for an index, or one from the past, is dropped
     and counted. Rows with a NaN are no samples, nor are those of a part that is stuck on one reading. A gap is missing samples
-    / nominal rate: up to `interpolate_max_s` filled linearly; up to `restart_min_s` the orientation is held (rate 0, force
-    linear); longer ones start a new run.
+    / nominal rate: under `restart_min_s` filled linearly, marked as not measured; longer ones start a new run.
     """
 
     def __init__(self, rate_hz: float, params: TimebaseConfig, state: TimebaseState | None = None) -> None:
@@ -132,7 +131,7 @@ class Timebase:
         rows = np.where(restart, 1, step)
         ends = np.cumsum(rows)
         if len(index) < ends[-1]:
-            values, measured = self._filled(values, last, step, rows, ends)
+            values, measured = _filled(values, last, rows, ends)
             arrived_s = np.repeat(arrived_s, rows)
         heads = np.flatnonzero(restart)
         cuts = sorted({0, *(int(ends[k] - rows[k]) for k in heads)})
@@ -152,19 +151,18 @@ class Timebase:
             )
         return tuple(runs)
 
-    def _filled(self, values: Float, last: Float, step: Int, rows: Int, ends: Int) -> tuple[Float, Bool]:
-        """Values with the missing rows put in before the sample that ends each gap."""
-        out = np.repeat(values, rows, axis=0)
-        measured = np.zeros(len(out), dtype=np.bool_)
-        measured[ends - 1] = True
-        filled = np.flatnonzero(~measured)
-        owner = np.searchsorted(ends, filled, side="right")
-        before = np.where((owner == 0)[:, None], last, values[owner - 1])
-        share = (filled - (ends - rows)[owner] + 1) / rows[owner]
-        out[filled] = before + (values[owner] - before) * share[:, None]
-        held = step[owner] - 1 > self.params.interpolate_max_s * self.rate_hz + 0.5
-        out[filled[held], 3:] = 0.0  # hold the orientation: no rotation; the force goes on linearly
-        return out, measured
+
+def _filled(values: Float, last: Float, rows: Int, ends: Int) -> tuple[Float, Bool]:
+    """Values with the missing rows put in before the sample that ends each gap."""
+    out = np.repeat(values, rows, axis=0)
+    measured = np.zeros(len(out), dtype=np.bool_)
+    measured[ends - 1] = True
+    filled = np.flatnonzero(~measured)
+    owner = np.searchsorted(ends, filled, side="right")
+    before = np.where((owner == 0)[:, None], last, values[owner - 1])
+    share = (filled - (ends - rows)[owner] + 1) / rows[owner]
+    out[filled] = before + (values[owner] - before) * share[:, None]
+    return out, measured
 
 
 def _row_sum(values: Float) -> Float:

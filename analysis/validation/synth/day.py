@@ -100,18 +100,24 @@ def day(who: Person, hours: float, *, rate_hz: float = 50.0) -> Script:
     script = Script(who, rate_hz=rate_hz)
     rng, end_s = np.random.default_rng([who.seed, 6]), 3600.0 * hours
     script.calibrate().stand(10)
+    live(script, rng, end_s, hours=hours)
+    return script.stand(max(10.0, end_s - script.now_s))
+
+
+def live(script: Script, rng: np.random.Generator, until_s: float, *, hours: float) -> Script:
+    """Rounds of everyday movements from standing to standing, until there is no room for one more; hours : of the whole day."""
     desk_min = float(np.clip(10.0 * hours, 1.0, 40.0))
     turn = 0
-    while script.now_s < end_s - 90.0:
+    while script.now_s < until_s - 90.0:
         script.walk(float(rng.uniform(25, 60))).stand(float(rng.uniform(10, 25)))
         _leans(script, rng)
-        if turn % 3 == 0 and end_s - script.now_s > 150.0:
+        if turn % 3 == 0 and until_s - script.now_s > 150.0:
             paths = rng.choice(["half_kneel", "straight_rounded", "log_roll"], 2)
             script.floor_down(paths[0]).lie(float(rng.uniform(0.5, 1.5))).floor_up(paths[1]).stand(12)
-        if turn % 3 == 1 and end_s - script.now_s > 150.0:
+        if turn % 3 == 1 and until_s - script.now_s > 150.0:
             exercise = str(rng.choice(["squat", "hip_hinge", "reverse_lunge"]))
             script.set_of(exercise, 6, breaks_at=int(rng.integers(4, 7)) if rng.random() < 0.5 else None).stand(10)
-        left_min = (end_s - script.now_s) / 60.0 - 0.5
+        left_min = (until_s - script.now_s) / 60.0 - 0.5
         if left_min > 0.8:
             minutes = min(left_min, desk_min * float(rng.uniform(0.7, 1.3)))
             styles = ["tall", "usual", "usual", "slump", "slump", "recline", "still_reader"]
@@ -120,7 +126,7 @@ def day(who: Person, hours: float, *, rate_hz: float = 50.0) -> Script:
             script.sit_down("plunge" if plunge else "normal", style if style != "recline" else "usual")
             script.sit(minutes, style).stand_up("rounded" if rng.random() < 0.3 else "neutral").stand(8)
         turn += 1
-    return script.stand(max(10.0, end_s - script.now_s))
+    return script
 
 
 def _leans(script: Script, rng: np.random.Generator) -> None:

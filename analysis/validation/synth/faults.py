@@ -90,7 +90,7 @@ def frozen(day: Day, share: float, _: np.random.Generator) -> Day:
     """The upper lumbar sensor repeats its last sample, from this share of the day on."""
 
     def change(s: Signals) -> Signals:
-        k = int(np.searchsorted(s.time_s, share * s.time_s[-1]))
+        k = min(int(np.searchsorted(s.time_s, share * s.time_s[-1])), len(s.time_s) - 1)
         acc, gyr = s.acc_mps2.copy(), s.gyr_radps.copy()
         acc[k:], gyr[k:] = acc[k], gyr[k]
         return replace(s, acc_mps2=acc, gyr_radps=gyr)

@@ -10,9 +10,10 @@ import numpy as np
 from analysis.validation.synth.person import Person
 from posture.types import Float, InputError
 
-CHANNELS = ("heading", "tip", "pitch", "spin", "flexion", "height", "level", "sway")
+CHANNELS = ("heading", "tip", "pitch", "spin", "flexion", "height", "level", "sway", "breath")
 """Pelvis in the world = turn about z by heading, x by tip, y by pitch, z by spin (deg); then flexion about the pelvis' y gives the
-upper lumbar segment. height of the hips over the ground (m), level of the ground (m), sway 0-1 (how restless the balance is)."""
+upper lumbar segment. height of the hips over the ground (m), level of the ground (m), sway and breath 0-1 (how restless the
+balance is, how much of breathing shows)."""
 CONTEXTS = ("standing", "walking", "sitting", "lying", "floor", "other", "non_wear")
 RATES_HZ = (20.0, 200.0)
 Window = tuple[float, float]
@@ -31,13 +32,22 @@ def hump(u: Float) -> Float:
 
 @dataclass(frozen=True, slots=True)
 class Off:
-    """Sensors off the body, s: taken from `from_s`, they lie or ride from `away_s`, come back from `back_s`, worn at `to_s`."""
+    """Sensors off the body, s: taken from `from_s`, they lie or ride from `away_s`, come back from `back_s`, worn at `to_s`.
+
+    spells : (from_s, place) in order, the first at `away_s`; places are those of `ride.PLACES`. seed : of the ride.
+    """
 
     from_s: float
     away_s: float
-    back_s: float
-    to_s: float
-    where: str
+    back_s: float = -1.0
+    to_s: float = -1.0
+    spells: tuple[tuple[float, str], ...] = ()
+    seed: int = 0
+
+    @property
+    def where(self) -> str:
+        """The places, in order."""
+        return "+".join(place for _, place in self.spells) or "table"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class Motion:
         self.rng = np.random.default_rng([who.seed, 2])
         self.stance = "standing"
         self.n = 0
-        self.at = dict.fromkeys(CHANNELS, 0.0) | {"height": who.stand_m, "sway": 1.0}
+        self.at = dict.fromkeys(CHANNELS, 0.0) | {"height": who.stand_m, "sway": 1.0, "breath": 1.0}
         self.rows: list[Float] = []
         self.speeds: list[Float] = []
         self.labels: list[tuple[int, str]] = []

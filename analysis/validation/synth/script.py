@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Self
 
+import numpy as np
+
 from analysis.validation.synth.motion import Off, Slip
+from analysis.validation.synth.ride import PLACES
 from analysis.validation.synth.upright import NEUTRAL_TO, ROUNDED_FROM, Upright, _one_of
 from posture.types import InputError, Placement
 
@@ -14,6 +18,9 @@ MARGIN_S = 1.0
 """s left off both ends of a held calibration pose, as docs/calibration.md asks for."""
 TILTED_FROM_DEG = 3.0
 """deg of pelvic tilt from which a brace is labelled tilted (domain notes, 4: 3-5 deg)."""
+
+ASLEEP = 0.6
+"""Share of the breathing that a sensor on a mattress shows; ours."""
 
 
 class Script(Upright):
@@ -193,6 +200,21 @@ class Script(Upright):
             self.move(self.timed(1.8), "lying", spin=spin).event("roll", from_s).hold(seconds, "lying")
         return self
 
+    def sleep(self, minutes: float) -> Self:
+        """Asleep on the back or a side: only breathing, damped by the mattress, and a turn over now and then. Event `sleep`."""
+        self.need("lying", "sleep()")
+        from_s, end_s = self.now_s, self.now_s + 60.0 * minutes
+        self.move(2.0, "lying", sway=0.0, breath=ASLEEP)
+        side = False
+        while (left_s := end_s - self.now_s) > 1.0:
+            still_s = float(np.clip(self.rng.normal(1200.0, 400.0), 300.0, 2400.0))
+            self.hold(min(still_s, left_s), "lying")
+            if end_s - self.now_s > 60.0:
+                side, rolled_s = not side, self.now_s
+                self.move(self.timed(2.5), "lying", spin=-90.0 if side else 0.0).event("roll", rolled_s)
+        self.event("sleep", from_s)
+        return self.move(2.0, "lying", spin=0.0, sway=0.15, breath=1.0)
+
     def towel(self, minutes: float = 3.0) -> Self:
         """On the back on a rolled towel: still, the lower back 6 deg hollow."""
         self.need("lying", "towel()")
@@ -229,28 +251,31 @@ class Script(Upright):
     def take_off(self) -> Self:
         """Both sensors come off, by hand, in 2 s."""
         self.need("standing", "take_off()")
-        self.offs.append(Off(self.now_s, self.now_s + 2.0, -1.0, -1.0, "table"))
+        self.offs.append(Off(self.now_s, self.now_s + 2.0, seed=int(self.rng.integers(1 << 31))))
         self.stance = "off"
         return self.hold(2.0, "non_wear")
 
     def table(self, minutes: float, where: str = "table") -> Self:
-        """The sensors lie "table" (still), or ride in a "bag" (carried) or on a "car" seat (vibration)."""
+        """The sensors lie "table" (still), in a bag, "bag" (carried) or "bag_standing", or on a "car" seat; in turn."""
         self.need("off", "table()")
-        _one_of(where, ("table", "bag", "car"), "where")
+        _one_of(where, PLACES, "where")
         last = self.offs[-1]
-        self.offs[-1] = Off(last.from_s, last.away_s, -1.0, -1.0, where)
+        self.offs[-1] = replace(last, spells=(*last.spells, (self.now_s, where)))
         return self.hold(60.0 * minutes, "non_wear")
 
-    def put_on(self) -> Self:
-        """Both sensors go on again, each turned and shifted anew. Events `non_wear` and `sensor_moved`."""
+    def put_on(self, settle_s: float = 1.0) -> Self:
+        """Both sensors go on again in 2 s, each turned and shifted anew. Events `non_wear` and `sensor_moved`.
+
+        settle_s : how long the wearer then stands; 0 for one who is on the way already.
+        """
         self.need("off", "put_on()")
         last = self.offs[-1]
-        self.offs[-1] = Off(last.from_s, last.away_s, self.now_s, self.now_s + 2.0, last.where)
+        self.offs[-1] = replace(last, back_s=self.now_s, to_s=self.now_s + 2.0)
         self.hold(2.0, "non_wear")
         self.event("non_wear", last.from_s, where=last.where)
         self.event("sensor_moved", self.now_s - 2.0, cause="re-don")
         self.stance = "standing"
-        return self.hold(1.0, "standing")
+        return self.hold(settle_s, "standing") if settle_s else self
 
 
 def _cls(path: str) -> str:

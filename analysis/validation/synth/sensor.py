@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.validation.synth import quat
 from analysis.validation.synth.motion import Off, smooth
+from analysis.validation.synth.ride import ride
 from analysis.validation.synth.track import Track
 from posture.types import G_MPS2, Float, ImuBlock, Placement
 
@@ -21,6 +22,9 @@ _AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 NO_TURN: Float = np.array([1.0, 0.0, 0.0, 0.0])
 SPREAD_DEG, SHIFT_M = 12.0, 0.015
 """SD of the angle between sensor and body axes at each wear, and of the shift on the skin; ours."""
+
+_MOVED_S = 2.0
+"""s in which sensors off the body are put from one place to another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def sensor_pose(
 
 
 def _take_off(q: Float, p: Float, off: Off, track: Track, rng: np.random.Generator) -> None:
-    """Write into q and p where the sensor is while it is off the body."""
+    """Write into q and p where the sensor is while it is off the body. p goes on from where a ride ended."""
     rate, n = track.rate_hz, len(track)
     a, away = round(off.from_s * rate), round(off.away_s * rate)
     back, b = (round(off.back_s * rate), round(off.to_s * rate)) if off.to_s > 0 else (n, n)
@@ -135,35 +139,46 @@ def _take_off(q: Float, p: Float, off: Off, track: Track, rng: np.random.Generat
     share = smooth(t / (off.away_s - off.from_s))
     if off.to_s > 0:
         share *= smooth((off.to_s - track.time_s[a:b]) / (off.to_s - off.back_s))
-    # On its back, give or take: the sensors' faces are flat.
-    lies = quat.times(
-        quat.about("z", rng.uniform(-180, 180, 1))[0],
-        quat.times(quat.about("y", rng.normal(-90.0, 4.0, 1))[0], quat.about("x", rng.normal(0.0, 4.0, 1))[0]),
-    )
-    there = np.tile(lies, (b - a, 1))
-    place = p[a] + np.array([0.4, 0.1, -0.15]) + np.zeros((b - a, 3))
-    if off.where == "bag":
-        swing = np.stack(
-            [6 * np.sin(2 * np.pi * 0.9 * t + k) + 3 * np.sin(2 * np.pi * 0.13 * t) for k in range(3)], axis=1
-        )
-        there = quat.times(quat.from_vector(np.radians(swing)), there)
-        place[:, 2] += 0.02 * np.sin(2 * np.pi * 1.8 * t)
-    elif off.where == "car":
-        # Road: a dozen sines of 1-8 Hz, together about 0.5 m/s^2 RMS; ours.
-        for hz in rng.uniform(1.0, min(8.0, rate / 4), 12):
-            place += (
-                0.12
-                / (2 * np.pi * hz) ** 2
-                * np.sin(2 * np.pi * hz * t + rng.uniform(0, 6.3))[:, None]
-                * rng.normal(1, 0.5, 3)
-            )
-        there = quat.times(
-            quat.about("y", 0.4 * np.sin(2 * np.pi * 1.3 * t) + 0.3 * np.sin(2 * np.pi * 0.21 * t)), there
-        )
+    there, way = _away(off, away, back, rate, rng)
+    hand_back = np.ones((b - back, 1))
+    there = np.concatenate([np.tile(there[:1], (away - a, 1)), there, there[-1:] * hand_back])
+    way = np.concatenate([np.zeros((away - a, 3)), way, way[-1:] * hand_back])
+    p[back:] += way[-1]
+    place = p[a] + np.array([0.4, 0.1, -0.15]) + way
     hand = np.concatenate([np.arange(away - a), np.arange(back - a, b - a)])
     q[a + hand] = quat.between(q[a + hand], there[hand], share[hand])
     q[away:back] = there[away - a : back - a]
     p[a:b] += share[:, None] * (place - p[a:b])
+
+
+def _away(off: Off, away: int, back: int, rate: float, rng: np.random.Generator) -> tuple[Float, Float]:
+    """Orientation (back - away, 4) and way (back - away, 3) m through the places of `off`."""
+    starts = [away, *(round(s * rate) for s, _ in off.spells[1:]), back]
+    rides = np.random.default_rng(off.seed)  # one bag for both sensors; only how each lies in it is its own
+    there, way, at = np.empty((back - away, 4)), np.empty((back - away, 3)), np.zeros(3)
+    lies = np.empty((0, 4))
+    for (_, where), (c, d) in zip(off.spells or ((0.0, "table"),), pairwise(starts), strict=True):
+        gone = ride(where, d - c, rate, rides)
+        # The faces of a sensor are flat: on a table it lies on its back, give or take; loose in a bag or on a seat anyhow.
+        lay = _on_its_back(rng) if where == "table" else quat.from_vector(np.radians(rng.uniform(-180, 180, 3)))
+        rows = slice(c - away, d - away)
+        there[rows], way[rows] = quat.times(gone.turn, lay), at + gone.way
+        if len(lies):  # put from one place to the next by hand
+            hand = slice(c - away, min(c - away + round(_MOVED_S * rate), d - away))
+            share = smooth(np.arange(1, hand.stop - hand.start + 1) / (_MOVED_S * rate))
+            there[hand] = quat.between(np.tile(lies, (len(share), 1)), there[hand], share)
+        if d > c:
+            lies, at = there[d - away - 1], way[d - away - 1].copy()
+    return there, way
+
+
+def _on_its_back(rng: np.random.Generator) -> Float:
+    return np.asarray(
+        quat.times(
+            quat.about("z", rng.uniform(-180, 180, 1))[0],
+            quat.times(quat.about("y", rng.normal(-90.0, 4.0, 1))[0], quat.about("x", rng.normal(0.0, 4.0, 1))[0]),
+        )
+    )
 
 
 def ideal_signals(q: Float, p: Float, rate_hz: float) -> tuple[Float, Float]:

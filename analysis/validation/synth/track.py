@@ -60,6 +60,7 @@ class Track:
         n = len(channels)
         time_s = np.arange(n) / rate
         breath, sways = _restless(time_s, script)
+        breath = breath * col["breath"]
         tip = col["tip"] + col["sway"] * sways[1]
         pitch = col["pitch"] + col["sway"] * sways[0] + _BREATH_AT_PELVIS * breath
         flexion = col["flexion"] + 0.5 * col["sway"] * sways[2] + (1 - _BREATH_AT_PELVIS) * breath
