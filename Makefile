@@ -34,7 +34,7 @@ bench: $(READY) ## measure speed and memory
 firmware: $(READY) ## the sensor's C core under sanitizers, for the Cortex-M4, as ARM code
 	@$(BIN)/python tests/firmware_tools.py
 
-fuzz: $(READY) ## a million inputs to the Python decoders, as many to the C decoders; some minutes
+fuzz: $(READY) ## a million inputs to the Python decoders, as many to the C decoders; half a minute
 	@$(BIN)/python tests/firmware_tools.py fuzz
 
 setup: $(READY) ## only make the virtual environment
