@@ -10,11 +10,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WORKERS_MAX ?= 8
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench setup check-python
+.PHONY: help demo test lint bench firmware fuzz setup check-python
 .DELETE_ON_ERROR:
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## play a shipped recording through the whole monitor, no hardware needed
 	@$(BIN)/posture demo
@@ -30,6 +30,12 @@ lint: $(READY) ## check style, types and the layers
 
 bench: $(READY) ## measure speed and memory
 	@$(BIN)/python -m benchmarks
+
+firmware: $(READY) ## the sensor's C core under sanitizers, for the Cortex-M4, as ARM code
+	@$(BIN)/python tests/firmware_tools.py
+
+fuzz: $(READY) ## a million inputs to the Python decoders, as many to the C decoders; half a minute
+	@$(BIN)/python tests/firmware_tools.py fuzz
 
 setup: $(READY) ## only make the virtual environment
 

@@ -1,1 +1,1 @@
-"""The contract between sensor and host: services, frames and control operations (arrives with the sensor side)."""
+"""The contract between sensor and host, and the sensor's side of it; PROTOCOL.md is the text, `c/` the portable core."""

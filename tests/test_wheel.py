@@ -46,6 +46,11 @@ def test_the_wheel_holds_the_three_packages_the_templates_the_demo_data_and_noth
     }
     assert names == code | DATA
     assert {"analysis/templates/report.html", "analysis/templates/report.css"} <= names
+    sensor = {
+        f"firmware_protocol/{n}"
+        for n in ("PROTOCOL.md", "vectors.json", "c/lps_core.c", "c/lps_core.h", "c/lps_ring.c")
+    }
+    assert sensor <= names, "the virtual sensor builds the C core from the wheel"
     assert not [n for n in names if n.startswith(("tests", "recordings", "docs", "benchmarks"))]
     for name, content in packed.items():
         source = Path(name).name.replace("LICENCE-", "licences/")
