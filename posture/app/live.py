@@ -89,7 +89,11 @@ def verdict_text(event: PostureEvent) -> str:
         return ""
     if event.kind is EventKind.FLEXED_SITTING:
         return "flexed"
-    return "not judged" if event.verdict is Verdict.UNKNOWN else str(event.verdict)
+    if event.verdict is Verdict.UNKNOWN:
+        return "not judged"
+    if event.basis is Basis.ONE and event.kind is EventKind.FLOOR_TRANSITION:  # the path is what was seen, not the back
+        return "straight" if event.verdict is Verdict.ROUNDED else "with a turn"
+    return str(event.verdict)
 
 
 def event_line(event: PostureEvent) -> str:

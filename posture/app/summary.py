@@ -88,6 +88,10 @@ def _day_lines(made: Records) -> list[str]:
     return [f"{told} The summary and the report are of the one worn longest; `posture report --day` gives the others."]
 
 
+_PATHS = {"rounded": "straight", "neutral": "with a turn"}
+"""What one sensor saw of a floor transition: its path, not the back."""
+
+
 def _counted(kind: str, events: list[dict[str, JsonValue]], *, two: bool) -> str:
     """`17 bends (10 rounded, 7 neutral)`; nothing where there are none."""
     if not events:
@@ -97,7 +101,8 @@ def _counted(kind: str, events: list[dict[str, JsonValue]], *, two: bool) -> str
     if kind == "flexed_sitting":
         return f"{text} ({_span(sum(_length_s(e) for e in events))})"
     verdicts = Counter(str(e["verdict"]) for e in events)
-    return f"{text} ({', '.join(f'{verdicts[v]} {word}' for v, word in _VERDICTS.items() if verdicts[v])})"
+    words = _VERDICTS if two or kind != "floor_transition" else _VERDICTS | _PATHS
+    return f"{text} ({', '.join(f'{verdicts[v]} {word}' for v, word in words.items() if verdicts[v])})"
 
 
 def _length_s(event: Mapping[str, JsonValue]) -> float:

@@ -20,7 +20,7 @@ from posture.types import Basis, Bool, Context, EventKind, Float, Int, PostureEv
 
 @dataclass(frozen=True, slots=True)
 class Worn:
-    """(m,) seconds: `motionless`, the last minute had no movement at all; `off`, that or it was shaken as no lying body is."""
+    """(m,) seconds: `motionless`, the last minute had no movement at all; `off`, that, or shaken for longer than any exercise."""
 
     motionless: Bool
     off: Bool
@@ -53,10 +53,10 @@ class Wear:
         said: list[Said] = []
         state = self.state
         motionless, shaken, before = self._seen(block)
-        off = motionless | shaken
-        rows = zip(block.start_s.tolist(), off.tolist(), shaken.tolist(), before.tolist(), strict=True)
-        for second, away, shook, seconds in rows:
-            if not away:
+        off = motionless.copy()
+        rows = zip(block.start_s.tolist(), motionless.tolist(), shaken.tolist(), before.tolist(), strict=True)
+        for k, (second, still, shook, seconds) in enumerate(rows):
+            if not (still or shook):
                 if state.start_s is not None and second + 1.0 - state.end_s > self.params.bridge_s:
                     said += self._closed(second)
                 continue
@@ -65,6 +65,7 @@ class Wear:
             state.end_s = second + 1.0
             state.off_n += 1
             state.shaken_n += shook
+            off[k] |= shook and state.shaken_n >= self.params.shaken_min_s
         return Worn(motionless, off), said
 
     def flush(self) -> list[Said]:
