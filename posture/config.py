@@ -503,6 +503,7 @@ class SlipConfig(_Section):
     """When a sensor has moved on the back, by the walking of the calibration."""
 
     bout_min_s: Positive = Field(15.0, description="s of walking that make a bout to compare; ours")
+    bout_max_s: Positive = Field(90.0, description="s of walking after which a bout speaks before its end; ours")
     error_deg: Positive = Field(
         2.0, description="deg; how far two bouts of walking agree by chance (1-4 on labelled days 21-28); " + _TUNED
     )

@@ -52,14 +52,15 @@ class Remount:
 class SlipState:
     """The open walking bout, the bout before, the trust, since when nothing is scored, and how the sensors sit.
 
-    walked : seconds of the open bout, placement -> (k, 3) up vectors. before : start of the last finished bout and its shift per
-    placement, deg. anchors : inclination of walking per placement, deg. provisional : the frames rest on one walk since. pauses :
-    [from_s, to_s) stretches, the last one open (inf) while nothing is scored. off_s : first second in which the sensors may have
-    been off. worn_s : end of the seconds so far, where the last one was on the body. gap_s : length of the gap so far. remounts :
-    in order; the last one may be ahead.
+    spoken : it was long enough and has been judged. walked : its seconds, placement -> (k, 3) up vectors. before : start of the
+    last finished bout and its shift per placement, deg. anchors : inclination of walking per placement, deg. provisional : the
+    frames rest on one walk since. pauses : [from_s, to_s) stretches, the last one open (inf) while nothing is scored. off_s :
+    first second in which the sensors may have been off. worn_s : end of the seconds so far, where the last one was on the body.
+    gap_s : length of the gap so far. remounts : in order; the last one may be ahead.
     """
 
     start_s: float | None = None
+    spoken: bool = False
     walked: dict[Placement, list[Float]] = field(default_factory=dict)
     before: tuple[float, dict[Placement, float]] | None = None
     anchors: dict[Placement, float] = field(default_factory=dict)
@@ -105,7 +106,7 @@ class Slip:
             elif what == _GAP:
                 self.state.gap_s += end_s - now_s
             elif what == _WALKS:
-                self._walk(now_s, {p: rows[a:b] for p, rows in ups.items()})
+                said += self._walk(now_s, {p: rows[a:b] for p, rows in ups.items()})
             self.state.worn_s = end_s if what in (_WALKS, _ELSE) else None
         return said
 
@@ -146,20 +147,31 @@ class Slip:
         if gap_s >= self.params.off_gap_s:
             self._came_off(now_s)
 
-    def _walk(self, now_s: float, ups: Mapping[Placement, Float]) -> None:
+    def _walk(self, now_s: float, ups: Mapping[Placement, Float]) -> list[Said]:
+        """More seconds of a bout; one that goes on for long speaks before its end."""
         state = self.state
         if state.start_s is None:
-            state.start_s, state.walked = now_s, {p: [] for p in ups}
+            state.start_s, state.walked, state.spoken = now_s, {p: [] for p in ups}, False
+        if state.spoken:
+            return []
+        spare = round(state.start_s + self.params.bout_max_s - now_s)
         for placement, rows in ups.items():
-            state.walked[placement].append(rows)
+            state.walked[placement].append(rows[:spare])
+        if len(next(iter(ups.values()))) < spare:
+            return []
+        state.spoken = True
+        return self._bout(state.start_s, state.start_s + self.params.bout_max_s)
 
     def _bout_ended(self, now_s: float) -> list[Said]:
-        """What the bout that ended says, if one was open."""
         state, start_s = self.state, self.state.start_s
-        walked, state.start_s, state.walked = state.walked, None, {}
-        if start_s is None:
-            return []
-        ups = {p: up for p, parts in walked.items() if (up := _middle(np.concatenate(parts))) is not None}
+        state.start_s = None
+        return [] if start_s is None or state.spoken else self._bout(start_s, now_s)
+
+    def _bout(self, start_s: float, now_s: float) -> list[Said]:
+        """What the seconds that were walked say."""
+        state = self.state
+        walked, state.walked = state.walked, {}
+        ups = {p: up for p, parts in walked.items() if (up := _usual(np.concatenate(parts))) is not None}
         if state.trust is Trust.UNSETTLED:
             return self._settled(ups, start_s, now_s)
         if now_s - start_s < self.params.bout_min_s:
@@ -251,12 +263,26 @@ _SIDEWAYS = 0.87
 """|y| of the upright beyond which an inclination is not defined (sine of about 60 deg)."""
 
 
-def _middle(ups: Float) -> Float | None:
-    """(k, 3) up vectors -> the unit vector along their medians, NaN rows left out; None where none is left."""
+_PIECE_S, _ALIKE_DEG = 10, 3.0
+"""A bout is looked at in pieces of so many seconds; most of them alike within so much are how the wearer walks. Ours."""
+
+
+def _usual(ups: Float) -> Float | None:
+    """(k, 3) up vectors of a bout -> unit vector of its usual walking, without the stairs in it; None where nothing is known.
+
+    Of the pieces those count that are alike to most others; NaN rows are left out.
+    """
     known = ups[~np.isnan(ups[:, 0])]
-    if not len(known):
+    pieces = [_middle(part) for part in np.array_split(known, max(1, len(known) // _PIECE_S)) if len(part)]
+    if not pieces:
         return None
-    up = np.median(known, axis=0)
+    each = np.stack(pieces)
+    alike = each @ each.T > np.cos(np.radians(_ALIKE_DEG))
+    return _middle(each[alike[int(np.argmax(alike.sum(axis=1)))]])
+
+
+def _middle(ups: Float) -> Float:
+    up = np.median(ups, axis=0)
     return np.asarray(up / np.sqrt(up @ up))
 
 
