@@ -297,6 +297,8 @@ class Pipeline:
         alert: bool = True,
     ) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
+        if not (len(block.start_s) or movements or leans):
+            return  # most pushes of a live sensor end within a second
         context, said = self._floor.push(block)
         block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
         worn, not_worn = self._wear.push(block)

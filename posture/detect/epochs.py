@@ -78,6 +78,8 @@ class Epochs:
         rows = np.concatenate([state.open, rows], axis=1)
         whole = rows.shape[1] // GRID_HZ
         state.open = rows[:, whole * GRID_HZ :].copy()
+        if not whole:
+            return EpochFeatures.empty()
         return self._features(rows[:, : whole * GRID_HZ].reshape(len(rows), whole, GRID_HZ))
 
     def flush(self) -> EpochFeatures:
