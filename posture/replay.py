@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -384,7 +384,7 @@ def records(prepared: Prepared, result: Result) -> Records:
         "preset": str(prepared.config.alerts.preset),
         "calibration": cal.to_json(prepared.calibration),
         "judges": prepared.calibration.judges(),
-        "notes": [*prepared.notes, *result.notes],
+        "notes": [*prepared.notes, *result.notes, *_one_sensor_notes(epochs, info.selected)],
         "config": prepared.config.as_json(),
     }
     return Records(
@@ -394,6 +394,25 @@ def records(prepared: Prepared, result: Result) -> Records:
         session,
         prepared.calibration,
     )
+
+
+_ALONE_MIN_S = 60
+"""s with one of two sensors silent that are worth a sentence; ours."""
+
+
+def _one_sensor_notes(epochs: EpochBlock, sensors: Sequence[Placement]) -> list[str]:
+    """For how long one of two sensors had nothing to say while the other had."""
+    known = {p: ~np.isnan(getattr(epochs, f"{p}_inclination_deg")) for p in sensors}
+    notes = []
+    for placement, here in known.items():
+        others = [k for p, k in known.items() if p is not placement]
+        alone = [int(np.count_nonzero(k & ~here)) for k in others]
+        if alone and alone[0] >= _ALONE_MIN_S:
+            notes.append(
+                f"{placement}: no angle for {alone[0] / 60:.0f} min in which the other sensor had one; "
+                "what needs both was not judged."
+            )
+    return notes
 
 
 def write_records(folder: Path, made: Records, extra: Mapping[str, str] | None = None) -> None:

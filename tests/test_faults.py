@@ -363,3 +363,12 @@ def test_an_accelerometer_alone_at_any_rate_tells_context_and_says_what_it_canno
     slow = rate_hz < Config().trust.verdict_rate_min_hz
     assert ("bends are counted without a verdict" in notes) == slow
     assert (verdicts == {"unknown"}) == slow
+
+
+@pytest.mark.parametrize(("fault", "told"), [("dead", 1), ("nan_rows", 0)])
+def test_a_sensor_that_falls_silent_half_way_is_said_and_single_lost_samples_are_not(fault: str, told: int) -> None:
+    said = tried(with_fault(sound(50.0), fault).columns())
+    assert isinstance(said, Records)
+    notes = [n for n in said.session["notes"] if "what needs both was not judged" in str(n)]  # type: ignore[union-attr]
+    assert len(notes) == told
+    assert all(str(n).startswith("upper_lumbar: no angle for ") for n in notes)
