@@ -77,6 +77,10 @@ def _sensor(placement: Placement, track: Track, config: Config, reasons: list[st
     return SensorCalibration(body, gravity_mps2=gravity if abs(gravity - G_MPS2) < 1.0 else G_MPS2)
 
 
+_TINY = 1e-9
+"""A length to divide by where there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Seconds:
     """Per second: mean force (m, 3) m/s^2, direction of the mean up vector (m, 3), mean rate (m,) deg/s.
@@ -90,6 +94,11 @@ class _Seconds:
     spread: Float
     rate_dps: Float
 
+    @property
+    def on_earth(self) -> Bool:
+        """(m,) whether the mean force may be gravity, within half of it: else it shows no upright."""
+        return np.asarray(np.abs(np.linalg.norm(self.force, axis=1) - G_MPS2) < 0.5 * G_MPS2)
+
     @staticmethod
     def of(track: Track) -> _Seconds:
         n = int(track.rate_hz)
@@ -98,7 +107,7 @@ class _Seconds:
         mean_up = up.mean(axis=1)
         return _Seconds(
             force.mean(axis=1),
-            mean_up / np.linalg.norm(mean_up, axis=1)[:, None],
+            mean_up / np.maximum(np.linalg.norm(mean_up, axis=1), _TINY)[:, None],
             np.linalg.norm(force, axis=2).std(axis=1),
             force.std(axis=1).max(axis=1),
             np.degrees(np.linalg.norm(rate, axis=2).mean(axis=1)),
@@ -114,7 +123,7 @@ def _upright(placement: Placement, track: Track, config: Config) -> tuple[Float,
         )
     second = _Seconds.of(track)
     cut = config.context.gait_cut * config.context.gait_default_mps2
-    walking = (second.bounce > cut) & (second.bounce < params.walking_max_mps2)
+    walking = second.on_earth & (second.bounce > cut) & (second.bounce < params.walking_max_mps2)
     up = _common(second.up[walking], params.walking_agree_deg)
     agree = walking.copy() if up is None else walking & _within(second.up, up, params.walking_agree_deg)
     # Walking keeps one direction; a sensor that bounces in many is not on a walker.
@@ -124,6 +133,7 @@ def _upright(placement: Placement, track: Track, config: Config) -> tuple[Float,
     reach = round(params.near_walking_s)
     near = np.convolve(agree, np.ones(2 * reach + 1))[reach : reach + len(agree)] > 0.5
     still = (second.rate_dps < config.calibration.still_rate_max_dps) & (second.spread < params.standing_sd_max_mps2)
+    still &= second.on_earth
     standing = near & still & ~walking & _within(second.up, up, params.standing_off_deg)
     return *_middle(second.force[standing if standing.sum() >= params.standing_min_s else agree]), []
 
@@ -131,8 +141,7 @@ def _upright(placement: Placement, track: Track, config: Config) -> tuple[Float,
 def _stillest(placement: Placement, second: _Seconds, params: SelfCalibrationConfig) -> Float:
     """With hardly any walking: force of the stillest half of the seconds that are near nominal upright, (k, 3) m/s^2."""
     size = np.linalg.norm(second.force, axis=1)
-    upright = second.force[:, 2] > np.cos(np.radians(params.upright_max_deg)) * size
-    upright &= np.abs(size - G_MPS2) < 0.5 * G_MPS2  # a sensor that does not show gravity shows no upright
+    upright = second.on_earth & (second.force[:, 2] > np.cos(np.radians(params.upright_max_deg)) * size)
     if not upright.any():
         raise InputError(
             f"{placement}: no upright moment was found with its nominal axes (z up) and no walking that would show others; "
