@@ -20,6 +20,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _TUNED = "provisional: chosen on labelled days 21-28 (simulated from recorded motion)"
+_MADE = "provisional: chosen on simulated people, seeds 1-20"
 
 
 class _Section(BaseModel):
@@ -424,6 +425,22 @@ class ChairConfig(_Section):
     )
 
 
+class ClimbConfig(_Section):
+    """Height gained or lost between two stops near upright: a kneel is not a stand."""
+
+    step_s: Positive = Field(0.2, description="s; means over this are still or not; ours")
+    shortest_s: Positive = Field(0.6, description="s; shortest way between two stops; ours")
+    longest_s: Positive = Field(4.0, description="s; longest way over which the height is taken; ours")
+    still_dps: Positive = Field(
+        8.0,
+        description="deg/s; mean rate (with 10 deg/s per m/s^2 of vertical acceleration) of a stop; as for movements; ours",
+    )
+    upright_deg: Positive = Field(
+        25.0, description="deg; tilt of a stop, at most: sitting up with straight legs leans back by 28; " + _TUNED
+    )
+    height_min_m: Positive = Field(0.15, description="m; less is none: the error of the height is 0.09; ours")
+
+
 class FloorConfig(_Section):
     """Getting down to and up from the floor or a bed."""
 
@@ -450,6 +467,18 @@ class FloorConfig(_Section):
     )
     roll_error_deg: Positive = Field(
         3.0, description="deg; distance from the side lean's cut at which a one-sensor verdict grows sure; ours"
+    )
+    kneel_min_m: Positive = Field(0.2, description="m; height between standing and one knee, at least; " + _MADE)
+    kneel_max_m: Positive = Field(
+        0.65, description="m; height between standing and one knee, at most; more is sitting on the floor; " + _MADE
+    )
+    kneel_pause_s: Positive = Field(
+        4.0, description="s; longest pause on one knee that is still on the way; design default 3 and a second; ours"
+    )
+    prone_min_s: Positive = Field(
+        6.0,
+        description="s of lying face down before a direction may be said: shorter ones are deep bends (2-5 seen); "
+        + _TUNED,
     )
     error_deg: Positive = Field(
         4.0, description="deg; distance from the rounded cut at which a verdict grows sure; " + _TUNED
@@ -585,6 +614,7 @@ class Config(_Section):
     sitting: SittingConfig = SittingConfig()
     bends: BendsConfig = BendsConfig()
     chair: ChairConfig = ChairConfig()
+    climb: ClimbConfig = ClimbConfig()
     floor: FloorConfig = FloorConfig()
     wear: WearConfig = WearConfig()
     slip: SlipConfig = SlipConfig()

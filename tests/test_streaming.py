@@ -32,6 +32,7 @@ from streams import (
 from posture.alerts import AlertPolicy, Epoch
 from posture.detect.bends import Bends, Leans
 from posture.detect.chair import Chair
+from posture.detect.climbs import Climbs
 from posture.detect.context import ContextBlock, ContextModel
 from posture.detect.epochs import EpochFeatures, Epochs
 from posture.detect.floor import Floor
@@ -398,11 +399,12 @@ CASES: dict[str, Callable[[], Case]] = {
     "join": join_case,
     "epochs": lambda: ticks_case(Epochs, EpochFeatures.joined),
     "movements": lambda: ticks_case(lambda s: Movements(CONFIG.movement, s), flat),
+    "climbs": lambda: ticks_case(lambda s: Climbs(CONFIG.climb, s), flat),
     "leans": lambda: ticks_case(lambda s: Leans(CONFIG.bends, calibration(), s), flat),
     "context": context_case,
     "floor": lambda: seconds_case(
-        lambda s: Floor(CONFIG.floor, calibration(), s),
-        lambda stage, p: stage.push(p[0]),
+        lambda s: Floor(CONFIG.floor, calibration(), lag_s=CONFIG.context.lag_s, state=s),
+        lambda stage, p: stage.push(p[0], due(stream(*STORY).climbs, lambda c: c.known_s - 0.1, p)),
         lambda outs: [
             np.concatenate([o[0] for o in outs if isinstance(o, tuple)]),
             flat([o[1] if isinstance(o, tuple) else o for o in outs]),
@@ -454,6 +456,7 @@ def test_a_cut_after_every_single_item_gives_the_same_output(name: str) -> None:
     ("name", "least"),
     [
         ("movements", 20),
+        ("climbs", 2),
         ("leans", 10),
         ("chair", 1),
         ("bends", 10),
