@@ -490,6 +490,25 @@ class FloorConfig(_Section):
     upright_deg: Positive = Field(25.0, description="deg; tilt of a second that is upright; " + _TUNED)
 
 
+class MatConfig(_Section):
+    """Turning over and curling up while lying."""
+
+    roll_min_deg: Positive = Field(50.0, description="deg; turned over by this is a roll; design default")
+    still_dps: Positive = Field(6.0, description="deg/s; mean rate of a second at rest; " + _MADE)
+    curl_pct: Positive = Field(60.0, description="% of own range while lying on the back: curled up; design default")
+    curl_min_s: Positive = Field(2.0, description="s curled up that are an event; design default")
+    curl_tilt_min_deg: Positive = Field(
+        45.0, description="deg; tilt of a pelvis that is curled up on the back (50-90 seen); " + _TUNED
+    )
+    curl_max_dps: Positive = Field(
+        25.0,
+        description="deg/s; mean rate of a second that stays curled up: sitting up turns at 40 and more; " + _TUNED,
+    )
+    error_deg: Positive = Field(
+        4.0, description="deg; distance from the curl's cut at which it grows sure; as for the floor's; ours"
+    )
+
+
 class WearConfig(_Section):
     """When the sensor is not on a body."""
 
@@ -616,6 +635,7 @@ class Config(_Section):
     chair: ChairConfig = ChairConfig()
     climb: ClimbConfig = ClimbConfig()
     floor: FloorConfig = FloorConfig()
+    mat: MatConfig = MatConfig()
     wear: WearConfig = WearConfig()
     slip: SlipConfig = SlipConfig()
     trust: TrustConfig = TrustConfig()

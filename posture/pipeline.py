@@ -20,6 +20,7 @@ from posture.detect.context import ContextBlock, ContextModel, ContextState
 from posture.detect.epochs import Epochs, EpochsState
 from posture.detect.floor import Floor, FloorState
 from posture.detect.gaps import Gaps, GapsState
+from posture.detect.mat import Mat, MatState
 from posture.detect.movement import Movement, Movements, MovementsState
 from posture.detect.said import Said
 from posture.detect.sitting import Sitting, SittingState
@@ -93,6 +94,7 @@ class PipelineState:
     climbs: ClimbsState
     context: ContextState
     floor: FloorState
+    mat: MatState
     chair: ChairState
     bends: BendsState
     sitting: SittingState
@@ -196,6 +198,7 @@ class Pipeline:
         self._climbs = Climbs(config.climb, s.climbs if s else None)
         self._context = ContextModel(config.context, config.movement, calibration, s.context if s else None)
         self._floor = Floor(config.floor, calibration, lag_s=config.context.lag_s, state=s.floor if s else None)
+        self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
         self._bends = Bends(config.bends, calibration, s.bends if s else None)
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
@@ -222,6 +225,7 @@ class Pipeline:
             climbs=self._climbs.state,
             context=self._context.state,
             floor=self._floor.state,
+            mat=self._mat.state,
             chair=self._chair.state,
             bends=self._bends.state,
             sitting=self._sitting.state,
@@ -273,7 +277,7 @@ class Pipeline:
         self._seconds(context, (), leans, (), out, alert=False)
         last = self._context.flush()
         self._seconds(last, (), (), (), out, alert=False)
-        for stage in (self._floor, self._bends, self._sitting, self._gaps, self._wear, self._slip):
+        for stage in (self._floor, self._mat, self._bends, self._sitting, self._gaps, self._wear, self._slip):
             out.events += [self._qualified(said) for said in stage.flush()]
         return out
 
@@ -306,6 +310,7 @@ class Pipeline:
         block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
         worn, not_worn = self._wear.push(block)
         said += self._slip.push(block, self._uprights.take(len(block.start_s)), worn.off)
+        said += self._mat.push(block)
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)
         epochs, bouts = self._sitting.push(block, self._slip.paused(block.start_s))
