@@ -14,6 +14,7 @@ from posture.signal.calibration import Calibration
 from posture.types import Basis, Bool, Context, EventKind, Float, PostureEvent, Verdict
 
 KNEE_HUG = "was that a knee hug?"
+_STAYS_N = 2  # still seconds that are a stay; ours
 
 
 class Rest(NamedTuple):
@@ -34,11 +35,12 @@ class Curl(NamedTuple):
 
 @dataclass(slots=True)
 class MatState:
-    """The last still second as the wearer lay, the seconds around a turn that must still last (last before, first after), and the
-    open curl: its seconds, its highest one, and the lowest confidence in it.
+    """The last still second as the wearer lay, how many there have been (2: enough), the seconds around a turn that must still last
+    (last before, first after), and the open curl: its seconds, its highest one, and the lowest confidence in it.
     """
 
     rest: Rest | None = None
+    rested_n: int = 0
     turn: tuple[Rest, Rest] | None = None
     curl_from_s: float = 0.0
     curl_s: float = 0.0
@@ -80,12 +82,15 @@ class Mat:
         return [] if peak is None else self._uncurled(self.state.curl_from_s + self.state.curl_s)
 
     def _rests(self, now: Rest) -> list[Said]:
-        """A roll once the wearer stays turned: on the way up from lying the side is only passed."""
+        """A roll from where the wearer had stayed to where the wearer stays: on the way down and up the side is only passed."""
         state, lay = self.state, self.state.rest
-        if lay is None or not self._turned(lay, now):
+        if lay is None or (state.rested_n < _STAYS_N and self._turned(lay, now)):
+            state.rest, state.rested_n, state.turn = now, 1, None
+            return []
+        if not self._turned(lay, now):
             # Small shifts add up: what counts is which way up the wearer lay after the last roll.
-            state.rest = now if lay is None else Rest(now.start_s, lay.turn_deg, now.confidence)
-            state.turn = None
+            state.rest = Rest(now.start_s, lay.turn_deg, now.confidence)
+            state.rested_n, state.turn = min(state.rested_n + 1, _STAYS_N), None
             return []
         if state.turn is None:
             state.turn = lay, now
