@@ -475,6 +475,11 @@ class FloorConfig(_Section):
     kneel_pause_s: Positive = Field(
         4.0, description="s; longest pause on one knee that is still on the way; design default 3 and a second; ours"
     )
+    seat_log_ratio: Positive = Field(
+        1.0,
+        description="log likelihood ratio of sitting against standing, from the posture, with which a way up ends seated; sacrum alone; "
+        + _TUNED,
+    )
     prone_min_s: Positive = Field(
         6.0,
         description="s of lying face down before a direction may be said: shorter ones are deep bends (2-5 seen); "

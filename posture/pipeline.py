@@ -197,7 +197,7 @@ class Pipeline:
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
         self._climbs = Climbs(config.climb, s.climbs if s else None)
         self._context = ContextModel(config.context, config.movement, calibration, s.context if s else None)
-        self._floor = Floor(config.floor, calibration, lag_s=config.context.lag_s, state=s.floor if s else None)
+        self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
         self._bends = Bends(config.bends, calibration, s.bends if s else None)

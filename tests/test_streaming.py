@@ -431,7 +431,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "leans": lambda: ticks_case(lambda s: Leans(CONFIG.bends, calibration(), s), flat),
     "context": context_case,
     "floor": lambda: seconds_case(
-        lambda s: Floor(CONFIG.floor, calibration(), lag_s=CONFIG.context.lag_s, state=s),
+        lambda s: Floor(CONFIG.floor, CONFIG.context, calibration(), s),
         lambda stage, p: stage.push(p[0], due(stream(*STORY).climbs, lambda c: c.known_s - 0.1, p)),
         lambda outs: [
             np.concatenate([o[0] for o in outs if isinstance(o, tuple)]),

@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from posture.config import FloorConfig
+from posture.config import ContextConfig, FloorConfig
 from posture.detect.climbs import Climb
-from posture.detect.context import ContextBlock
+from posture.detect.context import ContextBlock, seated_log_ratio
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
-from posture.types import Basis, Context, EventKind, Int8, PostureEvent, Verdict
+from posture.types import Basis, Context, EventKind, Int8, Placement, PostureEvent, Verdict
 
 
 class Second(NamedTuple):
-    """What a transition is judged on: one decided second."""
+    """What a transition is judged on: one decided second. seat : log likelihood ratio of a sitting against a standing posture."""
 
     start_s: float
     label: int
@@ -30,6 +30,7 @@ class Second(NamedTuple):
     flexion_deg: float
     lateral_deg: float
     inclination_deg: float
+    seat: float
 
 
 @dataclass(slots=True)
@@ -51,9 +52,9 @@ class Floor:
     """Labelled seconds -> `floor_transition`, `sit_to_lie`, `lie_to_sit`, and which seconds were spent on the floor."""
 
     def __init__(
-        self, params: FloorConfig, calibration: Calibration, *, lag_s: float, state: FloorState | None = None
+        self, params: FloorConfig, context: ContextConfig, calibration: Calibration, state: FloorState | None = None
     ) -> None:
-        self.params, self.calibration, self.lag_s = params, calibration, lag_s
+        self.params, self.context, self.calibration, self.lag_s = params, context, calibration, context.lag_s
         self.reach_n = int(params.longest_s) + 2
         self.state = state or FloorState()
 
@@ -75,6 +76,7 @@ class Floor:
             f.flexion_deg,
             f.lateral_deg,
             np.where(np.isnan(f.sacrum_inclination_deg), f.upper_lumbar_inclination_deg, f.sacrum_inclination_deg),
+            seated_log_ratio(f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg, self.calibration, self.context),
         )
         for k, row in enumerate(zip(*(c[skip:].tolist() for c in columns), strict=True), start=skip):
             second = Second(*row)
@@ -194,7 +196,11 @@ class Floor:
         way = [s for s in self.state.recent if from_s <= s.start_s < now.start_s]
         lay = [s for s in self.state.recent if from_s - _LAY_N <= s.start_s < from_s]
         kneels = self._kneels(from_s, now.start_s + 1.0, now.start_s + 1.0 + self.lag_s, 1.0)
-        return self._said(way, lay, now, "up", now.label == Context.SITTING, knelt=bool(kneels), end_s=now.start_s)
+        # The context model takes seconds to believe a sit-down without a lean; the pelvis alone says it at once. A trunk does not,
+        # and with both sensors the model has it already: there this only lost rises on labelled days.
+        pelvis_alone = tuple(self.calibration.sensors) == (Placement.SACRUM,)
+        seated = now.label == Context.SITTING or (pelvis_alone and now.seat >= self.params.seat_log_ratio)
+        return self._said(way, lay, now, "up", seated, knelt=bool(kneels), end_s=now.start_s)
 
     def _said(
         self,
