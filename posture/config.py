@@ -477,7 +477,7 @@ class FloorConfig(_Section):
     )
     seat_log_ratio: Positive = Field(
         1.0,
-        description="log likelihood ratio of sitting against standing, from the posture, with which a way up ends seated; sacrum alone; "
+        description="log likelihood ratio of a sitting against a standing posture with which a way up ends seated; sacrum alone; "
         + _TUNED,
     )
     prone_min_s: Positive = Field(
