@@ -20,6 +20,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _TUNED = "provisional: chosen on labelled days 21-28 (simulated from recorded motion)"
+_MADE = "provisional: chosen on simulated people, seeds 1-20"
 
 
 class _Section(BaseModel):
@@ -424,6 +425,22 @@ class ChairConfig(_Section):
     )
 
 
+class ClimbConfig(_Section):
+    """Height gained or lost between two stops near upright: a kneel is not a stand."""
+
+    step_s: Positive = Field(0.2, description="s; means over this are still or not; ours")
+    shortest_s: Positive = Field(0.6, description="s; shortest way between two stops; ours")
+    longest_s: Positive = Field(4.0, description="s; longest way over which the height is taken; ours")
+    still_dps: Positive = Field(
+        8.0,
+        description="deg/s; mean rate (with 10 deg/s per m/s^2 of vertical acceleration) of a stop; as for movements; ours",
+    )
+    upright_deg: Positive = Field(
+        25.0, description="deg; tilt of a stop, at most: sitting up with straight legs leans back by 28; " + _TUNED
+    )
+    height_min_m: Positive = Field(0.15, description="m; less is none: the error of the height is 0.09; ours")
+
+
 class FloorConfig(_Section):
     """Getting down to and up from the floor or a bed."""
 
@@ -451,6 +468,23 @@ class FloorConfig(_Section):
     roll_error_deg: Positive = Field(
         3.0, description="deg; distance from the side lean's cut at which a one-sensor verdict grows sure; ours"
     )
+    kneel_min_m: Positive = Field(0.2, description="m; height between standing and one knee, at least; " + _MADE)
+    kneel_max_m: Positive = Field(
+        0.65, description="m; height between standing and one knee, at most; more is sitting on the floor; " + _MADE
+    )
+    kneel_pause_s: Positive = Field(
+        4.0, description="s; longest pause on one knee that is still on the way; design default 3 and a second; ours"
+    )
+    seat_log_ratio: Positive = Field(
+        1.0,
+        description="log likelihood ratio of a sitting against a standing posture with which a way up ends seated; sacrum alone; "
+        + _TUNED,
+    )
+    prone_min_s: Positive = Field(
+        6.0,
+        description="s of lying face down before a direction may be said: shorter ones are deep bends (2-5 seen); "
+        + _TUNED,
+    )
     error_deg: Positive = Field(
         4.0, description="deg; distance from the rounded cut at which a verdict grows sure; " + _TUNED
     )
@@ -459,6 +493,25 @@ class FloorConfig(_Section):
         15.0, description="deg/s; mean rate of a second that pauses between two movements; " + _TUNED
     )
     upright_deg: Positive = Field(25.0, description="deg; tilt of a second that is upright; " + _TUNED)
+
+
+class MatConfig(_Section):
+    """Turning over and curling up while lying."""
+
+    roll_min_deg: Positive = Field(50.0, description="deg; turned over by this is a roll; design default")
+    still_dps: Positive = Field(6.0, description="deg/s; mean rate of a second at rest; " + _MADE)
+    curl_pct: Positive = Field(60.0, description="% of own range while lying on the back: curled up; design default")
+    curl_min_s: Positive = Field(2.0, description="s curled up that are an event; design default")
+    curl_tilt_min_deg: Positive = Field(
+        45.0, description="deg; tilt of a pelvis that is curled up on the back (50-90 seen); " + _TUNED
+    )
+    curl_max_dps: Positive = Field(
+        25.0,
+        description="deg/s; mean rate of a second that stays curled up: sitting up turns at 40 and more; " + _TUNED,
+    )
+    error_deg: Positive = Field(
+        4.0, description="deg; distance from the curl's cut at which it grows sure; as for the floor's; ours"
+    )
 
 
 class WearConfig(_Section):
@@ -586,7 +639,9 @@ class Config(_Section):
     sitting: SittingConfig = SittingConfig()
     bends: BendsConfig = BendsConfig()
     chair: ChairConfig = ChairConfig()
+    climb: ClimbConfig = ClimbConfig()
     floor: FloorConfig = FloorConfig()
+    mat: MatConfig = MatConfig()
     wear: WearConfig = WearConfig()
     slip: SlipConfig = SlipConfig()
     trust: TrustConfig = TrustConfig()

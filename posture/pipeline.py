@@ -15,10 +15,12 @@ from posture.alerts import AlertPolicy, AlertState, Epoch
 from posture.config import Config
 from posture.detect.bends import Bends, BendsState, Lean, Leans, LeansState
 from posture.detect.chair import Chair, ChairState
+from posture.detect.climbs import Climb, Climbs, ClimbsState
 from posture.detect.context import ContextBlock, ContextModel, ContextState
 from posture.detect.epochs import Epochs, EpochsState
 from posture.detect.floor import Floor, FloorState
 from posture.detect.gaps import Gaps, GapsState
+from posture.detect.mat import Mat, MatState
 from posture.detect.movement import Movement, Movements, MovementsState
 from posture.detect.said import Said
 from posture.detect.sitting import Sitting, SittingState
@@ -89,8 +91,10 @@ class PipelineState:
     epochs: EpochsState
     movements: MovementsState
     leans: LeansState
+    climbs: ClimbsState
     context: ContextState
     floor: FloorState
+    mat: MatState
     chair: ChairState
     bends: BendsState
     sitting: SittingState
@@ -191,8 +195,10 @@ class Pipeline:
         self._epochs = Epochs(s.epochs if s else None)
         self._movements = Movements(config.movement, s.movements if s else None)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
+        self._climbs = Climbs(config.climb, s.climbs if s else None)
         self._context = ContextModel(config.context, config.movement, calibration, s.context if s else None)
-        self._floor = Floor(config.floor, calibration, s.floor if s else None)
+        self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
+        self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
         self._bends = Bends(config.bends, calibration, s.bends if s else None)
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
@@ -216,8 +222,10 @@ class Pipeline:
             epochs=self._epochs.state,
             movements=self._movements.state,
             leans=self._leans.state,
+            climbs=self._climbs.state,
             context=self._context.state,
             floor=self._floor.state,
+            mat=self._mat.state,
             chair=self._chair.state,
             bends=self._bends.state,
             sitting=self._sitting.state,
@@ -266,10 +274,10 @@ class Pipeline:
         leans = self._leans.flush()
         self._uprights.flush()
         context = self._context.push(self._epochs.flush(), ())
-        self._seconds(context, (), leans, out, alert=False)
+        self._seconds(context, (), leans, (), out, alert=False)
         last = self._context.flush()
-        self._seconds(last, (), (), out, alert=False)
-        for stage in (self._floor, self._bends, self._sitting, self._gaps, self._wear, self._slip):
+        self._seconds(last, (), (), (), out, alert=False)
+        for stage in (self._floor, self._mat, self._bends, self._sitting, self._gaps, self._wear, self._slip):
             out.events += [self._qualified(said) for said in stage.flush()]
         return out
 
@@ -284,7 +292,7 @@ class Pipeline:
             movements = self._movements.push(angle)
             leans = self._leans.push(angle)
             context = self._context.push(self._epochs.push(angle), movements)
-            self._seconds(context, movements, leans, out)
+            self._seconds(context, movements, leans, self._climbs.push(angle), out)
         return out
 
     def _seconds(
@@ -292,17 +300,19 @@ class Pipeline:
         block: ContextBlock,
         movements: tuple[Movement, ...],
         leans: tuple[Lean, ...],
+        climbs: tuple[Climb, ...],
         out: Output,
         *,
         alert: bool = True,
     ) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
-        if not (len(block.start_s) or movements or leans):
+        if not (len(block.start_s) or movements or leans or climbs):
             return  # most pushes of a live sensor end within a second
-        context, said = self._floor.push(block)
+        context, said = self._floor.push(block, climbs)
         block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
         worn, not_worn = self._wear.push(block)
         said += self._slip.push(block, self._uprights.take(len(block.start_s)), worn.off)
+        said += self._mat.push(block)
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)
         epochs, bouts = self._sitting.push(block, self._slip.paused(block.start_s))

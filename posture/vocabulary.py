@@ -66,6 +66,8 @@ class EventKind(StrEnum):
     LIE_TO_SIT = "lie_to_sit"
     SIT_TO_LIE = "sit_to_lie"
     FLOOR_TRANSITION = "floor_transition"
+    ROLL = "roll"
+    SUPINE_CURL = "supine_curl"
     FLEXED_SITTING = "flexed_sitting"
     SENSOR_MOVED = "sensor_moved"
     NON_WEAR = "non_wear"

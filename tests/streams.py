@@ -10,6 +10,7 @@ import numpy as np
 
 from posture.config import Config
 from posture.detect.bends import Lean, Leans
+from posture.detect.climbs import Climb, Climbs
 from posture.detect.context import ContextBlock, ContextModel
 from posture.detect.epochs import EpochFeatures, Epochs
 from posture.detect.movement import Movement, Movements
@@ -91,6 +92,7 @@ class Stream:
     features: EpochFeatures
     movements: list[Movement]
     leans: list[Lean]
+    climbs: list[Climb]
     context: ContextBlock
 
 
@@ -111,6 +113,7 @@ def stream(from_s: float, to_s: float, sensors: tuple[Placement, ...] = BOTH) ->
     angle = joined_angles([angles(j, made) for j in joined])
     epochs, moves, leans = Epochs(), Movements(CONFIG.movement), Leans(CONFIG.bends, made)
     features, movements, leaned = epochs.push(angle), moves.push(angle), leans.push(angle)
+    climbs = Climbs(CONFIG.climb).push(angle)
     model = ContextModel(CONFIG.context, CONFIG.movement, made)
     first = model.push(features, movements)
     last = model.flush()
@@ -121,7 +124,7 @@ def stream(from_s: float, to_s: float, sensors: tuple[Placement, ...] = BOTH) ->
         ),
         EpochFeatures.joined([first.features, last.features]),
     )
-    return Stream(runs, origin_s, ticks, joined, angle, features, list(movements), list(leaned), context)
+    return Stream(runs, origin_s, ticks, joined, angle, features, list(movements), list(leaned), list(climbs), context)
 
 
 def joined_angles(parts: list[AngleBlock]) -> AngleBlock:

@@ -217,6 +217,35 @@ def test_one_sensor_judges_a_straight_way_by_its_path_and_is_less_sure(calibrati
     assert all(0.6 < e.confidence <= 0.8 for e in said)
 
 
+@pytest.mark.parametrize("calibration", [BOTH, SACRUM, UPPER], ids=["two", "sacrum", "upper lumbar"])
+def test_a_stop_on_one_knee_belongs_to_the_way_and_names_it(calibration: object) -> None:
+    body = standing().hold(5)
+    from_s = body.now_s
+    body.to(12, 6, 0.45, move_s=1.5, hold_s=1.5).to(-10, 8, 0.2, move_s=1.5, hold_s=0).to(-88, 0, FLOOR, hold_s=20)
+    body.to(-10, 8, 0.2, move_s=1.8, hold_s=0).to(12, 6, 0.45, move_s=1.5, hold_s=1.5).to(0, 0, STAND, move_s=1.5)
+    to_s = body.now_s
+    down, up = body.hold(20).run(calibration).of("floor_transition")  # type: ignore[arg-type]
+    assert [(e.evidence["path"], e.verdict) for e in (down, up)] == [("half_kneel", Verdict.NEUTRAL)] * 2
+    assert down.start_s == pytest.approx(from_s, abs=1.5)
+    assert up.end_s == pytest.approx(to_s, abs=1.5)
+
+
+def test_seconds_on_one_knee_on_the_way_up_are_floor() -> None:
+    body = standing().hold(5).to(40, 45, 0.45).to(-25, 44, FLOOR, move_s=0.9).to(-88, 2, FLOOR, move_s=1.6, hold_s=20)
+    body.to(-10, 8, 0.2, move_s=1.8, hold_s=0).to(12, 6, 0.45, move_s=1.5)
+    from_s = body.now_s
+    body.hold(2.5)
+    to_s = body.now_s
+    said = body.to(0, 0, STAND, move_s=1.5, hold_s=20).run(BOTH)
+    assert said.context(from_s, to_s - 1) == {"floor"}
+
+
+def test_upper_lumbar_alone_a_deep_bend_of_four_seconds_is_not_lying_down() -> None:
+    said = standing().hold(5).bend(50, 40, hold_s=4).hold(20).run(UPPER)
+    assert "lying" in said.context(18, 26)  # its tilt alone says so
+    assert said.of("floor_transition") == []
+
+
 def test_lying_down_from_sitting_is_no_floor_transition() -> None:
     body = standing().sit_down(hold_s=15).to(-88, 5, SEAT, move_s=2.5, hold_s=30)
     said = body.run(BOTH)

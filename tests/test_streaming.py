@@ -32,10 +32,12 @@ from streams import (
 from posture.alerts import AlertPolicy, Epoch
 from posture.detect.bends import Bends, Leans
 from posture.detect.chair import Chair
+from posture.detect.climbs import Climbs
 from posture.detect.context import ContextBlock, ContextModel
 from posture.detect.epochs import EpochFeatures, Epochs
 from posture.detect.floor import Floor
 from posture.detect.gaps import Gaps
+from posture.detect.mat import Mat
 from posture.detect.movement import Movements
 from posture.detect.sitting import Sitting
 from posture.detect.slip import Slip
@@ -369,6 +371,33 @@ def slip_case() -> Case:
     )
 
 
+def mat_case() -> Case:
+    """Lying for three minutes, over to the right side and back, with a curl on the back in between."""
+    block = Day().add(3, Context.LYING).add(0.2, Context.TRANSITION).block()
+    s = block.start_s
+    lateral = np.select([(s >= 30) & (s < 32), (s >= 32) & (s < 60), (s >= 60) & (s < 61)], [40.0, 88.0, 30.0], 0.0)
+    turning = ((s >= 30) & (s < 32)) | ((s >= 60) & (s < 61))
+    flexion = np.where((s >= 90) & (s < 96), 40.0, np.where(s >= 185, 45.0, 2.0))
+    features = replace(
+        block.features,
+        sacrum_inclination_deg=np.where(lateral > 80.0, np.nan, -80.0),
+        flexion_deg=flexion,
+        lateral_deg=lateral,
+        tilt_deg=np.full(len(s), 85.0),
+        rate_dps=np.where(turning, 40.0, 2.0),
+    )
+    context = np.where(s >= 185, Context.FLOOR, block.context).astype(np.int8)
+    block = replace(block, context=context, features=features)
+    return Case(
+        make=lambda state: Mat(CONFIG.mat, calibration(), state),
+        size=len(s),
+        piece=lambda a, b: context_rows(block, a, b),
+        push=lambda stage, piece: stage.push(piece),
+        flush=lambda stage: stage.flush(),
+        whole=flat,
+    )
+
+
 def uprights_case() -> Case:
     """Twenty seconds of two sensors, one of them with a hole."""
     rng = np.random.default_rng(3)
@@ -398,11 +427,12 @@ CASES: dict[str, Callable[[], Case]] = {
     "join": join_case,
     "epochs": lambda: ticks_case(Epochs, EpochFeatures.joined),
     "movements": lambda: ticks_case(lambda s: Movements(CONFIG.movement, s), flat),
+    "climbs": lambda: ticks_case(lambda s: Climbs(CONFIG.climb, s), flat),
     "leans": lambda: ticks_case(lambda s: Leans(CONFIG.bends, calibration(), s), flat),
     "context": context_case,
     "floor": lambda: seconds_case(
-        lambda s: Floor(CONFIG.floor, calibration(), s),
-        lambda stage, p: stage.push(p[0]),
+        lambda s: Floor(CONFIG.floor, CONFIG.context, calibration(), s),
+        lambda stage, p: stage.push(p[0], due(stream(*STORY).climbs, lambda c: c.known_s - 0.1, p)),
         lambda outs: [
             np.concatenate([o[0] for o in outs if isinstance(o, tuple)]),
             flat([o[1] if isinstance(o, tuple) else o for o in outs]),
@@ -422,6 +452,7 @@ CASES: dict[str, Callable[[], Case]] = {
         lambda s: Sitting(CONFIG.sitting, calibration(), s), lambda stage, p: stage.push(p[0]), sitting_whole
     ),
     "gaps": lambda: seconds_case(lambda s: Gaps(calibration().basis, s), lambda stage, p: stage.push(p[0]), flat),
+    "mat": mat_case,
     "wear": wear_case,
     "uprights": uprights_case,
     "slip": slip_case,
@@ -454,10 +485,12 @@ def test_a_cut_after_every_single_item_gives_the_same_output(name: str) -> None:
     ("name", "least"),
     [
         ("movements", 20),
+        ("climbs", 2),
         ("leans", 10),
         ("chair", 1),
         ("bends", 10),
         ("floor", 2),
+        ("mat", 4),
         ("wear", 1),
         ("slip", 1),
         ("alerts", 1),

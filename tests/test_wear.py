@@ -204,6 +204,23 @@ def test_events_inside_leave_the_list_and_are_counted() -> None:
     assert (epochs.context == Context.NON_WEAR).sum() == 0, "the input was written to"
 
 
+def test_a_lean_on_the_way_to_the_floor_is_not_a_bend_as_well() -> None:
+    epochs, _ = Day().sit(1, 75).run()
+    said = [
+        event(EventKind.BEND, 10, 12),
+        event(EventKind.FLOOR_TRANSITION, 9, 15),
+        event(EventKind.BEND, 14, 18),
+        event(EventKind.FLOOR_TRANSITION, 40, 46),
+    ]
+    _, events = finalised(epochs, said)
+    assert [(e.kind, e.start_s) for e in events] == [
+        (EventKind.FLOOR_TRANSITION, 9),
+        (EventKind.BEND, 14),
+        (EventKind.FLOOR_TRANSITION, 40),
+    ]
+    assert [e.evidence["bends_left_out"] for e in events if e.kind is EventKind.FLOOR_TRANSITION] == [1, 0]
+
+
 def test_what_lies_mostly_outside_stays() -> None:
     epochs, _ = Day().sit(30, 75).run()
     _, events = finalised(epochs, [event(EventKind.NON_WEAR, 600, 1300), event(EventKind.FLEXED_SITTING, 100, 700)])

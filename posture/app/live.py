@@ -44,6 +44,8 @@ _DONE = {
     EventKind.PLUNGE: "dropped onto the seat",
     EventKind.SIT_TO_LIE: "lay down",
     EventKind.LIE_TO_SIT: "sat up from lying",
+    EventKind.ROLL: "turned over",
+    EventKind.SUPINE_CURL: "curled up lying: was that a knee hug?",
 }
 _MOVED = {
     "ok": "sensor back in place",
@@ -85,7 +87,7 @@ def what_text(event: PostureEvent) -> str:
 
 def verdict_text(event: PostureEvent) -> str:
     """How the lower back was held; a stretch of sitting is flexed, where nothing was measured there is none."""
-    if event.kind in _ABSENT or event.kind is EventKind.SENSOR_MOVED:
+    if event.kind in _ABSENT or event.kind in (EventKind.SENSOR_MOVED, EventKind.ROLL):
         return ""
     if event.kind is EventKind.FLEXED_SITTING:
         return "flexed"

@@ -22,6 +22,8 @@ _NAMES = {
     "floor_transition": ("floor transition", "floor transitions"),
     "sit_to_lie": ("lie-down", "lie-downs"),
     "lie_to_sit": ("sit-up from lying", "sit-ups from lying"),
+    "roll": ("turn while lying", "turns while lying"),
+    "supine_curl": ("curl while lying", "curls while lying"),
     "flexed_sitting": ("stretch of flexed sitting", "stretches of flexed sitting"),
 }
 """Events that are counted. Gaps and time not worn are in the worn time."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,13 +19,14 @@ long after the stretch; ours."""
 
 
 def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[EpochBlock, list[PostureEvent]]:
-    """Epochs and events with the non-wear intervals applied.
+    """Epochs and events with the non-wear intervals and the ways to and from the floor applied.
 
     A second in one is `non_wear`: its context is the event's word, `flexed` is unknown. What the sensor seemed to do there
     (lying, a sit-down) was not the wearer, so events that lie in it by half or more leave the list, as do the lying down that
     was a putting down and the getting up that was a putting on; the interval's event says how many in `events_left_out`. Angles
-    and the meter stay as they were said.
+    and the meter stay as they were said. The lean of a way down or up is no bend of its own (`_without_leans`).
     """
+    events = _without_leans(events)
     intervals = [e for e in events if e.kind is EventKind.NON_WEAR]
     if not intervals:
         return epochs, list(events)
@@ -42,10 +44,30 @@ def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[Epoch
     return done, kept
 
 
+def _without_leans(events: Sequence[PostureEvent]) -> list[PostureEvent]:
+    """Bends that lie in a floor transition by half or more leave the list; its `bends_left_out` says how many. Alerts stay."""
+    transitions = [e for e in events if e.kind is EventKind.FLOOR_TRANSITION]
+    # By identity: two equal events are two. A bend belongs to the first transition that holds it.
+    holder = {id(e): next((t for t in transitions if _inside(e, t)), None) for e in events if e.kind is EventKind.BEND}
+    counts = Counter(id(t) for t in holder.values() if t is not None)
+    return [
+        replace(e, evidence={**e.evidence, "bends_left_out": counts[id(e)]})
+        if e.kind is EventKind.FLOOR_TRANSITION
+        else e
+        for e in events
+        if holder.get(id(e)) is None
+    ]
+
+
+def _inside(event: PostureEvent, other: PostureEvent) -> bool:
+    """Half of it or more lies in the other."""
+    shared_s = min(event.end_s, other.end_s) - max(event.start_s, other.start_s)
+    return shared_s >= 0.5 * (event.end_s - event.start_s)
+
+
 def _not_the_wearer(event: PostureEvent, interval: PostureEvent) -> bool:
     """Half of it or more lies in the interval, or it is the putting down before or the putting on after it."""
-    shared_s = min(event.end_s, interval.end_s) - max(event.start_s, interval.start_s)
     direction = event.evidence.get("direction")
     put_down = event.kind in _LYING_DOWN and direction != "up" and 0.0 <= interval.start_s - event.end_s < _HANDLED_S
     put_on = event.kind in _GETTING_UP and direction != "down" and 0.0 <= event.start_s - interval.end_s < _HANDLED_S
-    return put_down or put_on or shared_s >= 0.5 * (event.end_s - event.start_s)
+    return put_down or put_on or _inside(event, interval)

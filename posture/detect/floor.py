@@ -11,15 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from posture.config import FloorConfig
-from posture.detect.context import ContextBlock
+from posture.config import ContextConfig, FloorConfig
+from posture.detect.climbs import Climb
+from posture.detect.context import ContextBlock, seated_log_ratio
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
-from posture.types import Basis, Context, EventKind, Int8, PostureEvent, Verdict
+from posture.types import Basis, Context, EventKind, Int8, Placement, PostureEvent, Verdict
 
 
 class Second(NamedTuple):
-    """What a transition is judged on: one decided second."""
+    """What a transition is judged on: one decided second. seat : log likelihood ratio of a sitting against a standing posture."""
 
     start_s: float
     label: int
@@ -28,17 +29,20 @@ class Second(NamedTuple):
     rate_dps: float
     flexion_deg: float
     lateral_deg: float
-    sacrum_deg: float
+    inclination_deg: float
+    seat: float
 
 
 @dataclass(slots=True)
 class FloorState:
-    """The last seconds (at most `longest_s` + 2), how long lying has lasted, whether the wearer is down, since when
-    rising, and a `sit_to_lie` that waits for lying to last.
+    """The last seconds (at most `longest_s` + 2), the climbs that may belong to them, how long lying has lasted and its
+    last stretch face down, whether the wearer is down, since when rising, and a `sit_to_lie` that waits for lying to last.
     """
 
     recent: list[Second] = field(default_factory=list)
+    climbs: list[Climb] = field(default_factory=list)
     lying_s: float = 0.0
+    prone_s: float = 0.0
     down: bool = False
     rising_from_s: float | None = None
     waiting: list[Said] = field(default_factory=list)
@@ -47,14 +51,17 @@ class FloorState:
 class Floor:
     """Labelled seconds -> `floor_transition`, `sit_to_lie`, `lie_to_sit`, and which seconds were spent on the floor."""
 
-    def __init__(self, params: FloorConfig, calibration: Calibration, state: FloorState | None = None) -> None:
-        self.params, self.calibration = params, calibration
+    def __init__(
+        self, params: FloorConfig, context: ContextConfig, calibration: Calibration, state: FloorState | None = None
+    ) -> None:
+        self.params, self.context, self.calibration, self.lag_s = params, context, calibration, context.lag_s
         self.reach_n = int(params.longest_s) + 2
         self.state = state or FloorState()
 
-    def push(self, block: ContextBlock) -> tuple[Int8, list[Said]]:
-        """Context codes with `floor` filled in, and the events."""
+    def push(self, block: ContextBlock, climbs: tuple[Climb, ...]) -> tuple[Int8, list[Said]]:
+        """Context codes with `floor` filled in, and the events. climbs : those known by now; a second looks `lag_s` ahead."""
         f = block.features
+        self.state.climbs.extend(climbs)
         said: list[Said] = []
         context = block.context.copy()
         quiet = not self.state.down and not (block.context == Context.LYING).any()
@@ -68,13 +75,17 @@ class Floor:
             f.rate_dps,
             f.flexion_deg,
             f.lateral_deg,
-            f.sacrum_inclination_deg,
+            np.where(np.isnan(f.sacrum_inclination_deg), f.upper_lumbar_inclination_deg, f.sacrum_inclination_deg),
+            seated_log_ratio(f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg, self.calibration, self.context),
         )
         for k, row in enumerate(zip(*(c[skip:].tolist() for c in columns), strict=True), start=skip):
             second = Second(*row)
             said += self._step(second)
-            if self.state.down and second.label == Context.TRANSITION:
+            if self.state.down and (second.label == Context.TRANSITION or self._kneeling(second)):
                 context[k] = Context.FLOOR
+        if len(context):
+            oldest_s = float(block.start_s[-1]) - self.reach_n
+            self.state.climbs = [c for c in self.state.climbs if c.end_s > oldest_s]
         return context, said
 
     def flush(self) -> list[Said]:
@@ -94,8 +105,14 @@ class Floor:
         said: list[Said] = []
         if second.label == Context.LYING:
             state.lying_s += 1.0
-            state.rising_from_s = None
-            if state.lying_s == np.ceil(p.lying_min_s) and not state.down:
+            face_down = 0.0 < second.inclination_deg < 180.0 - p.upright_deg
+            state.prone_s = state.prone_s + 1.0 if face_down else 0.0
+            bent = 0.0 < state.prone_s < p.prone_min_s
+            if not bent:
+                state.rising_from_s = None
+            elif state.down and state.rising_from_s is None:
+                state.rising_from_s = second.start_s  # a trunk that comes up over bent hips looks like lying face down
+            if state.lying_s >= p.lying_min_s and not bent and not state.down:
                 said = self._down(second)
                 state.down = True
                 state.waiting = [s for s in said if s.event.kind is EventKind.SIT_TO_LIE]
@@ -107,11 +124,12 @@ class Floor:
         state.waiting = []
         if state.down and state.rising_from_s is None:
             state.rising_from_s = second.start_s
-        state.lying_s = 0.0
+        state.lying_s = state.prone_s = 0.0
         if state.down and state.rising_from_s is not None:
             # A pause on the way, kneeling for one, settles nothing: a rise is not over before the shortest one would be.
             long_enough = second.start_s - state.rising_from_s >= p.shortest_s
-            if long_enough and self._settled(len(state.recent) - 1, p.paused_dps):
+            settled = long_enough and self._settled(len(state.recent) - 1, p.paused_dps)
+            if settled and not self._rises(second):
                 said = self._up(second)
                 state.down, state.rising_from_s = False, None
             elif second.label == Context.GAP or second.start_s - state.rising_from_s > 60.0:
@@ -127,26 +145,75 @@ class Floor:
             return before.tilt_deg <= self.params.upright_deg
         return now.rate_dps <= rate_max_dps and now.label in (Context.STANDING, Context.SITTING)
 
+    def _kneels(self, from_s: float, to_s: float, known_s: float, sign: float) -> list[Climb]:
+        """Climbs within [from_s, to_s) by the height between a stand and one knee, known by `known_s`. sign : 1 up, -1 down."""
+        p = self.params
+        return [
+            c
+            for c in self.state.climbs
+            if from_s <= c.start_s
+            and c.end_s < to_s
+            and c.known_s <= known_s
+            and p.kneel_min_m <= sign * c.height_m <= p.kneel_max_m
+        ]
+
+    def _rises(self, now: Second) -> bool:
+        """Whether this stop is one on the way: within the lag the wearer rises from it by the height of a knee; not from a seat."""
+        state = self.state
+        if now.label == Context.SITTING:
+            return False
+        ahead_s = now.start_s + 1.0 + self.lag_s
+        from_s = state.rising_from_s if state.rising_from_s is not None else now.start_s
+        return any(c.end_s > now.start_s + 0.5 for c in self._kneels(from_s, ahead_s, ahead_s, 1.0))
+
+    def _kneeling(self, now: Second) -> bool:
+        """Whether an upright second of the way up lies below standing height."""
+        return self.state.rising_from_s is not None and now.label == Context.STANDING and self._rises(now)
+
     def _down(self, now: Second) -> list[Said]:
         before = [s for s in self.state.recent if s.start_s < now.start_s - self.state.lying_s + 1.0]
         settled = [k for k in range(len(before)) if self._settled(k, self.params.quiet_dps)]
         settled = settled or [k for k in range(len(before)) if self._settled(k, self.params.paused_dps)]
         if not settled:
             return []  # nothing upright within reach: no evidence of a way down
-        way = before[settled[-1] + 1 :]
-        seat = before[max(0, settled[-1] - 4) : settled[-1] + 1]
+        left = settled[-1]
+        # A stop on one knee is no stand: the way began where the height was lost.
+        stop_s = before[left].start_s + 1.0
+        kneels = self._kneels(before[0].start_s, now.start_s, now.start_s + 1.0, -1.0)
+        kneel = next((c for c in reversed(kneels) if stop_s - c.end_s <= self.params.kneel_pause_s), None)
+        if kneel is not None:
+            left = min(left, max(int(np.floor(kneel.start_s) - before[0].start_s) - 1, 0))
+        way = before[left + 1 :]
+        seat = before[max(0, left - 4) : left + 1]
         from_sitting = len(seat) == 5 and all(s.label == Context.SITTING for s in seat)
-        return self._said(way, now, "down", from_sitting, end_s=now.start_s + 1.0)
+        lay = [s for s in self.state.recent if s.start_s >= now.start_s - self.state.lying_s + 1.0][:_LAY_N]
+        return self._said(way, lay, now, "down", from_sitting, knelt=kneel is not None, end_s=now.start_s + 1.0)
 
     def _up(self, now: Second) -> list[Said]:
-        way = [
-            s
-            for s in self.state.recent
-            if self.state.rising_from_s is not None and self.state.rising_from_s <= s.start_s < now.start_s
-        ]
-        return self._said(way, now, "up", now.label == Context.SITTING, end_s=now.start_s)
+        from_s = self.state.rising_from_s
+        if from_s is None:
+            return []
+        way = [s for s in self.state.recent if from_s <= s.start_s < now.start_s]
+        lay = [s for s in self.state.recent if from_s - _LAY_N <= s.start_s < from_s]
+        kneels = self._kneels(from_s, now.start_s + 1.0, now.start_s + 1.0 + self.lag_s, 1.0)
+        # The context model takes seconds to believe a sit-down without a lean; the pelvis alone says it at once. A trunk does not,
+        # and with both sensors the model has it already: there this only lost rises on labelled days.
+        pelvis_alone = tuple(self.calibration.sensors) == (Placement.SACRUM,)
+        seated = now.label == Context.SITTING or (pelvis_alone and now.seat >= self.params.seat_log_ratio)
+        return self._said(way, lay, now, "up", seated, knelt=bool(kneels), end_s=now.start_s)
 
-    def _said(self, way: list[Second], now: Second, direction: str, chair: bool, *, end_s: float) -> list[Said]:
+    def _said(
+        self,
+        way: list[Second],
+        lay: list[Second],
+        now: Second,
+        direction: str,
+        chair: bool,
+        *,
+        knelt: bool,
+        end_s: float,
+    ) -> list[Said]:
+        """The event. lay : seconds of lying next to the way, a roll in them belongs to it; knelt : it had a stop on one knee."""
         p = self.params
         if not way or not p.shortest_s <= end_s - way[0].start_s <= p.longest_s:
             return []
@@ -158,7 +225,7 @@ class Floor:
         # On the way only: lying on a side is a lateral lean as well.
         rolls = [abs(s.lateral_deg) for s in way if s.label != Context.LYING and not np.isnan(s.lateral_deg)]
         roll_deg = max(rolls, default=0.0)
-        path, verdict = self._judged(way, pct, roll_deg)
+        path, verdict = self._judged(way, lay, pct, roll_deg, knelt=knelt)
         deepest = way[int(np.argmax(np.where(np.isnan(flexion), -np.inf, flexion)))]
         event = PostureEvent(
             kind=kind,
@@ -179,19 +246,24 @@ class Floor:
         )
         return [Said(now.start_s, event)]
 
-    def _judged(self, way: list[Second], pct: float, roll_deg: float) -> tuple[str, Verdict]:
+    def _judged(
+        self, way: list[Second], lay: list[Second], pct: float, roll_deg: float, *, knelt: bool
+    ) -> tuple[str, Verdict]:
         """Path and verdict. Two sensors measure how the back was held; one sensor knows the path only, and what goes with it."""
         p = self.params
         pitched = [s for s in way if s.tilt_deg < 60.0]
         rolled = [s for s in way if abs(s.lateral_deg) >= p.roll_min_deg]
         measured = self.calibration.basis is Basis.TWO and np.isfinite(pct)
-        if rolled and (not pitched or rolled[0].start_s <= pitched[0].start_s):
+        on_side = any(s.label == Context.LYING and abs(s.lateral_deg) >= p.roll_min_deg for s in lay)
+        if on_side or (rolled and (not pitched or rolled[0].start_s <= pitched[0].start_s)):
             return "log_roll", Verdict.NEUTRAL if not measured or pct < p.rounded_pct else Verdict.UNKNOWN
-        paused = any(s.tilt_deg < p.upright_deg for s in way[1:-1])
+        paused = knelt or any(s.tilt_deg < p.upright_deg for s in way[1:-1])
         if not measured:
+            if knelt:
+                return "half_kneel", Verdict.NEUTRAL
             if roll_deg >= p.turned_deg:
                 return "half_kneel" if paused else "unknown", Verdict.NEUTRAL
-            if roll_deg <= p.straight_deg and not self._kneels(way):
+            if roll_deg <= p.straight_deg and not self._stops(way):
                 return "straight_sit_up", Verdict.ROUNDED
             return "unknown", Verdict.UNKNOWN
         if pct >= p.rounded_pct:
@@ -201,7 +273,7 @@ class Floor:
         return "unknown", Verdict.MIXED
 
     @staticmethod
-    def _kneels(way: list[Second]) -> bool:
+    def _stops(way: list[Second]) -> bool:
         """Whether the way has a second that is upright and slow, between two that are neither: a pause at mid height."""
         return any(s.tilt_deg < _KNEELING_DEG and s.rate_dps < _KNEELING_DPS for s in way[1:-1])
 
@@ -217,6 +289,7 @@ class Floor:
         return _PATH_SURE * float(1.0 - 0.5 * np.exp(-distance_deg / p.roll_error_deg))
 
 
+_LAY_N = 2  # seconds of lying next to the way in which a roll belongs to it: on the side there, not on the back
 _KNEELING_DEG, _KNEELING_DPS = 15.0, 30.0  # tilt, and mean rate of a second that holds a short stop, on one knee; ours
 _PATH_SURE = 0.8
 """How often the path stands for the verdict at best, one sensor; provisional: a path is not the back itself. Ours."""
