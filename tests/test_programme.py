@@ -20,7 +20,7 @@ from analysis.programme.advice import Advice, Memory, State, evaluate, judge
 from analysis.programme.diary import Entry, parse, read_log
 from analysis.programme.facts import NUMBER_FACTS, TEXT_FACTS, Facts, improvement, wear_facts
 from analysis.programme.pack import BANNED, SHIPPED, Pack, load_pack, strings
-from analysis.programme.progress import Progress, next_exercise, progress
+from analysis.programme.progress import Progress, Workout, next_exercise, passes, progress
 from posture.app.cli import app
 from posture.app.exits import run
 from posture.types import InputError
@@ -371,6 +371,13 @@ def test_a_gate_wants_six_of_the_last_eight(good: int, bad: int, passes: bool, h
     standing = after(*rows).standing("squat")
     assert standing is not None
     assert (standing.passed, standing.counted, standing.gate_passed) == (good, 8, passes)
+
+
+def test_a_workout_with_more_pain_or_pain_that_nobody_asked_for_does_not_pass() -> None:
+    squat = PACK.practice("squat")
+    for rise, passed in ((-1, True), (0, True), (1, False), (None, False)):
+        done = Workout(TODAY, "squat", 10, clean_reps=8, first_failed_rep=None, pain=1, pain_rise=rise)
+        assert passes(done, PACK.gate, squat) is passed
 
 
 def test_only_the_last_eight_count() -> None:
