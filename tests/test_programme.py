@@ -104,6 +104,7 @@ QUIET = dict.fromkeys(
 )
 QUIET |= {"calibration_age_days": 1.0}
 """The other alternatives of a rule, known and low."""
+QUIET_SITTING = {"long_bouts": 0, "sitting_min": 120, "longest_flexed_bout_min": 19, "hidden_share_pct": 10}
 EDGES: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("R01", {"meter_high_count": 3}, {"meter_high_count": 2}),
     ("R01", {"flexed_sitting_min": 120}, {"flexed_sitting_min": 119.9}),
@@ -132,8 +133,9 @@ EDGES: tuple[tuple[str, dict[str, Any], dict[str, Any]], ...] = (
     ("R19", {"worn_min": 239.9}, {"worn_min": 240}),
     ("R19", {"calibration_age_days": 8}, {"calibration_age_days": 7}),
     ("R20", {"red_flags": 1, "red_flag": "fever"}, {"red_flags": 0}),
-    ("W01", {"long_bouts": 0, "sitting_min": 120, "longest_flexed_bout_min": 19}, {"sitting_min": 119}),
-    ("W01", {"long_bouts": 0, "sitting_min": 120, "longest_flexed_bout_min": 19}, {"long_bouts": 1}),
+    ("W01", QUIET_SITTING, {"sitting_min": 119}),
+    ("W01", QUIET_SITTING, {"long_bouts": 1}),
+    ("W01", QUIET_SITTING, {"hidden_share_pct": 10.1}),
     ("W02", {"logged_today": 1}, {"logged_today": 0}),
 )
 
@@ -277,6 +279,14 @@ def test_one_sensor_knows_sitting_and_leaves_every_rounded_count_open() -> None:
 def test_sitting_that_nobody_judged_is_not_known_to_be_out_of_flexion() -> None:
     found = wear_facts(summary(table(("sitting", -1, 1800))))
     assert (found.flexed_sitting_min, found.longest_flexed_bout_min, found.meter_high_count) == (None, None, None)
+
+
+def test_a_share_of_sitting_that_is_mostly_not_judged_is_not_known_and_hidden_time_is_a_share() -> None:
+    found = wear_facts(
+        summary(table(("sitting", 0, 790), ("sitting", -1, 210), ("unknown", -1, 500), ("gap", -1, 500)))
+    )
+    assert (found.flexed_share_pct, found.hidden_share_pct) == (None, pytest.approx(50.0, abs=0.1))
+    assert wear_facts(summary(table(("sitting", 0, 810), ("sitting", -1, 190)))).flexed_share_pct == 0.0
 
 
 def test_the_meter_rises_anew_only_after_it_fell_well_under_its_level() -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from analysis.inputs import DAY_BEGINS_H
 from analysis.programme.diary import Entry, PracticeEntry
 from analysis.schema import DailySummary
+from analysis.words import MOSTLY_JUDGED
 
 SURE_SPREAD = 1.96 * sqrt(2)
 """Times the SD of the person's own days: the smallest detectable change (95 %)."""
@@ -39,7 +40,10 @@ class Facts(BaseModel):
     calibration_age_days: float | None = Field(None, description="days since the full calibration; not filled yet")
     meter_high_count: float | None = Field(None, description="times the time-in-flexion meter rose to its alert level")
     flexed_sitting_min: float | None = Field(None, description="min of sitting in flexion")
-    flexed_share_pct: float | None = Field(None, description="% of judged sitting that was flexed")
+    flexed_share_pct: float | None = Field(
+        None, description="% of judged sitting that was flexed, where at least 80 % of it was judged"
+    )
+    hidden_share_pct: float | None = Field(None, description="% of the recording in gaps or unknown activity")
     longest_flexed_bout_min: float | None = Field(None, description="min, the most flexed sitting within one bout")
     sitting_min: float | None = Field(None, description="min of sitting")
     sitting_share_pct: float | None = Field(None, description="% of worn time")
@@ -101,6 +105,8 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
     if basis.context_confidence is not None:
         confidence["sitting"] = basis.context_confidence
     flexion = sitting.judged_min > 0 or sitting.total_min == 0
+    mostly = sitting.judged_min >= MOSTLY_JUDGED * sitting.total_min
+    hidden_min = summary.wear.gap_min + summary.context_min["unknown"]
     life = {v: n + summary.bends.by_verdict[v] for v, n in rises.items()}
     return Facts(
         sensors=len(basis.sensors),
@@ -108,7 +114,8 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
         worn_min=summary.wear.worn_min,
         meter_high_count=habits.meter_high_count,
         flexed_sitting_min=sitting.flexed_min if flexion else None,
-        flexed_share_pct=sitting.flexed_share_of_judged_pct,
+        flexed_share_pct=sitting.flexed_share_of_judged_pct if mostly else None,
+        hidden_share_pct=100 * hidden_min / summary.wear.recorded_min if summary.wear.recorded_min else None,
         longest_flexed_bout_min=habits.longest_flexed_bout_min if flexion else None,
         sitting_min=sitting.total_min,
         sitting_share_pct=sitting.share_of_worn_pct,
