@@ -12,6 +12,7 @@ from dataclasses import astuple
 
 import numpy as np
 
+from analysis.habits import habits_of
 from analysis.inputs import NOTICE, DayAlert, DayEvent, Session, check_epochs, period_of, runs
 from analysis.schema import (
     SCHEMA_VERSION,
@@ -55,6 +56,7 @@ def summarise(
     in_sets = [e for e in events if e.set_id not in (None, CALIBRATION_SET)]
     wear = _wear(epochs, worn)
     sitting, short_count, short_min = _sitting(epochs, worn)
+    meter = _meter(epochs, worn, sitting=sitting, session=session)
     done = {c.name.lower(): epochs.context == c for c in Context}
     shares = {n: None if n in ("gap", "non_wear") else _share_pct(mask.sum(), worn.sum()) for n, mask in done.items()}
     return DailySummary(
@@ -67,7 +69,7 @@ def summarise(
         context_min={name: _minutes(mask) for name, mask in done.items()},
         context_share_of_worn_pct=shares,
         sitting=sitting,
-        meter=_meter(epochs, worn, sitting=sitting, session=session),
+        meter=meter,
         sitting_alert_on=session.calibration.flexed_sitting,
         alerts={k.value: 0 for k in AlertKind} | _by_kind(a.kind for a in alerts),
         bends=_bends(epochs, worn, daily, session),
@@ -77,6 +79,7 @@ def summarise(
         left_out=LeftOut(_by_kind(e.kind for e in in_sets), _by_kind(e.kind for e in routine), short_count, short_min),
         notes=session.notes,
         notice=NOTICE,
+        habits=habits_of(epochs, daily, session, sitting=sitting, meter=meter),
     )
 
 

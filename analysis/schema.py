@@ -161,6 +161,25 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """What the habit rules of the programme ask beyond the counts above; None is not known, as in older files.
+
+    Counts by verdict: drops onto a chair, forward leans of 10-180 s, deep bends, straight ways up from lying.
+    rounded_sit_ups_s : s, starts of those ways up that were rounded. end_range_holds_morning : holds of 5-60 s at the end of the
+    range, from 04:00 to 10:00.
+    """
+
+    meter_high_count: int | None = None
+    longest_flexed_bout_min: float | None = None
+    plunges: dict[str, int] | None = None
+    held_leans: dict[str, int] | None = None
+    deep_bends: dict[str, int] | None = None
+    straight_sit_ups: dict[str, int] | None = None
+    rounded_sit_ups_s: tuple[float, ...] = ()
+    end_range_holds_morning: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DailySummary:
     """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition.
 
@@ -187,6 +206,7 @@ class DailySummary:
     notes: tuple[str, ...]
     notice: str
     other_days: tuple[DailySummary, ...] = ()
+    habits: Habits = Habits()
 
     def to_json(self) -> str:
         """UTF-8 JSON text; the same input gives the same bytes."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture import __version__
+from posture.app import programme
 from posture.app.exits import Commands, end_cleanly, run
 from posture.vocabulary import InputError, Placement, Preset
 
@@ -92,6 +93,9 @@ def _top(
     ] = False,
 ) -> None:
     del version
+
+
+app.add_typer(programme.app, name="programme", context_settings={"help_option_names": ["-h", "--help"]})
 
 
 @app.command()
