@@ -113,7 +113,11 @@ def _habits(summary: DailySummary) -> list[str]:
         found.append(f"{sitting.long_bouts} sitting bouts lasted {LONG_BOUT_MIN:.0f} min or more; {longest}.")
     for counts, name in ((chairs, "chair"), (summary.floor_transitions.by_verdict, "floor")):
         if counts["rounded"] >= (0.3 * max(6, _judged(counts)) if name == "chair" else 1):
-            how = "rounded" if name == "chair" or len(summary.basis.sensors) == 2 else "straight, without a turn to the side"
+            how = (
+                "rounded"
+                if name == "chair" or len(summary.basis.sensors) == 2
+                else "straight, without a turn to the side"
+            )
             found.append(f"{counts['rounded']} of {_judged(counts)} judged {name} transitions were {how}.")
     return found
 
