@@ -25,7 +25,7 @@ from bumble.link import LocalLink
 from bumble.transport.common import StreamPacketSource
 
 ACL_B, ACL_BUFFERS = 251, 8
-"""Longest link-layer payload (Core 5.4, vol 6 part B 4.5.10), bytes, and how many the controller takes before it wants to be asked."""
+"""Longest link-layer payload (Core 5.4, vol 6 part B 4.5.10), bytes, and how many wait before the controller takes no more."""
 
 
 class AirController(Controller):
@@ -60,7 +60,7 @@ class CentralController(AirController):
     def on_hci_le_create_connection_cancel_command(
         self, _command: hci.HCI_LE_Create_Connection_Cancel_Command
     ) -> hci.HCI_StatusReturnParameters:
-        """End the connect that waits; the host hears of it as LE Connection Complete with error 0x02 (Core 5.4, vol 4 part E 7.8.13)."""
+        """End the connect that waits; the host hears of it as LE Connection Complete with error 0x02 (Core 5.4, vol 4 E 7.8.13)."""
         if self.pending_le_connection is None:
             return hci.HCI_StatusReturnParameters(hci.HCI_ErrorCode.COMMAND_DISALLOWED_ERROR)
         self.pending_le_connection = None
@@ -194,7 +194,7 @@ class _HostDoor(StreamPacketSource):
         self.set_packet_sink(self._controller)
         self._controller.host = self
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         """The host has ended or died: so have its links."""
         if self in self._inside:
             self._inside.discard(self)

@@ -72,7 +72,10 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FaultRule:
-    """timed : strikes once, when the sensor has streamed for some seconds. value : what it is without one given, None: it takes none. unit : of it."""
+    """timed : strikes once, when the sensor has streamed for some seconds.
+
+    value : what it is without one given, in `unit`, from `least` to `most`; None: it takes none.
+    """
 
     text: str
     timed: bool = False
@@ -340,9 +343,10 @@ class VirtualSensor(IdleBoard):
                 self._index += block.lost
                 continue
             rows = self._worn_out(block.samples)
-            index = np.arange(self._index + 1, self._index + 1 + len(rows))
+            nth = np.arange(self._index + 1, self._index + 1 + len(rows), dtype=np.uint64)
             self._index += len(rows)
-            self.core.samples(rows, np.floor(index * (TICK_HZ / self._rate_hz)).astype(np.uint64))
+            # In whole numbers, so that a tick does not hang on how a float is rounded.
+            self.core.samples(rows, nth * np.uint64(1000 * TICK_HZ) // np.uint64(self.make.config.rate_mhz))
             self.core.poll()
 
     def _worn_out(self, rows: Samples) -> Samples:

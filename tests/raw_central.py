@@ -1,4 +1,4 @@
-"""The other end of the virtual sensor's link: `posture virtual-sensor` in its own process, and a plain Bumble host as the central."""
+"""The other end of the virtual sensor's link: `posture virtual-sensor` in its own process, and a plain Bumble host as central."""
 
 from __future__ import annotations
 

@@ -1,10 +1,12 @@
-"""The virtual sensor from outside: two processes, a plain Bumble host as the central, every message of the protocol over the air."""
+"""The virtual sensor from outside: two processes, a plain Bumble host as central, every op of the protocol over the air."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
 import signal
+import socket
+import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -53,6 +55,7 @@ from firmware_protocol.core import build
 from firmware_protocol.frames import Frame, FrameFlag, MiniFrame, Samples
 from firmware_protocol.rejection import Rejection
 from firmware_protocol.status import Info, ResetReason, StatusReport, decode_info, decode_status
+from firmware_protocol.virtual_sensor import FaultKind
 
 RATE_HZ, LENGTH_S = 52.0, 120.0
 SACRUM, UPPER = "LPS-4C01", "LPS-4C02"
@@ -204,7 +207,7 @@ def test_live_samples_are_the_recordings_and_what_was_lost_is_backfilled(home: P
 
 def test_every_op_is_answered_over_the_air(home: Path, sacrum: Path) -> None:
     async def scene() -> None:
-        async with virtual_sensor(home, "--recording", sacrum) as sensors, central(sensors) as host:
+        async with virtual_sensor(home, "--recording", sacrum, "--speed", 2) as sensors, central(sensors) as host:
             link = await host.ready(SACRUM)
             for short in (b"", b"\x01"):
                 with pytest.raises(ATT_Error) as error:
@@ -457,3 +460,125 @@ def test_it_ends_cleanly_on_ctrl_c(home: Path, sacrum: Path) -> None:
             assert await sensors.ended() == (0, "")
 
     run(scene())
+
+
+def test_lost_and_unknown_rows_are_samples_that_the_sensor_lost(tmp_path: Path) -> None:
+    """Against a plain loop: each row is at its place in time, and what is not there is counted, whatever the batches."""
+    from posture.app.virtual import blocks_of, wearings
+
+    n = 40_000
+    rng = np.random.default_rng(3)
+    values = rng.normal(0.0, 1.0, (n, 6)) + np.array([0.0, 0.0, 9.8, 0.0, 0.0, 0.0])
+    unknown = rng.random(n) < 0.01
+    values[unknown] = np.nan
+    absent = rng.random(n) < 0.01
+    absent[2000:2300] = True
+    absent[[0, -1]] = unknown[[0, -1]] = False
+    values[[0, -1]] = 1.0
+    kept = ~absent
+    names = [f"sacrum_{k}_{a}_{u}" for k, u in (("acc", "mps2"), ("gyr", "radps")) for a in "xyz"]
+    columns = {"time_s": (np.arange(n) / RATE_HZ)[kept]} | {m: values[kept, i] for i, m in enumerate(names)}
+    path = tmp_path / "holes.parquet"
+    pq.write_table(pa.table(columns), path)
+
+    (wearing,) = wearings(path, None)
+    index, found = 0, {}
+    for block in blocks_of(wearing):
+        index += block.lost
+        found |= {index + k: row for k, row in enumerate(block.samples)}
+        index += len(block.samples)
+    there = np.flatnonzero(kept & ~unknown)
+    assert sorted(found) == there.tolist()
+    acc, gyr = values[there, :3] / 9.80665 * 4096.0, np.degrees(values[there, 3:]) * 32.768
+    expected = np.rint(np.hstack((acc, gyr))).astype(np.int16)
+    np.testing.assert_array_equal(np.array([found[int(i)] for i in there]), expected)
+    assert index == n
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--fault", "gremlins"), 2, "'gremlins' is no fault; choose from disconnect"),
+        (("--fault", "mtu-23=4"), 2, "write mtu-23"),
+        (("--fault", "duplicate@4"), 2, "write duplicate=3"),
+        (("--fault", "out-of-range=soon"), 2, "write out-of-range=20@5"),
+        (("--fault", "clock-ppm=1e9"), 2, "from -50000 to 50000 ppm"),
+        (("--fault", "reboot@1", "--fault", "reboot@2"), 2, "given twice"),
+        (("--hci", "tcp-server:0.0.0.0:0"), 2, "only this machine"),
+        (("--hci", "tcp-server:somewhere"), 2, "tcp-server:127.0.0.1:PORT"),
+        (("--speed", "1000"), 2, "from 0.1 to 100"),
+        (("--recording2", "sacrum.parquet"), 2, "both hold sacrum alone"),
+    ],
+)
+def test_what_cannot_be_simulated_is_said_in_one_line(
+    home: Path,
+    sacrum: Path,
+    arguments: tuple[str, ...],
+    code: int,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from posture.app import cli, exits
+
+    monkeypatch.chdir(sacrum.parent)
+    assert exits.run(cli.app, ["virtual-sensor", "--recording", str(sacrum), *arguments]) == code
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_a_port_in_use_is_said(home: Path, sacrum: Path) -> None:
+    async def scene() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            arguments = ("--recording", sacrum, "--hci", f"tcp-server:127.0.0.1:{port}")
+            async with virtual_sensor(home, *arguments, ready=False) as sensors:
+                code, error = await sensors.ended()
+                assert code == 1
+                assert f"port {port} cannot be used" in error
+
+    run(scene())
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [("bumble", "posture-monitor[virtual]"), ("cffi", "posture-monitor[virtual]"), (None, "C compiler")],
+)
+def test_what_is_missing_is_named(
+    sacrum: Path,
+    tmp_path: Path,
+    missing: str | None,
+    words: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from firmware_protocol import core
+    from posture.app import cli, exits
+
+    own = ("posture.app.virtual", "firmware_protocol.virtual_link", "firmware_protocol.virtual_sensor")
+    if missing == "bumble":
+        for name in own:
+            monkeypatch.delitem(sys.modules, name, raising=False)
+    if missing is not None:
+        for name in [m for m in sys.modules if m.partition(".")[0] == missing] + [missing]:
+            monkeypatch.setitem(sys.modules, name, None)
+    core.interface.cache_clear()
+    core.library.cache_clear()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("POSTURE_HOME", str(tmp_path))
+    try:
+        assert exits.run(cli.app, ["virtual-sensor", "--recording", str(sacrum)]) == 1
+    finally:
+        core.interface.cache_clear()
+        core.library.cache_clear()
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_every_fault_is_seen_by_a_test_here() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    scenes = text[: text.index("def test_what_cannot_be_simulated")]
+    assert [kind for kind in FaultKind if f'"{kind.value}' not in scenes and f"={kind.value}" not in scenes] == []

@@ -26,7 +26,7 @@ try:
     from firmware_protocol.virtual_sensor import FAULTS, Block, Fault, Make, VirtualSensor, parse_fault, usage
 except ImportError as error:
     raise PostureError(
-        f"the virtual sensor needs {error.name or 'bumble'}; install posture-monitor[virtual], or play the recording with posture demo"
+        f"the virtual sensor needs {error.name or 'bumble'}; install posture-monitor[virtual]; posture demo does without"
     ) from error
 
 DEVICE_IDS = {
@@ -80,7 +80,7 @@ def blocks_of(wearing: Wearing) -> Iterator[Block]:
         step = np.diff(block.time_s, prepend=before_s) / period_s
         before_s = float(block.time_s[-1])
         missing = np.where(step > _GAP_PERIODS, np.rint(step) - 1, 0).astype(np.int64)
-        known: Bool = np.isfinite(np.hstack((block.acc_mps2, block.gyr_radps))).all(axis=1)
+        known: Bool = np.logical_and.reduce(np.isfinite(np.hstack((block.acc_mps2, block.gyr_radps))), axis=1)
         (rows,) = np.nonzero(known)
         # What is lost before each known row: the missing ones since the last known row, and the unknown ones between.
         lost_before = np.diff(np.cumsum(missing)[rows] + rows - np.arange(len(rows)), prepend=0)
@@ -161,7 +161,8 @@ def listener(spec: str) -> socket.socket:
     if not loopback:
         raise InputError(f"--hci {spec!r}: only this machine may connect; use tcp-server:127.0.0.1:{port}")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP: only then asyncio sends every packet at once, and a request and its answer take 1 ms and not 10.
+    made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((host.strip("[]"), int(port)))
