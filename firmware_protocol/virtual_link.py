@@ -176,28 +176,27 @@ class Air(LocalLink):
 
 
 class _HostDoor(StreamPacketSource):
-    """One host at a time over TCP; a second one is turned away."""
+    """A host over TCP. There is one at a time, and the newest is the one: an older one may have died unnoticed."""
 
-    def __init__(self, controller: CentralController, open_to: set[Any]) -> None:
+    def __init__(self, controller: CentralController) -> None:
         super().__init__()
         self._controller = controller
-        self._inside = open_to
         self._transport: Any = None
 
     def connection_made(self, transport: Any) -> None:
         """The host's bytes go to the controller and the controller's to the host."""
-        if self._inside:
-            transport.abort()
-            return
-        self._inside.add(self)
         self._transport = transport
-        self.set_packet_sink(self._controller)
+        before = self._controller.host
+        self._controller.forget_host()
         self._controller.host = self
+        self.set_packet_sink(self._controller)
+        if isinstance(before, _HostDoor):
+            before.set_packet_sink(_Nowhere())
+            before.close()
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
         """The host has ended or died: so have its links."""
-        if self in self._inside:
-            self._inside.discard(self)
+        if self._controller.host is self:
             self._controller.host = None
             self._controller.forget_host()
 
@@ -206,9 +205,19 @@ class _HostDoor(StreamPacketSource):
         if not self._transport.is_closing():
             self._transport.write(packet)
 
+    def close(self) -> None:
+        """Hang up."""
+        self._transport.abort()
+
+
+class _Nowhere:
+    """Where the packets of a host go that has been replaced."""
+
+    def on_packet(self, packet: bytes) -> None:
+        """Nothing."""
+
 
 async def serve_central(air: Air, listener: socket.socket) -> asyncio.Server:
     """Let a Bumble host be the central: `tcp-client:HOST:PORT` of the listener's address. Closing the server ends it."""
     controller = CentralController("central", link=air)
-    inside: set[Any] = set()
-    return await asyncio.get_running_loop().create_server(lambda: _HostDoor(controller, inside), sock=listener)
+    return await asyncio.get_running_loop().create_server(lambda: _HostDoor(controller), sock=listener)

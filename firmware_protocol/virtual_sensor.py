@@ -276,7 +276,7 @@ class VirtualSensor(IdleBoard):
         self._knock_left = 0
         self._last: Samples = np.zeros((1, 6), np.int16)
         self._frames = 0
-        self._streamed_s = self._looked_s = 0.0
+        self._streamed_n = 0
         self._ended = False
         self._connection: Connection | None = None
         self._indicating: asyncio.Task[None] | None = None
@@ -302,11 +302,13 @@ class VirtualSensor(IdleBoard):
         """Sample and serve, after `start`, until cancelled."""
         try:
             while True:
-                self._strike()
                 self._sample()
                 self.core.poll()
                 await asyncio.sleep(STEP_S)
         finally:
+            # What is on its way to the host comes first, and nothing after it: it would begin tasks that nobody ends.
+            self._controller.set_packet_sink(None)
+            await asyncio.sleep(0)
             for task in self._tasks:
                 task.cancel()
 
@@ -331,9 +333,8 @@ class VirtualSensor(IdleBoard):
         self._boot(reason)
 
     def _sample(self) -> None:
-        due = int((self._clock.now_s() - self._boot_s) * self._rate_hz)
-        while self._index < due and not self._ended:
-            block = self._rows.take(min(self._piece, due - self._index))
+        while (due := self._due() - self._index) > 0 and not self._ended:
+            block = self._rows.take(min(self._piece, due))
             if block is None:
                 self._ended = True
                 self._say("the recording has ended; what is in the ring can still be asked for")
@@ -348,6 +349,12 @@ class VirtualSensor(IdleBoard):
             # In whole numbers, so that a tick does not hang on how a float is rounded.
             self.core.samples(rows, nth * np.uint64(1000 * TICK_HZ) // np.uint64(self.make.config.rate_mhz))
             self.core.poll()
+            self._streamed_n += len(rows) if self.core.core.stream.active else 0
+            self._strike()  # counted in samples: a late look at the clock changes nothing
+
+    def _due(self) -> int:
+        """Samples that this boot must have made by now."""
+        return int((self._clock.now_s() - self._boot_s) * self._rate_hz)
 
     def _worn_out(self, rows: Samples) -> Samples:
         """The samples as a failing IMU gives them."""
@@ -368,10 +375,8 @@ class VirtualSensor(IdleBoard):
         return fault.value if fault is not None else 0.0
 
     def _strike(self) -> None:
-        now_s = self._clock.now_s()
-        self._streamed_s += now_s - self._looked_s if self.core.core.stream.active else 0.0
-        self._looked_s = now_s
-        while self._waiting and self._streamed_s >= self._waiting[0].at_s and self.core.core.stream.active:
+        streamed_s = self._streamed_n / self._rate_hz
+        while self._waiting and streamed_s >= self._waiting[0].at_s and self.core.core.stream.active:
             fault = self._waiting.pop(0)
             self._say(f"fault: {fault.kind.value}")
             match fault.kind:
