@@ -387,7 +387,9 @@ def virtual_sensor(
             show_default=False,
         ),
     ] = None,
-    speed: Annotated[float, typer.Option("--speed", help="Times real time, for the sensor and its link alike.")] = 1.0,
+    speed: Annotated[
+        float, typer.Option("--speed", help="Times real time: how fast the sensor's clock runs, its timeouts included.")
+    ] = 1.0,
     hci: Annotated[
         str,
         typer.Option("--hci", help="Where a Bumble host finds its controller; port 0 takes a free one and says it."),
@@ -397,7 +399,7 @@ def virtual_sensor(
         typer.Option(
             "--fault",
             metavar="NAME[=VALUE][@SECONDS]",
-            help="Something that goes wrong; may be given again. The word list shows them all.",
+            help="Something that goes wrong; may be given again. --fault list shows them all.",
             show_default=False,
         ),
     ] = None,
