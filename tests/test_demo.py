@@ -243,7 +243,7 @@ def test_the_demo_plays_reports_and_says_where(tmp_path: Path, arguments: list[s
     assert "\x1b" not in done.stdout
     said = done.stdout.splitlines()
     assert said[0].startswith("No hardware needed. 46 min of simulated motion")
-    assert "The radio link is not simulated" in said[1]
+    assert "BLE link not simulated" in said[1]
     folder = tmp_path / "home" / "data" / "demo"
     assert {p.name for p in folder.iterdir()} == FILES
     assert f"Report: {folder / 'report.html'}" in said

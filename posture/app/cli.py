@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DEMO_SPEED = "50"
 """The shipped recording (46 min) in under a minute."""
 SPEED_MIN, SPEED_MAX = 0.1, 1e6
+VIRTUAL_SPEED_MIN, VIRTUAL_SPEED_MAX = 0.1, 100.0
+"""Of the virtual sensor; every sample of it crosses a link."""
 
 app = typer.Typer(
     name="posture",
@@ -143,7 +145,7 @@ def demo(
             f"No hardware needed. {length_s / 60:.0f} min of simulated motion, made from motion capture, play {pace}. "
             "Ctrl-C stops."
         )
-        say("The radio link is not simulated: the recording is played directly.")
+        say("BLE link not simulated: the recording is played directly.")
 
     made = replayed(request, folder, speed=times, title="posture demo", begin=begin, report=True)
     for line in ("", *result_lines(made)):
@@ -373,6 +375,61 @@ def validate(
         listed(data)
         return
     validated(dataset, data, docs=docs, out=out, smooth=smooth)
+
+
+@app.command("virtual-sensor")
+def virtual_sensor(
+    recording: Annotated[
+        Path, typer.Option("--recording", "-r", help="Sample file: what the sensor measures.", show_default=False)
+    ],
+    recording2: Annotated[
+        Path | None,
+        typer.Option(
+            "--recording2",
+            help="A second sample file: the sacrum is taken from the first, the upper lumbar spine from this one. "
+            "Default: every sensor of the first.",
+            show_default=False,
+        ),
+    ] = None,
+    speed: Annotated[
+        float, typer.Option("--speed", help="Times real time: how fast the sensor's clock runs, its timeouts included.")
+    ] = 1.0,
+    hci: Annotated[
+        str,
+        typer.Option("--hci", help="Where a Bumble host finds its controller; port 0 takes a free one and says it."),
+    ] = "tcp-server:127.0.0.1:0",
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--fault",
+            metavar="NAME[=VALUE][@SECONDS]",
+            help="Something that goes wrong; may be given again. --fault list shows them all.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Be a sensor without hardware: the firmware's own code on a virtual radio.
+
+    Plays a recording as one or two sensors that a Bluetooth host can find,
+    pair with and stream from: advertising, encryption, frames, ring,
+    backfill. The host is any program on Bumble that opens the address
+    that is printed; READY says that the sensors advertise. A timed fault
+    strikes when the sensor has streamed for SECONDS. Ctrl-C ends it.
+
+    Needs the extra virtual and a C compiler. No radio is used or measured.
+
+    Example: posture virtual-sensor --recording monday.parquet --fault out-of-range=20@60
+    """
+    if not VIRTUAL_SPEED_MIN <= speed <= VIRTUAL_SPEED_MAX:
+        raise InputError(f"--speed {speed:g} is not from {VIRTUAL_SPEED_MIN:g} to {VIRTUAL_SPEED_MAX:g}")
+    from posture.app.virtual import fault_lines, faults_of, simulate, wearings
+
+    if fault and "list" in fault:
+        for line in fault_lines():
+            typer.echo(line)
+        return
+    faults = faults_of(fault or ())
+    simulate(wearings(recording, recording2), hci, speed=speed, faults=faults, say=typer.echo)
 
 
 @app.command()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from collections.abc import AsyncGenerator, Coroutine
-from contextlib import AsyncExitStack, aclosing, nullcontext, suppress
-from typing import Any
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing, nullcontext
 
 from rich.console import Console
 from rich.live import Live
 
-from posture.app.exits import SIGNALS, Interrupted, interrupt
 from posture.app.live import View, lines
+from posture.app.stopping import interruptible
 from posture.outputs import AngleWriter
 from posture.pipeline import Output
 from posture.replay import Prepared, Result
@@ -27,28 +25,6 @@ def play(
     source = Playback(prepared.recording.batches(), speed=speed)
     view = View.of(prepared, title=title, speed=speed)
     return asyncio.run(interruptible(monitor(prepared, source, console=console, view=view, angles=angles)))
-
-
-async def interruptible(work: Coroutine[Any, Any, Result]) -> Result:
-    """Await `work`; an interrupt cancels it at its next await and is raised when it has been cleaned up.
-
-    An exception out of a signal handler would land anywhere in the event loop, where some places only report it and go on.
-    """
-    task = asyncio.ensure_future(work)
-    loop = asyncio.get_running_loop()
-    with suppress(NotImplementedError):  # Windows: the plain handlers stay
-        for number in SIGNALS:
-            if signal.getsignal(number) is interrupt:
-                loop.add_signal_handler(number, task.cancel)
-    try:
-        return await task
-    except asyncio.CancelledError:
-        raise Interrupted from None
-    finally:
-        with suppress(NotImplementedError):
-            for number in SIGNALS:
-                if loop.remove_signal_handler(number):
-                    signal.signal(number, interrupt)
 
 
 async def monitor(
