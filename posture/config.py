@@ -256,6 +256,9 @@ class ContextConfig(_Section):
         65.0,
         description="deg; more is lying: smallest lying tilt seen 84, largest sitting 51 (waist and back recordings)",
     )
+    prone_min_s: NonNegative = Field(
+        10.0, description="s; a trunk hanging forward of lying_tilt_deg is a stoop until it lasts this long; design default"
+    )
     low_tilt_deg: Positive = Field(40.0, description="deg; between this and lying a held posture is neither; " + _TUNED)
     gait_default_mps2: Positive = Field(
         1.6, description="m/s^2; bounce of walking where no calibration walk was recorded; " + _TUNED

@@ -224,6 +224,23 @@ def test_lying_down_from_sitting_is_no_floor_transition() -> None:
     assert len(said.of("sit_to_lie")) == 1
 
 
+def test_who_hangs_forward_past_lying_stoops_and_does_not_lie() -> None:
+    """Belts lean past 65 deg in half of the recorded stoops, for up to 6 s."""
+    body = standing()
+    start_s = body.now_s
+    said = body.bend(85, 10, hold_s=4).hold(15).run(SACRUM)
+    (bend,) = said.of("bend")
+    assert bend.evidence["deep"] is True
+    assert "lying" not in said.context(start_s, body.now_s)
+
+
+def test_who_lies_face_down_is_said_to_lie_once_it_has_lasted() -> None:
+    body = standing().to(60, 5, 0.4, move_s=2.0)
+    body.to(88, 0, FLOOR, hold_s=30)
+    said = body.run(SACRUM)
+    assert said.context(body.now_s - 18, body.now_s - 1) == {"lying"}
+
+
 # -- sitting in flexion --------------------------------------------------------------------------------------------------
 
 
@@ -254,9 +271,7 @@ def test_standing_is_neither_flexed_nor_not() -> None:
 
 
 def test_the_upper_lumbar_alone_is_not_asked_when_it_cannot_tell() -> None:
-    from dataclasses import replace
-
-    said = standing().sit_down(-26, 44, hold_s=120).run(replace(UPPER, judges_sitting=False))
+        said = standing().sit_down(-26, 44, hold_s=120).run(replace(UPPER, judges_sitting=False))
     assert set(said.epochs.flexed.tolist()) == {-1}
     assert np.isnan(said.epochs.slump_index_pct).all()
 

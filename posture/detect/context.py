@@ -15,7 +15,7 @@ from posture.config import ContextConfig, MovementConfig
 from posture.detect.epochs import EpochFeatures
 from posture.detect.movement import Movement
 from posture.signal.calibration import Calibration
-from posture.types import Context, Float, Int8, Placement
+from posture.types import Bool, Context, Float, Int8, Placement
 
 STAND, WALK, SIT, LIE, LOW = range(5)
 _LABEL = np.array(
@@ -42,6 +42,7 @@ _BASE = np.array(
 # Provisional: chosen on labelled days 21-28 so that a cue outweighs the chances above within the seconds that it should take.
 _LIES = 5.0  # tilt beyond lying, over 3 deg: decides at once
 _LYING_RAMP_DEG = 3.0
+_PRONE_LATERAL_DEG = 45.0  # a trunk leaning this far to a side is not leant forward; ours
 _LOW_HELD, _LOW_UPRIGHT, _LOW_LYING = (
     0.7,
     -1.5,
@@ -71,13 +72,14 @@ class ContextBlock:
 
 @dataclass(slots=True)
 class ContextState:
-    """Belief after the last forward step, whether that second had no data, angular rate of the last two seconds, deg/s, the seconds
-    that wait for their lag, and the movements that may still count.
+    """Belief after the last forward step, whether that second had no data, angular rate of the last two seconds, deg/s, how long
+    the trunk had been beyond lying by then and how long forward, s, the seconds that wait for their lag, and the movements that may still count.
     """
 
     belief: Float = field(default_factory=lambda: np.array([0.4, 0.2, 0.38, 0.01, 0.01]))
     absent: bool = True
     turned_dps: Float = field(default_factory=lambda: np.zeros(2))
+    beyond_s: tuple[float, float] = (0.0, 0.0)
     waiting: list[EpochFeatures] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
 
@@ -141,6 +143,8 @@ class ContextModel:
         label[confidence < 0.5] = Context.UNKNOWN
         absent = rows.present_fraction[:ready] < 0.5
         state.absent = bool(absent[-1])
+        down_s, forward_s = self._beyond_s(rows)
+        state.beyond_s = float(down_s[ready - 1]), float(forward_s[ready - 1])
         state.turned_dps = np.concatenate([state.turned_dps, rows.rate_dps[:ready]])[-2:]
         label[absent] = Context.GAP
         confidence = np.where(absent, 1.0, confidence)
@@ -170,9 +174,13 @@ class ContextModel:
         """(m, 5) likelihood of each second's features, up to a factor."""
         p = self.params
         sacrum, upper = rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg
-        tilt, lowest = _known(rows.tilt_deg), _known(np.where(np.isnan(sacrum), upper, sacrum))
+        tilt, lowest = _known(rows.tilt_deg), _known(_lowest_deg(rows))
         trunk = np.where(np.isnan(upper), lowest, upper)
         lying = np.clip((tilt - p.lying_tilt_deg) / _LYING_RAMP_DEG, -1.0, 1.0)
+        # A trunk that has gone straight forward is a stoop until it has lasted: only then is it somebody lying face down.
+        down_s, forward_s = self._beyond_s(rows)
+        stoop = (forward_s > 0) & (forward_s == down_s) & (forward_s < p.prone_min_s)
+        lies = np.where(stoop, 0.0, lying)
         low, behind = _ramp(tilt, p.low_tilt_deg), _ramp(-lowest, p.low_tilt_deg)
         gait = self._gait(rows)
         bounce = np.maximum(gait, 0.0)
@@ -189,12 +197,19 @@ class ContextModel:
         log[:, SIT] = upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
         log[:, SIT] += _TURNS_SEATED * self._turns_on(rows)
         log[:, SIT] += look * seated_log_ratio(sacrum, upper, self.calibration, p)
-        log[:, LIE] = _LIES * lying + _BOUNCES_LOW * bounce
+        log[:, LIE] = _LIES * lies + _BOUNCES_LOW * bounce
         log[:, LOW] = (
-            np.where(lying > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
+            np.where(lies > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
         )
         log[absent] = 0.0
         return np.exp(log)
+
+    def _beyond_s(self, rows: EpochFeatures) -> tuple[Float, Float]:
+        """(m,) s: how long, up to and with this second, the tilt has been beyond lying; and the same, forward and not on a side."""
+        beyond = _known(rows.tilt_deg) > self.params.lying_tilt_deg
+        forward = beyond & (_known(_lowest_deg(rows)) > 0.0) & (np.abs(_known(rows.lateral_deg)) < _PRONE_LATERAL_DEG)
+        down_s, forward_s = self.state.beyond_s
+        return _run_lengths(beyond, down_s), _run_lengths(forward, forward_s)
 
     def _turns_on(self, rows: EpochFeatures) -> Float:
         """(m,) 0-1: how much the trunk turned in this second and in each of the two before."""
@@ -244,6 +259,19 @@ def _crowded(movement: Movement, others: list[Movement]) -> tuple[float, float]:
     leans = (m for m in others if min(m.lean_peak_deg, m.lean_peak_deg - m.lean_before_deg) > _REPEATS_DEG)
     before = min(sum(0.0 < movement.peak_s - m.peak_s <= _CROWD_S for m in leans), 3)
     return _CROWDED_DOWN[before], _CROWDED_UP[before]
+
+
+def _lowest_deg(rows: EpochFeatures) -> Float:
+    """(m,) inclination of the sacrum where it is known, else of the upper lumbar."""
+    sacrum = rows.sacrum_inclination_deg
+    return np.where(np.isnan(sacrum), rows.upper_lumbar_inclination_deg, sacrum)
+
+
+def _run_lengths(mask: Bool, before: float) -> Float:
+    """(m,) how many in a row are true up to and with each one; `before` of them lie before the first."""
+    at = np.arange(len(mask), dtype=np.float64)
+    last_false = np.maximum.accumulate(np.where(mask, -1.0 - before, at))
+    return np.where(mask, at - last_false, 0.0)
 
 
 def _known(angle_deg: Float) -> Float:
