@@ -138,6 +138,19 @@ def test_sitting_nearly_as_upright_as_standing_is_seen_by_the_height() -> None:
     assert said.context(16, 70) == {"sitting"}
 
 
+@pytest.mark.parametrize("offset_mps2", [-0.4, 0.4])
+def test_an_offset_of_the_part_does_not_take_the_height_of_a_chair(offset_mps2: float) -> None:
+    """40 mg, what a consumer part may have: as the pelvis turns by 35 deg it adds 0.2 m/s^2 to the vertical acceleration."""
+    body = standing().sit_down(sacrum=-28.0, hold_s=30).stand_up(hold_s=30)
+    heights = [e.evidence["height_m"] for e in body.run(SACRUM, offset_mps2=offset_mps2).of(*CHAIRS)]
+    assert heights == pytest.approx([SEAT - STAND, STAND - SEAT], abs=0.05)
+
+
+def test_who_sits_leaning_far_back_has_risen_from_a_chair() -> None:
+    said = standing().sit_down(sacrum=-42.0, flexion=5.0, hold_s=30).stand_up(hold_s=30).run(SACRUM)
+    assert [e.kind for e in said.of(*CHAIRS)] == ["stand_to_sit", "sit_to_stand"]
+
+
 def test_squats_are_no_chairs() -> None:
     body = standing()
     for _ in range(8):

@@ -346,7 +346,7 @@ def chair_chances(
     height is normal with a heavy tail for leans that change nothing: one wild integral cannot decide alone.
     """
     height = movement.height_m
-    if np.isnan(height) or max(abs(movement.lean_before_deg), abs(movement.lean_after_deg)) > params.end_lean_max_deg:
+    if np.isnan(height) or max(movement.lean_before_deg, movement.lean_after_deg) > params.end_lean_max_deg:
         return _NO_EVIDENCE, _NO_EVIDENCE
     seconds = movement.end_s - movement.start_s
     drift = (
