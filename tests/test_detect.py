@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from body import FLOOR, SEAT, STAND, Body
@@ -151,6 +153,14 @@ def test_who_sits_leaning_far_back_has_risen_from_a_chair() -> None:
     assert [e.kind for e in said.of(*CHAIRS)] == ["stand_to_sit", "sit_to_stand"]
 
 
+def test_the_stand_pose_of_this_session_is_standing_whatever_it_looks_like() -> None:
+    """A wearer whose stand looks like the slump: what the calibration asked for is known."""
+    slouching = Body().to(-20, 25, STAND).hold(20)
+    calibration = replace(BOTH, poses={"stand": [(4.0, 14.0)]})
+    assert slouching.run(calibration, routine=(4.0, 14.0)).context(4, 20) == {"standing"}
+    assert "sitting" in slouching.run(calibration).context(4, 20)
+
+
 def test_squats_are_no_chairs() -> None:
     body = standing()
     for _ in range(8):
@@ -254,6 +264,13 @@ def test_who_lies_face_down_is_said_to_lie_once_it_has_lasted() -> None:
     assert said.context(body.now_s - 18, body.now_s - 1) == {"lying"}
 
 
+def test_sitting_up_in_bed_is_seen_by_the_posture() -> None:
+    """No way up of a chair's height: the pelvis alone says that it sits, and it is looked at once it has settled."""
+    body = standing().to(-40, 8, 0.5, move_s=1.5).to(-88, 0, SEAT, move_s=1.5, hold_s=20).to(30, 10, move_s=2)
+    up_s = body.now_s
+    assert body.to(-10, 12, SEAT, move_s=1.5, hold_s=20).run(SACRUM).context(up_s + 4, up_s + 19) == {"sitting"}
+
+
 # -- sitting in flexion --------------------------------------------------------------------------------------------------
 
 
@@ -284,7 +301,9 @@ def test_standing_is_neither_flexed_nor_not() -> None:
 
 
 def test_the_upper_lumbar_alone_is_not_asked_when_it_cannot_tell() -> None:
-        said = standing().sit_down(-26, 44, hold_s=120).run(replace(UPPER, judges_sitting=False))
+    from dataclasses import replace
+
+    said = standing().sit_down(-26, 44, hold_s=120).run(replace(UPPER, judges_sitting=False))
     assert set(said.epochs.flexed.tolist()) == {-1}
     assert np.isnan(said.epochs.slump_index_pct).all()
 
