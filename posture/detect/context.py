@@ -44,10 +44,8 @@ _BASE = np.array(
 _LIES = 5.0  # tilt beyond lying, over 3 deg: decides at once
 _LYING_RAMP_DEG = 3.0
 _DECLARED = 5.0  # a calibration pose is what the wearer was asked to do
-_SETTLED_S, _GETS_UP_S = (
-    4,
-    10,
-)  # s upright until the posture after lying is looked at, and s after lying in which that is; ours
+_SETTLED_S = 4  # s upright until the posture after lying is looked at
+_GETS_UP_S = 10  # and at most this long after lying; ours
 _PRONE_LATERAL_DEG = 45.0  # a trunk leaning this far to a side is not leant forward; ours
 _LOW_HELD, _LOW_UPRIGHT, _LOW_LYING = (
     0.7,

@@ -148,12 +148,14 @@ class Movements:
     def _offset_mps2(self, means: Float, a: int, b: int) -> Float | float:
         """What an offset of the sacral part adds to the vertical acceleration of each tick of steps [a, b] as the pelvis turns.
 
-        0 without the sacrum: the upper lumbar spine hardly turns between standing and sitting, so its rest cannot tell.
+        0 without the sacrum, or where it is turned to a side: the upper lumbar spine hardly turns between standing and sitting,
+        so its rest cannot tell.
         """
-        ends = [float(means[row, step]) for row in (_VERTICAL, _SACRUM) for step in (a, b)]
-        if np.isnan(ends).any():
+        sacrum_deg = self.state.ticks[_SACRUM, a * self.step_n : (b + 1) * self.step_n]
+        if np.isnan(sacrum_deg).any():
             return 0.0
-        return _per_deg(*ends) * (self.state.ticks[_SACRUM, a * self.step_n : (b + 1) * self.step_n] - ends[2])
+        ends = [float(means[row, step]) for row in (_VERTICAL, _SACRUM) for step in (a, b)]
+        return _per_deg(*ends) * (sacrum_deg - ends[2])
 
 
 def _nearest_quiet(unrest: Float, quiet_dps: float) -> int:
