@@ -257,6 +257,10 @@ class ContextConfig(_Section):
         65.0,
         description="deg; more is lying: smallest lying tilt seen 84, largest sitting 51 (waist and back recordings)",
     )
+    prone_min_s: NonNegative = Field(
+        10.0,
+        description="s; a trunk hanging forward of lying_tilt_deg is a stoop until it lasts this long; design default",
+    )
     low_tilt_deg: Positive = Field(40.0, description="deg; between this and lying a held posture is neither; " + _TUNED)
     gait_default_mps2: Positive = Field(
         1.6, description="m/s^2; bounce of walking where no calibration walk was recorded; " + _TUNED
@@ -306,7 +310,7 @@ class MovementConfig(_Section):
         50.0, description="deg; no height is taken where an end is tilted more; design default from strapdown tests"
     )
     end_lean_max_deg: Positive = Field(
-        35.0, description="deg; a lean that begins or ends bent further is no chair; " + _TUNED
+        35.0, description="deg; a lean that begins or ends bent further forward is no chair; " + _TUNED
     )
     height_sd_m: Positive = Field(
         0.09, description="m; error of the strapdown height change (0.085 measured on recorded motion)"

@@ -159,7 +159,7 @@ class Pipeline:
     sensors : the wear: one or two placements with rate and gyroscope.
     calibration : of the same placements; its gyroscope biases are where the filters start.
     routine : (from_s, to_s) of a calibration routine in this session: its movements are a declared exercise set (id 0), so
-        that the counts and alerts of daily life leave them out.
+        that the counts and alerts of daily life leave them out, and in its `stand` poses the wearer stands.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
     filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
     state : of an earlier pipeline of the same session, to go on where it stopped.
@@ -196,7 +196,10 @@ class Pipeline:
         self._movements = Movements(config.movement, s.movements if s else None)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
         self._climbs = Climbs(config.climb, s.climbs if s else None)
-        self._context = ContextModel(config.context, config.movement, calibration, s.context if s else None)
+        stood = calibration.poses.get("stand", ()) if routine else ()
+        self._context = ContextModel(
+            config.context, config.movement, calibration, s.context if s else None, stood=stood
+        )
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)

@@ -99,15 +99,28 @@ class Body:
             blocks.append(ImuBlock(placement, time_s[keep], acc[keep], gyr[keep], time_s[keep]))
         return tuple(blocks)
 
-    def run(self, calibration: Calibration, config: Config = Config(), *, dead: Placement | None = None) -> Said:  # noqa: B008
-        """All of it through the real pipeline. dead : a sensor whose samples are NaN from the middle on."""
+    def run(
+        self,
+        calibration: Calibration,
+        config: Config = Config(),  # noqa: B008
+        *,
+        dead: Placement | None = None,
+        offset_mps2: float = 0.0,
+        routine: tuple[float, float] | None = None,
+    ) -> Said:
+        """All of it through the real pipeline. dead : a sensor whose samples are NaN from the middle on. offset_mps2 : forward, of
+        every accelerometer. routine : as in `Pipeline`.
+        """
         blocks = list(self.samples(tuple(calibration.sensors)))
+        if offset_mps2:
+            blocks = [replace(b, acc_mps2=b.acc_mps2 + np.array([offset_mps2, 0.0, 0.0])) for b in blocks]
         if dead is not None:
             k = [b.placement for b in blocks].index(dead)
             acc = blocks[k].acc_mps2.copy()
             acc[len(acc) // 2 :] = np.nan
             blocks[k] = replace(blocks[k], acc_mps2=acc)
-        pipeline = Pipeline({b.placement: SensorSpec(RATE_HZ) for b in blocks}, calibration, config)
+        specs = {b.placement: SensorSpec(RATE_HZ) for b in blocks}
+        pipeline = Pipeline(specs, calibration, config, routine=routine)
         outs = [pipeline.push(ImuBatch(tuple(blocks), self.now_s)), pipeline.flush()]
         return Said(
             EpochBlock.joined([e for o in outs for e in o.epochs]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from body import FLOOR, SEAT, STAND, Body
@@ -138,6 +140,27 @@ def test_sitting_nearly_as_upright_as_standing_is_seen_by_the_height() -> None:
     assert said.context(16, 70) == {"sitting"}
 
 
+@pytest.mark.parametrize("offset_mps2", [-0.4, 0.4])
+def test_an_offset_of_the_part_does_not_take_the_height_of_a_chair(offset_mps2: float) -> None:
+    """40 mg, what a consumer part may have: as the pelvis turns by 35 deg it adds 0.2 m/s^2 to the vertical acceleration."""
+    body = standing().sit_down(sacrum=-28.0, hold_s=30).stand_up(hold_s=30)
+    heights = [e.evidence["height_m"] for e in body.run(SACRUM, offset_mps2=offset_mps2).of(*CHAIRS)]
+    assert heights == pytest.approx([SEAT - STAND, STAND - SEAT], abs=0.05)
+
+
+def test_who_sits_leaning_far_back_has_risen_from_a_chair() -> None:
+    said = standing().sit_down(sacrum=-42.0, flexion=5.0, hold_s=30).stand_up(hold_s=30).run(SACRUM)
+    assert [e.kind for e in said.of(*CHAIRS)] == ["stand_to_sit", "sit_to_stand"]
+
+
+def test_the_stand_pose_of_this_session_is_standing_whatever_it_looks_like() -> None:
+    """A wearer whose stand looks like the slump: what the calibration asked for is known."""
+    slouching = Body().to(-20, 25, STAND).hold(20)
+    calibration = replace(BOTH, poses={"stand": [(4.0, 14.0)]})
+    assert slouching.run(calibration, routine=(4.0, 14.0)).context(4, 20) == {"standing"}
+    assert "sitting" in slouching.run(calibration).context(4, 20)
+
+
 def test_squats_are_no_chairs() -> None:
     body = standing()
     for _ in range(8):
@@ -242,8 +265,9 @@ def test_seconds_on_one_knee_on_the_way_up_are_floor() -> None:
 
 def test_upper_lumbar_alone_a_deep_bend_of_four_seconds_is_not_lying_down() -> None:
     said = standing().hold(5).bend(50, 40, hold_s=4).hold(20).run(UPPER)
-    assert "lying" in said.context(18, 26)  # its tilt alone says so
+    assert "lying" not in said.context(18, 26)
     assert said.of("floor_transition") == []
+    assert len(said.of("bend")) == 1
 
 
 def test_lying_down_from_sitting_is_no_floor_transition() -> None:
@@ -251,6 +275,30 @@ def test_lying_down_from_sitting_is_no_floor_transition() -> None:
     said = body.run(BOTH)
     assert said.of("floor_transition") == []
     assert len(said.of("sit_to_lie")) == 1
+
+
+def test_who_hangs_forward_past_lying_stoops_and_does_not_lie() -> None:
+    """Belts lean past 65 deg in half of the recorded stoops, for up to 6 s."""
+    body = standing()
+    start_s = body.now_s
+    said = body.bend(85, 10, hold_s=4).hold(15).run(SACRUM)
+    (bend,) = said.of("bend")
+    assert bend.evidence["deep"] is True
+    assert "lying" not in said.context(start_s, body.now_s)
+
+
+def test_who_lies_face_down_is_said_to_lie_once_it_has_lasted() -> None:
+    body = standing().to(60, 5, 0.4, move_s=2.0)
+    body.to(88, 0, FLOOR, hold_s=30)
+    said = body.run(SACRUM)
+    assert said.context(body.now_s - 18, body.now_s - 1) == {"lying"}
+
+
+def test_sitting_up_in_bed_is_seen_by_the_posture() -> None:
+    """No way up of a chair's height: the pelvis alone says that it sits, and it is looked at once it has settled."""
+    body = standing().to(-40, 8, 0.5, move_s=1.5).to(-88, 0, SEAT, move_s=1.5, hold_s=20).to(30, 10, move_s=2)
+    up_s = body.now_s
+    assert body.to(-10, 12, SEAT, move_s=1.5, hold_s=20).run(SACRUM).context(up_s + 4, up_s + 19) == {"sitting"}
 
 
 # -- sitting in flexion --------------------------------------------------------------------------------------------------

@@ -82,7 +82,9 @@ def replay(trial: Trial[Any], *, sensors: Sequence[Placement] | None = None, ang
         return None
     specs = {b.placement: SensorSpec(trial.rate_hz, b.gyr_radps is not None) for b in blocks}
     first_s, last_s = (float(blocks[0].time_s[k]) for k in (0, -1))
-    pipeline = Pipeline(specs, calibration, config, want_angles=angles, start_s=first_s)
+    posed = [window for windows in calibration.poses.values() for window in windows]
+    routine = (min(a for a, _ in posed), max(b for _, b in posed)) if posed else None
+    pipeline = Pipeline(specs, calibration, config, want_angles=angles, routine=routine, start_s=first_s)
     result = Result()
     outputs = pipeline.push(ImuBatch(blocks, last_s)), pipeline.flush(last_s)
     for output in outputs:

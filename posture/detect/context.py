@@ -7,6 +7,7 @@ tilt alone fails on chairs. Forward over all seconds, backward over the lag; eac
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,7 @@ from posture.config import ContextConfig, MovementConfig
 from posture.detect.epochs import EpochFeatures
 from posture.detect.movement import Movement
 from posture.signal.calibration import Calibration
-from posture.types import Context, Float, Int8, Placement
+from posture.types import Bool, Context, Float, Int8, Placement
 
 STAND, WALK, SIT, LIE, LOW = range(5)
 _LABEL = np.array(
@@ -42,6 +43,10 @@ _BASE = np.array(
 # Provisional: chosen on labelled days 21-28 so that a cue outweighs the chances above within the seconds that it should take.
 _LIES = 5.0  # tilt beyond lying, over 3 deg: decides at once
 _LYING_RAMP_DEG = 3.0
+_DECLARED = 5.0  # a calibration pose is what the wearer was asked to do
+_SETTLED_S = 4  # s upright until the posture after lying is looked at
+_GETS_UP_S = 10  # and at most this long after lying; ours
+_PRONE_LATERAL_DEG = 45.0  # a trunk leaning this far to a side is not leant forward; ours
 _LOW_HELD, _LOW_UPRIGHT, _LOW_LYING = (
     0.7,
     -1.5,
@@ -71,13 +76,17 @@ class ContextBlock:
 
 @dataclass(slots=True)
 class ContextState:
-    """Belief after the last forward step, whether that second had no data, angular rate of the last two seconds, deg/s, the seconds
-    that wait for their lag, and the movements that may still count.
+    """Belief after the last forward step, whether that second had no data, angular rate of the last two seconds, deg/s, how long by
+    then, s: the tilt beyond lying and how much of that forward, the tilt upright, and since it was beyond lying (inf: never
+    yet); the seconds that wait for their lag, and the movements that may still count.
     """
 
     belief: Float = field(default_factory=lambda: np.array([0.4, 0.2, 0.38, 0.01, 0.01]))
     absent: bool = True
     turned_dps: Float = field(default_factory=lambda: np.zeros(2))
+    beyond_s: tuple[float, float] = (0.0, 0.0)
+    upright_s: float = 0.0
+    since_lying_s: float = np.inf
     waiting: list[EpochFeatures] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
 
@@ -85,6 +94,7 @@ class ContextState:
 class ContextModel:
     """Features and movements -> labelled seconds, `lag_s` later.
 
+    stood : (from_s, to_s) of this session in which the wearer is known to have stood: the poses of its calibration.
     The movements of a second must have been pushed with the features of the seconds up to its lag at the latest.
     """
 
@@ -94,8 +104,10 @@ class ContextModel:
         movement: MovementConfig,
         calibration: Calibration,
         state: ContextState | None = None,
+        *,
+        stood: Sequence[tuple[float, float]] = (),
     ) -> None:
-        self.params, self.movement, self.calibration = params, movement, calibration
+        self.params, self.movement, self.calibration, self.stood = params, movement, calibration, stood
         self.state = state or ContextState()
         self.base = _with_stay(
             _BASE
@@ -141,6 +153,10 @@ class ContextModel:
         label[confidence < 0.5] = Context.UNKNOWN
         absent = rows.present_fraction[:ready] < 0.5
         state.absent = bool(absent[-1])
+        upright_s, since_s = self._upright_s(rows), self._since_lying_s(rows)
+        state.upright_s, state.since_lying_s = float(upright_s[ready - 1]), float(since_s[ready - 1])
+        down_s, forward_s = self._beyond_s(rows)
+        state.beyond_s = float(down_s[ready - 1]), float(forward_s[ready - 1])
         state.turned_dps = np.concatenate([state.turned_dps, rows.rate_dps[:ready]])[-2:]
         label[absent] = Context.GAP
         confidence = np.where(absent, 1.0, confidence)
@@ -170,15 +186,20 @@ class ContextModel:
         """(m, 5) likelihood of each second's features, up to a factor."""
         p = self.params
         sacrum, upper = rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg
-        tilt, lowest = _known(rows.tilt_deg), _known(np.where(np.isnan(sacrum), upper, sacrum))
+        tilt, lowest = _known(rows.tilt_deg), _known(_lowest_deg(rows))
         trunk = np.where(np.isnan(upper), lowest, upper)
         lying = np.clip((tilt - p.lying_tilt_deg) / _LYING_RAMP_DEG, -1.0, 1.0)
+        # A trunk that has gone straight forward is a stoop until it has lasted: only then is it somebody lying face down.
+        down_s, forward_s = self._beyond_s(rows)
+        stoop = (forward_s > 0) & (forward_s == down_s) & (forward_s < p.prone_min_s)
+        lies = np.where(stoop, 0.0, lying)
         low, behind = _ramp(tilt, p.low_tilt_deg), _ramp(-lowest, p.low_tilt_deg)
         gait = self._gait(rows)
         bounce = np.maximum(gait, 0.0)
         absent = rows.present_fraction < 0.5
         # The first look at a posture is worth more than the seconds that repeat it.
         first_look = ~absent & np.concatenate([[self.state.absent], absent[:-1]])
+        first_look |= self._got_up(rows)
         look = np.where(first_look, self.movement.posture_weight, p.tilt_weight)
 
         log = np.zeros((len(rows), 5))
@@ -189,12 +210,33 @@ class ContextModel:
         log[:, SIT] = upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
         log[:, SIT] += _TURNS_SEATED * self._turns_on(rows)
         log[:, SIT] += look * seated_log_ratio(sacrum, upper, self.calibration, p)
-        log[:, LIE] = _LIES * lying + _BOUNCES_LOW * bounce
-        log[:, LOW] = (
-            np.where(lying > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
-        )
+        log[:, LIE] = _LIES * lies + _BOUNCES_LOW * bounce
+        log[:, LOW] = np.where(lies > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
+        for from_s, to_s in self.stood:
+            inside = (rows.start_s >= from_s) & (rows.start_s + 1.0 <= to_s)
+            log[inside] -= _DECLARED
+            log[inside, STAND] += _DECLARED
         log[absent] = 0.0
         return np.exp(log)
+
+    def _beyond_s(self, rows: EpochFeatures) -> tuple[Float, Float]:
+        """(m,) s: how long, up to and with this second, the tilt has been beyond lying; and the same, forward and not on a side."""
+        beyond = _known(rows.tilt_deg) > self.params.lying_tilt_deg
+        forward = beyond & (_known(_lowest_deg(rows)) > 0.0) & (np.abs(_known(rows.lateral_deg)) < _PRONE_LATERAL_DEG)
+        down_s, forward_s = self.state.beyond_s
+        return _run_lengths(beyond, down_s), _run_lengths(forward, forward_s)
+
+    def _got_up(self, rows: EpochFeatures) -> Bool:
+        """(m,) whether the tilt has been under `low_tilt_deg` for `_SETTLED_S`, soon after it was beyond lying."""
+        return np.asarray((self._upright_s(rows) == _SETTLED_S) & (self._since_lying_s(rows) <= _GETS_UP_S))
+
+    def _upright_s(self, rows: EpochFeatures) -> Float:
+        """(m,) s: how long, up to and with this second, the tilt has been under `low_tilt_deg`."""
+        return _run_lengths(_known(rows.tilt_deg) < self.params.low_tilt_deg, self.state.upright_s)
+
+    def _since_lying_s(self, rows: EpochFeatures) -> Float:
+        """(m,) s since the tilt was last beyond lying, inf where it never was."""
+        return _run_lengths(_known(rows.tilt_deg) <= self.params.lying_tilt_deg, self.state.since_lying_s)
 
     def _turns_on(self, rows: EpochFeatures) -> Float:
         """(m,) 0-1: how much the trunk turned in this second and in each of the two before."""
@@ -244,6 +286,19 @@ def _crowded(movement: Movement, others: list[Movement]) -> tuple[float, float]:
     leans = (m for m in others if min(m.lean_peak_deg, m.lean_peak_deg - m.lean_before_deg) > _REPEATS_DEG)
     before = min(sum(0.0 < movement.peak_s - m.peak_s <= _CROWD_S for m in leans), 3)
     return _CROWDED_DOWN[before], _CROWDED_UP[before]
+
+
+def _lowest_deg(rows: EpochFeatures) -> Float:
+    """(m,) inclination of the sacrum where it is known, else of the upper lumbar."""
+    sacrum = rows.sacrum_inclination_deg
+    return np.where(np.isnan(sacrum), rows.upper_lumbar_inclination_deg, sacrum)
+
+
+def _run_lengths(mask: Bool, before: float) -> Float:
+    """(m,) how many in a row are true up to and with each one; `before` of them lie before the first."""
+    at = np.arange(len(mask), dtype=np.float64)
+    last_false = np.maximum.accumulate(np.where(mask, -1.0 - before, at))
+    return np.where(mask, at - last_false, 0.0)
 
 
 def _known(angle_deg: Float) -> Float:
@@ -318,7 +373,7 @@ def chair_chances(
     height is normal with a heavy tail for leans that change nothing: one wild integral cannot decide alone.
     """
     height = movement.height_m
-    if np.isnan(height) or max(abs(movement.lean_before_deg), abs(movement.lean_after_deg)) > params.end_lean_max_deg:
+    if np.isnan(height) or max(movement.lean_before_deg, movement.lean_after_deg) > params.end_lean_max_deg:
         return _NO_EVIDENCE, _NO_EVIDENCE
     seconds = movement.end_s - movement.start_s
     drift = (

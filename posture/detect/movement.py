@@ -125,8 +125,8 @@ class Movements:
         a = k - self.inner - _nearest_quiet(unrest[k - self.reach : k - self.inner + 1][::-1], self.params.quiet_dps)
         b = k + self.inner + _nearest_quiet(unrest[k + self.inner : k + self.reach + 1], self.params.quiet_dps)
         n = self.step_n
-        vertical = self.state.ticks[_VERTICAL, a * n : (b + 1) * n]
-        height, sinking = _travel(vertical)
+        ticks = self.state.ticks[:, a * n : (b + 1) * n]
+        height, sinking = _travel(ticks[_VERTICAL] - self._offset_mps2(means, a, b))
         upright = max(means[_TILT, a], means[_TILT, b]) < self.params.height_tilt_max_deg
         # Around the peak only: slumped sitting before a rise is not how the rise was done.
         flexion = self.state.ticks[_FLEXION, max(a, k - self.inner * 2) * n : (min(b, k + self.inner * 2) + 1) * n]
@@ -145,11 +145,39 @@ class Movements:
             **({"height_m": height, **sinking} if upright else {"height_m": float("nan")}),
         )
 
+    def _offset_mps2(self, means: Float, a: int, b: int) -> Float | float:
+        """What an offset of the sacral part adds to the vertical acceleration of each tick of steps [a, b] as the pelvis turns.
+
+        0 without the sacrum, or where it is turned to a side: the upper lumbar spine hardly turns between standing and sitting,
+        so its rest cannot tell.
+        """
+        sacrum_deg = self.state.ticks[_SACRUM, a * self.step_n : (b + 1) * self.step_n]
+        if np.isnan(sacrum_deg).any():
+            return 0.0
+        ends = [float(means[row, step]) for row in (_VERTICAL, _SACRUM) for step in (a, b)]
+        return _per_deg(*ends) * (sacrum_deg - ends[2])
+
 
 def _nearest_quiet(unrest: Float, quiet_dps: float) -> int:
     """Steps outwards to the first quiet one, else to the least unquiet one: a short integral is the better one."""
     quiet = np.flatnonzero(unrest <= quiet_dps)
     return int(quiet[0]) if len(quiet) else int(np.argmin(unrest))
+
+
+def _per_deg(before_mps2: float, after_mps2: float, before_deg: float, after_deg: float) -> float:
+    """m/s^2 per deg: what an offset of the part adds to the vertical acceleration as it leans, from two moments at rest.
+
+    At rest that acceleration is zero, so the difference is the part's: as far as a part has one, and shrunk where the moments
+    lie within about `_LEVEL_DEG` of each other.
+    """
+    turned_deg = after_deg - before_deg
+    per_deg = (after_mps2 - before_mps2) * turned_deg / (turned_deg**2 + _LEVEL_DEG**2)
+    most = np.radians(_OFFSET_MOST_MPS2)
+    return float(np.clip(per_deg, -most, most))
+
+
+_LEVEL_DEG, _OFFSET_MOST_MPS2 = 10.0, 0.5
+"""Ours (the offset: 50 mg). On 70 labelled chair transitions of a phone all heights then have the right sign, before 56."""
 
 
 def _travel(vertical_mps2: Float) -> tuple[float, dict[str, float]]:
