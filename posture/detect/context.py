@@ -174,9 +174,8 @@ class ContextModel:
             # Of the movements only those of the very next second are all decided at this point of the stream.
             step = change[at] if ahead == 1 else np.broadcast_to(self.base, (ready, 5, 5))
             weighted = likely[at] * future
-            back = np.empty_like(future)
-            for i in range(5):
-                back[:, i] = sum(step[:, i, j] * weighted[:, j] for j in range(5))
+            ways = step * weighted[:, None, :]
+            back = ways[:, :, 0] + ways[:, :, 1] + ways[:, :, 2] + ways[:, :, 3] + ways[:, :, 4]
             future = np.where(known[:, None], back, future)
         posterior = forward * future
         total = posterior[:, 0] + posterior[:, 1] + posterior[:, 2] + posterior[:, 3] + posterior[:, 4]

@@ -96,8 +96,7 @@ class Clipping:
             self._set_rate(run.segment.rate_hz)
         gyr = np.zeros((n, 3)) if run.gyr_radps is None else run.gyr_radps
         axes = np.hstack([run.acc_mps2, gyr])
-        if state.since_gyro_n >= self.recover_n and not (np.abs(axes) >= self.floor[:6]).any():  # nearly always
-            state.last, state.again = np.concatenate([axes[-1], -axes[-1]]), np.zeros(12, dtype=np.bool_)
+        if state.since_gyro_n >= self.recover_n and self._far_from_limits(axes):  # nearly always
             state.since_gyro_n += n
             return run
         clipped = self._at_limit(np.hstack([axes, -axes]))
@@ -109,6 +108,23 @@ class Clipping:
         state.since_gyro_n = int(since[-1])
         lost = hit[Part.ACCELEROMETER] | (since <= self.recover_n)
         return replace(run, measured=run.measured & ~lost) if lost.any() else run
+
+    def _far_from_limits(self, axes: Float) -> bool:
+        """Whether no limit is known or gets known with these (n, 6) samples; if so they are taken over."""
+        state, floor = self.state, self.floor[:6]
+        if np.isfinite(state.known).any():
+            return False
+        again = np.abs(axes) >= floor
+        if again.any():
+            again &= axes == np.vstack([state.last[:6], axes[:-1]])
+            if (again & np.vstack([state.again[:6] | state.again[6:], again[:-1]])).any():
+                return False
+        last = axes[-1]
+        state.last, state.again = (
+            np.concatenate([last, -last]),
+            np.concatenate([again[-1] & (last > 0), again[-1] & (last < 0)]),
+        )
+        return True
 
     def _at_limit(self, values: Float) -> Bool:
         """(n, 12) -> whether each value is at the limit of its direction, as far as it is known by then."""

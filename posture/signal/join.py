@@ -61,6 +61,9 @@ class Join:
         """Blocks within one `CHUNK_TICKS` that are closed by what arrived up to `arrived_until_s`."""
         self._take(runs)
         yield from self._closed(arrived_until_s)
+        for held in self.state.waiting.values():  # let go of what was closed
+            held.tick, held.channels = held.tick.copy(), held.channels.copy()
+            held.trusted, held.arrived_s = held.trusted.copy(), held.arrived_s.copy()
 
     def flush(self, end_tick: int | None = None) -> Iterator[JoinedBlock]:
         """End of session: everything that waits is closed; up to `end_tick` (exclusive), where it is known, nothing came."""
@@ -129,8 +132,8 @@ class Join:
                 wide[at], sure[at] = held.channels[a:b], held.trusted[a:b]
                 wide[too_late], sure[too_late] = np.nan, False
                 channels[placement], trusted[placement] = wide, sure
-            held.tick, held.channels = held.tick[b:].copy(), held.channels[b:].copy()
-            held.trusted, held.arrived_s = held.trusted[b:].copy(), held.arrived_s[b:].copy()
+            held.tick, held.channels = held.tick[b:], held.channels[b:]
+            held.trusted, held.arrived_s = held.trusted[b:], held.arrived_s[b:]
         return JoinedBlock(int(ticks[0]), channels, trusted)
 
 
