@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, nullcontext
 
@@ -10,7 +9,7 @@ from rich.console import Console
 from rich.live import Live
 
 from posture.app.live import View, lines
-from posture.app.stopping import interruptible
+from posture.app.stopping import run_interruptible
 from posture.outputs import AngleWriter
 from posture.pipeline import Output
 from posture.replay import Prepared, Result
@@ -24,7 +23,7 @@ def play(
     """The whole recording at `speed` times real time with the live view; the result equals a replay's, bit for bit."""
     source = Playback(prepared.recording.batches(), speed=speed)
     view = View.of(prepared, title=title, speed=speed)
-    return asyncio.run(interruptible(monitor(prepared, source, console=console, view=view, angles=angles)))
+    return run_interruptible(monitor(prepared, source, console=console, view=view, angles=angles))
 
 
 async def monitor(

@@ -17,7 +17,7 @@ from firmware_protocol.core import CoreError, interface, library
 from firmware_protocol.frames import Samples
 from firmware_protocol.status import Config
 from posture.app.exits import Interrupted
-from posture.app.stopping import interruptible
+from posture.app.stopping import run_interruptible
 from posture.recording import Recording, open_recording
 from posture.types import G_MPS2, Bool, Float, InputError, Placement, PostureError
 
@@ -184,7 +184,7 @@ def simulate(
     door = listener(hci)
     logging.getLogger("bumble").setLevel(logging.ERROR)  # it warns of every refused pairing and every lost link
     with suppress(Interrupted), door:
-        asyncio.run(interruptible(_serve(sensors, door, speed=speed, faults=faults, say=say)))
+        run_interruptible(_serve(sensors, door, speed=speed, faults=faults, say=say))
 
 
 async def _serve(
