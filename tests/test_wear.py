@@ -128,15 +128,15 @@ def _piece(block: ImuBlock, from_s: float, to_s: float) -> ImuBlock:
     return ImuBlock(block.placement, block.time_s[rows], block.acc_mps2[rows], gyr, block.arrived_s[rows])
 
 
-@pytest.mark.parametrize("where", ["bag", "car"])
-def test_a_sensor_carried_in_a_bag_or_riding_on_a_car_seat_is_not_worn(where: str) -> None:
+@pytest.mark.parametrize(("where", "shaken_min_s"), [("bag", 600), ("car", 400)])  # a car stops at lights
+def test_a_sensor_carried_in_a_bag_or_riding_on_a_car_seat_is_not_worn(where: str, shaken_min_s: float) -> None:
     script = Script(person(3)).calibrate().walk(40).stand(20).take_off().table(15, where).put_on().stand(30).walk(30)
     _, events, made = worn_day(script.stand(30))
     (truth,) = [e for e in made.track.events if e["type"] == "non_wear"]
     (away,) = [e for e in events if e.kind is EventKind.NON_WEAR]
     assert away.start_s == pytest.approx(truth["t0"], abs=15)
     assert away.end_s == pytest.approx(truth["t1"], abs=15)
-    assert away.evidence["shaken_s"] > 400  # type: ignore[operator]
+    assert away.evidence["shaken_s"] > shaken_min_s  # type: ignore[operator]
     assert not {EventKind.FLOOR_TRANSITION, EventKind.LIE_TO_SIT, EventKind.SIT_TO_LIE} & {e.kind for e in events}
 
 

@@ -19,7 +19,7 @@ from analysis.validation.synth.faults import with_fault
 from analysis.validation.synth.motion import CONTEXTS, Slip
 from analysis.validation.synth.sensor import sensors
 from posture.replay import Records
-from posture.types import Bool, Context, InputError, Placement
+from posture.types import Context, InputError, Placement
 
 SLIPS_DEG = (5.0, 10.0, 15.0)
 SLIPPED = ("ask", "paused")
@@ -135,8 +135,7 @@ def slips_on(seed: int, hours: float) -> list[SlipSaid]:
 def slip_said(said: Records, track: Track, slip: Slip) -> SlipSaid:
     """What was said of a slip by the end of the second walking bout after it."""
     after = [end_s for start_s, end_s in bouts(track) if start_s >= slip.to_s]
-    # The second bout may go on over stairs: it is over when the walking is.
-    until_s = next(b for a, b in walks(track) if a <= after[1] <= b) + TOLD_S if len(after) > 1 else np.inf
+    until_s = after[1] + TOLD_S if len(after) > 1 else np.inf
     claims = [c for c in moved(said) if slip.from_s <= float(c["end_s"]) <= until_s]
     mine = [float(c["shift_deg"]) for c in claims if c["placement"] == slip.placement]
     return SlipSaid(abs(slip.deg), bool(claims), abs(mine[-1] - slip.deg) if mine else np.nan)
@@ -153,17 +152,8 @@ def bouts(track: Track) -> list[tuple[float, float]]:
     for event in track.events:
         if event["type"] == "stairs":
             walking[round(event["t0"] * track.rate_hz) : round(event["t1"] * track.rate_hz)] = False
-    return [(a, b) for a, b in _stretches(walking, track.rate_hz) if b - a >= BOUT_MIN_S]
-
-
-def walks(track: Track) -> list[tuple[float, float]]:
-    """Walking, stairs included, s."""
-    return _stretches(track.context == CONTEXTS.index("walking"), track.rate_hz)
-
-
-def _stretches(rows: Bool, rate_hz: float) -> list[tuple[float, float]]:
-    edges = np.flatnonzero(np.diff(rows, prepend=False, append=False)) / rate_hz
-    return [(float(a), float(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    edges = np.flatnonzero(np.diff(walking, prepend=False, append=False)) / track.rate_hz
+    return [(float(a), float(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= BOUT_MIN_S]
 
 
 def steady(seed: int, hours: float) -> list[Steady]:
