@@ -43,7 +43,9 @@ async def _interruptible(work: Coroutine[Any, Any, Made], asked: list[int], hear
     try:
         for number in heard:
             loop.add_signal_handler(number, task.cancel)
-    except NotImplementedError:  # Windows: the plain handlers do
+    except (
+        NotImplementedError
+    ):  # an event loop on Windows takes no signal handlers: the plain ones unwind from wherever it is
         for number in heard:
             signal.signal(number, interrupt)
     if asked:  # before the loop could hear it
@@ -54,6 +56,6 @@ async def _interruptible(work: Coroutine[Any, Any, Made], asked: list[int], hear
         raise Interrupted from None
     finally:
         for number, handler in handlers.items():
-            with suppress(NotImplementedError):
+            with suppress(NotImplementedError):  # Windows, where none was added
                 loop.remove_signal_handler(number)
             signal.signal(number, handler)
