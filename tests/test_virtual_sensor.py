@@ -55,7 +55,7 @@ from firmware_protocol.core import build
 from firmware_protocol.frames import Frame, FrameFlag, MiniFrame, Samples
 from firmware_protocol.rejection import Rejection
 from firmware_protocol.status import Info, ResetReason, StatusReport, decode_info, decode_status
-from firmware_protocol.virtual_sensor import FaultKind
+from firmware_protocol.virtual_faults import FaultKind
 
 RATE_HZ, LENGTH_S = 52.0, 120.0
 SACRUM, UPPER = "LPS-4C01", "LPS-4C02"

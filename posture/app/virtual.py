@@ -22,8 +22,9 @@ from posture.recording import Recording, open_recording
 from posture.types import G_MPS2, Bool, Float, InputError, Placement, PostureError
 
 try:
+    from firmware_protocol.virtual_faults import FAULTS, Fault, parse_fault, usage
     from firmware_protocol.virtual_link import Air, serve_central
-    from firmware_protocol.virtual_sensor import FAULTS, Block, Fault, Make, VirtualSensor, parse_fault, usage
+    from firmware_protocol.virtual_sensor import Block, Make, VirtualSensor
 except ImportError as error:
     raise PostureError(
         f"the virtual sensor needs {error.name or 'bumble'}; install posture-monitor[virtual]; posture demo does without"
