@@ -19,6 +19,7 @@ from posture.vocabulary import (
     Context,
     EventKind,
     InputError,
+    PacketKind,
     Placement,
     PostureError,
     Preset,
@@ -45,10 +46,12 @@ __all__ = [
     "Int",
     "Int8",
     "JsonValue",
+    "PacketKind",
     "Placement",
     "PostureError",
     "PostureEvent",
     "Preset",
+    "RawPacket",
     "Segment",
     "Verdict",
 ]
@@ -63,6 +66,21 @@ GRID_HZ = 50
 """Rate of the session grid after fusion, Hz: inclination of a moving trunk needs >= 50 Hz (measured on BROAD)."""
 G_MPS2 = 9.80665
 """Standard gravity, m/s^2 (ISO 80000-3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawPacket:
+    """What came from a sensor, as it came: the unit that a session records before anything else is done with it.
+
+    host_time_ns : when the host had it, on the session's axis: monotonic ns since the session began; never falls.
+    payload : the bytes of the notification (live, backfill, done), of the characteristic read (info, status) or of the reply to
+        TIME_SYNC, whose t1 is `host_time_ns` of the question; of a change of the link, UTF-8 JSON {"state": ..., "reason": ...}.
+    """
+
+    placement: Placement
+    host_time_ns: int
+    kind: PacketKind
+    payload: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,18 @@ class EventKind(StrEnum):
     GAP = "gap"
 
 
+class PacketKind(StrEnum):
+    """What a raw packet of a sensor's session is; a sample comes in the first two."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+    DONE = "done"
+    INFO = "info"
+    STATUS = "status"
+    SYNC = "sync"
+    LINK = "link"
+
+
 class AlertKind(StrEnum):
     """What an alert is about."""
 
