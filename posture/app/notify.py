@@ -88,7 +88,9 @@ def desktop(say: Callable[[str], None]) -> Notifier:
     except ImportError:
         say("No desktop notifications: install posture-monitor[desktop]. Alerts are shown here, and the sensor buzzes.")
     except Exception as error:  # a package that finds no service may fail in its own ways
-        say(f"No desktop notifications: {error or type(error).__name__}. Alerts are shown here, and the sensor buzzes.")
+        say(
+            f"No desktop notifications: {str(error) or type(error).__name__}. Alerts are shown here, and the sensor buzzes."
+        )
     return Silent()
 
 
