@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
-from posture.vocabulary import PostureError
+from posture.vocabulary import InputError, PostureError
 
 APP = "posture-monitor"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 def data_dir() -> Path:
-    """Recordings, demo output and, later, the database."""
+    """Recordings, demo output and the store."""
     home = os.environ.get("POSTURE_HOME")
     if home:
         return Path(home) / "data"
     import platformdirs
 
     return Path(platformdirs.user_data_dir(APP, appauthor=False))
+
+
+def person_dir(person: str | None = None) -> Path:
+    """Recordings and store of one person; a second person (`--person NAME`) has a folder of their own, below the first's.
+
+    InputError for a name that is no plain folder name.
+    """
+    if person is None:
+        return data_dir()
+    if not _NAME.fullmatch(person):
+        raise InputError(f"--person {person!r} is no name for a folder: use up to 40 letters, digits, - and _")
+    return data_dir() / "people" / person
+
+
+def store_path(person: str | None = None) -> Path:
+    """The database; it need not exist."""
+    return person_dir(person) / "store.sqlite3"
 
 
 def config_path() -> Path:

@@ -1,0 +1,10 @@
+"""The store: sessions and what was said of them, calibrations, sensors, profile; one SQLite file a person (docs/store.md).
+
+The core never reads it: `posture.app` loads what a run needs and puts down what it gives; `analysis` reads the days.
+"""
+
+from posture.store.differences import Difference
+from posture.store.rows import StoredSession
+from posture.store.store import KnownSensor, PolicyMemory, Store
+
+__all__ = ["Difference", "KnownSensor", "PolicyMemory", "Store", "StoredSession"]
