@@ -36,5 +36,15 @@ class Backend:
         return {"bluez": {"adapter": self.adapter}} if self.adapter is not None else {}
 
 
+def is_bonded(device: BLEDevice) -> bool | None:
+    """Whether this computer has a bond with a device that it hears; None where the system does not tell (macOS, Windows).
+
+    BlueZ gives the properties of `org.bluez.Device1` in `details`, and so does our own backend.
+    """
+    properties = device.details.get("props") if isinstance(device.details, dict) else None
+    paired = properties.get("Paired") if isinstance(properties, dict) else None
+    return paired if isinstance(paired, bool) else None
+
+
 SYSTEM = Backend()
 """The Bluetooth of this computer."""

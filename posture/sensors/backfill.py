@@ -15,14 +15,16 @@ from firmware_protocol.rejection import Rejection
 from firmware_protocol.status import StatusReport
 from posture.sensors.control import ControlPoint
 from posture.sensors.driver import Counts
+from posture.sensors.guard import AVERAGE_N
 from posture.sensors.ledger import Asked, Ledger
 from posture.sensors.ranges import Range, joined
 from posture.sensors.timers import LinkTimers
 
 JOIN_N = 19
 """Samples between two missing ranges that are asked for with them: a frame of the ring costs less than a request. Ours."""
-AVERAGE_N = 16
-"""Most samples that one averaged row covers (PROTOCOL.md section 5)."""
+
+SPAN_RINGS = 8
+"""From the oldest to the newest sample of a boot, in full-rate rings: thinned they hold four, and holes take no room."""
 
 
 @dataclass(slots=True)
@@ -36,14 +38,16 @@ class Backfiller:
     _boot: int = 0
     _possible: bool = False
     _listed: bool = False
+    _span_max: int = 0
     _held: dict[int, Range] = field(default_factory=dict)
     _asked: Asked | None = None
     _heard_s: float = 0.0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def begin(self, control: ControlPoint, boot: int, index: int, *, possible: bool) -> None:
-        """A new connection streams from `index`. possible : the link is wide enough for a backfill."""
+    def begin(self, control: ControlPoint, boot: int, index: int, *, capacity: int, possible: bool) -> None:
+        """A new connection streams from `index`. capacity : samples in the ring. possible : the link is wide enough for it."""
         self._control, self._boot, self._possible = control, boot, possible
+        self._span_max = SPAN_RINGS * capacity
         self._asked = None
         if boot not in self.ledger.boots:
             self._listed = False
@@ -110,24 +114,22 @@ class Backfiller:
             return True
         if not self._listed:
             await self._list_boots(self._control)
-        if not any(self._missing(boot, own.newest) for boot, own in self.ledger.boots.items()):
+        if not any(own.wanted(self._newest(boot)) for boot, own in self.ledger.boots.items()):
             return False
         status = await read_status()
-        if status.boot == self._boot:
-            self._held[status.boot] = status.oldest_index, status.end_index
-        for boot in self.ledger.boots:
-            for start, end in joined(self._missing(boot, self._until(boot)), JOIN_N):
+        self._held[status.boot] = status.oldest_index, status.end_index
+        for boot, own in self.ledger.boots.items():
+            # In this boot what is not stored yet can be asked for later.
+            until = self._newest(boot) if boot != self._boot else min(self._newest(boot), status.end_index)
+            for start, end in joined(own.wanted(until), JOIN_N):
                 if await self._ask(self._control, boot, start, end):
                     return True
         return False
 
-    def _until(self, boot: int) -> int:
-        """One past the last sample to ask for: stored by now and, in this boot, not about to come live."""
-        held_to = self._held.get(boot, (0, 0))[1]
-        return min(held_to, self.newest) if boot == self._boot else held_to
-
-    def _missing(self, boot: int, until: int) -> list[Range]:
-        return self.ledger.boots[boot].wanted(max(until, self._held.get(boot, (0, 0))[1] if boot != self._boot else 0))
+    def _newest(self, boot: int) -> int:
+        """One past the newest sample of a boot that should have come: live, or also from the ring where the boot is over."""
+        newest = self.ledger.boots[boot].newest
+        return newest if boot == self._boot else max(newest, self._held.get(boot, (0, 0))[1])
 
     async def _ask(self, control: ControlPoint, boot: int, start: int, end: int) -> bool:
         """Whether the sensor sends it now."""
@@ -153,9 +155,10 @@ class Backfiller:
             reply = await control.ask(ListBoots(skip))
             if not isinstance(reply.args, ListBootsReply):
                 break
-            held[reply.args.boot] = reply.args.from_index, reply.args.to_index
+            if reply.args.to_index - reply.args.from_index <= self._span_max:  # no ring holds more
+                held[reply.args.boot] = reply.args.from_index, reply.args.to_index
             if skip + 1 >= reply.args.count:
                 break
         self.ledger.listed(held, self._boot)
-        self._held |= held
+        self._held = held
         self._listed = True

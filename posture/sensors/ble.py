@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from bleak import BleakClient
 from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakError, BleakGATTProtocolError
 
-from posture.sensors.backend import SYSTEM, Backend
+from posture.sensors.backend import SYSTEM, Backend, is_bonded
 from posture.sensors.driver import Enrolled, Hub, LinkError, LinkState, LinkStatus, RefusedError, Sensor, driver_named
 from posture.sensors.scanning import heard
 from posture.sensors.timers import LinkTimers, retry_after_s, silent_after_s
@@ -26,6 +26,8 @@ from posture.types import PacketKind, RawPacket
 
 QUEUE_MAX = 4096
 """Notifications that wait for this computer: minutes of live data, seconds of backfill, and 1 MB. What does not fit is counted."""
+BURST_MAX = 64
+"""Notifications taken from the queue before others get their turn: about 2 ms."""
 RETRYABLE = (BleakError, EOFError, OSError, TimeoutError, LinkError)
 """What a bad link raises; BrokenPipeError is an OSError, BleakDBusError a BleakError."""
 _AUTHENTICATION = (0x05, 0x08, 0x0F)
@@ -62,7 +64,7 @@ class Link:
         self._driver = driver_named(enrolled.driver)
         self.sensor: Sensor = self._driver.sensor(Hub(enrolled, self.timers, self._emit, now_ns, unix_us))
         self._queue: asyncio.Queue[RawPacket] = asyncio.Queue(QUEUE_MAX)
-        self._status = LinkStatus(LinkState.CONNECTING, now_ns(), f"looking for {enrolled.name}")
+        self._status = LinkStatus(LinkState.CONNECTING, now_ns(), "")
         self._dropped = 0
         self._connections = 0
         self._fresh_s = 0.0
@@ -70,6 +72,8 @@ class Link:
         self._ended: asyncio.Future[None] | None = None
         self._stopping = asyncio.Event()
         self._over = asyncio.Event()
+        self._over.set()
+        self._say(LinkState.CONNECTING, f"looking for {enrolled.name}")
 
     @property
     def status(self) -> LinkStatus:
@@ -87,6 +91,7 @@ class Link:
 
     async def run(self, put: Callable[[RawPacket], None]) -> None:
         """Hand on everything that comes until `stop`. Trouble with the link never raises; what `put` raises does."""
+        self._over.clear()
         delivering = asyncio.create_task(self._deliver(put))
         supervising = asyncio.create_task(self._supervise())
         try:
@@ -95,8 +100,9 @@ class Link:
             await _cancelled(supervising)
             await _cancelled(delivering)
             self._over.set()
-        while not self._queue.empty():
-            self._hand_on(self._queue.get_nowait(), put)
+            if delivering.cancelled():  # put still takes what has come
+                while not self._queue.empty():
+                    self._hand_on(self._queue.get_nowait(), put)
         for task in (delivering, supervising):
             if not task.cancelled():
                 task.result()
@@ -121,9 +127,12 @@ class Link:
 
     async def _deliver(self, put: Callable[[RawPacket], None]) -> None:
         while True:
-            self._hand_on(await self._queue.get(), put)
+            for _ in range(BURST_MAX):
+                self._hand_on(await self._queue.get(), put)
+            await asyncio.sleep(0)  # get() does not wait while there is something
 
     def _hand_on(self, packet: RawPacket, put: Callable[[RawPacket], None]) -> None:
+        before_n = self.sensor.counts.received
         try:
             plausible = self.sensor.took(packet)
         except RefusedError as error:
@@ -131,9 +140,9 @@ class Link:
             self._end(error)
         if plausible:
             put(packet)
-            if packet.kind is PacketKind.LIVE:
-                self._fresh_s = asyncio.get_running_loop().time()
-                self._streamed = True
+        if packet.kind is PacketKind.LIVE and self.sensor.counts.received > before_n:
+            self._fresh_s = asyncio.get_running_loop().time()
+            self._streamed = True
 
     def _say(self, state: LinkState, reason: str) -> None:
         if (state, reason) != (self._status.state, self._status.reason):
@@ -148,6 +157,7 @@ class Link:
             self._streamed = False
             try:
                 await self._once()
+                failures = 0  # not heard: the next advertisement is answered at once
                 continue
             except RefusedError as error:
                 self._say(LinkState.REFUSED, str(error))
@@ -181,7 +191,12 @@ class Link:
                 self._backend, self._driver, self.enrolled.handle, self.timers.listen_s, self._stopping
             )
             if device is None:
+                self._not_heard()
                 return None
+            if self.enrolled.bonded and is_bonded(device) is False:
+                raise RefusedError(
+                    f"this computer is not paired with {self.enrolled.name} any more; press its button and pair it again"
+                )
             self._ended = asyncio.get_running_loop().create_future()
             client = self._backend.make_client(device, self._lost, timeout_s=self.timers.connect_s)
             try:
@@ -195,6 +210,12 @@ class Link:
                     ) from error
                 raise
             return client
+
+    def _not_heard(self) -> None:
+        before = self._status.state
+        if before is not LinkState.REFUSED and not self._stopping.is_set():
+            state = LinkState.LOST if self._connections else LinkState.CONNECTING
+            self._say(state, f"{self.enrolled.name} is not heard; is it charged, switched on and near?")
 
     async def _serve(self, client: BleakClient) -> None:
         sensor, ended = self.sensor, self._ended
@@ -279,5 +300,6 @@ async def _first(*works: Awaitable[object]) -> None:
             if task is not work:  # a future that was given belongs to somebody else
                 task.cancel()
         await asyncio.wait([t for t, w in zip(tasks, works, strict=True) if t is not w])
-    for task in done:
-        task.result()
+    for error in [t.exception() for t in done]:
+        if error is not None:
+            raise error

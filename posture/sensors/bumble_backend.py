@@ -75,7 +75,7 @@ async def open_bumble(spec: str, *, bonds: Path | None = None) -> AsyncIterator[
         device.keystore = keys
         device.pairing_config_factory = lambda _: PairingConfig(sc=True, mitm=False)
         await device.power_on()
-        host = _Host(device, keys)
+        host = _Host(device, keys, {name for name, _ in await keys.get_all()})
         # Bleak makes the objects itself, from classes.
         scanner = type("BumbleScanner", (_Scanner,), {"host": host})
         client = type("BumbleClient", (_Client,), {"host": host})
@@ -91,6 +91,7 @@ async def open_bumble(spec: str, *, bonds: Path | None = None) -> AsyncIterator[
 class _Host:
     device: Device
     keys: KeyStore
+    bonded: set[str]
     scanners: set[_Scanner] = field(default_factory=set)
 
 
@@ -134,7 +135,9 @@ class _Scanner(BaseBleakScanner):
         local_name = name if isinstance(name, str) else None
         found = AdvertisementData(local_name, {}, {}, uuids, None, advertisement.rssi, ())
         address = advertisement.address
-        device = self.create_or_update_device(str(address), str(address), local_name, address, found)
+        details = {"address": address, "props": {"Paired": str(address) in self.host.bonded}}  # as BlueZ does
+        device = self.create_or_update_device(str(address), str(address), local_name, details, found)
+        device.details["props"] = details["props"]
         self.call_detection_callbacks(device, found)
 
 
@@ -145,8 +148,8 @@ class _Client(BaseBleakClient):
 
     def __init__(self, address_or_ble_device: BLEDevice | str, **kwargs: Any) -> None:
         super().__init__(address_or_ble_device, **kwargs)
-        details = address_or_ble_device.details if isinstance(address_or_ble_device, BLEDevice) else None
-        self._peer_address: hci.Address = details or hci.Address(self.address)
+        details = address_or_ble_device.details if isinstance(address_or_ble_device, BLEDevice) else {}
+        self._peer_address: hci.Address = details.get("address") or hci.Address(self.address)
         self._connection: Connection | None = None
         self._peer: Peer | None = None
         self._lost: asyncio.Future[None] | None = None
@@ -196,12 +199,14 @@ class _Client(BaseBleakClient):
 
     async def _prepare(self, connection: Connection, peer: Peer, *, pair: bool) -> None:
         """What a system does before it says that it is connected: encrypt, or pair, then look what there is."""
-        bonded = await self.host.keys.get(str(connection.peer_address)) is not None
+        name = str(connection.peer_address)
         if pair:
-            if bonded:  # a person asks for it: the sensor may have forgotten
-                await self.host.keys.delete(str(connection.peer_address))
+            if name in self.host.bonded:  # a person asks for it: the sensor may have forgotten
+                await self.host.keys.delete(name)
+                self.host.bonded.discard(name)
             await connection.pair()
-        elif bonded:
+            self.host.bonded.add(name)
+        elif name in self.host.bonded:
             try:
                 await connection.encrypt()
             except (hci.HCI_Error, BaseBumbleError) as error:
@@ -219,10 +224,12 @@ class _Client(BaseBleakClient):
 
     async def pair(self, *_args: Any, **_kwargs: Any) -> None:
         await self._on_link(self._live().pair())
+        self.host.bonded.add(str(self._peer_address))
 
     async def unpair(self) -> None:
-        with suppress(KeyError):
+        if str(self._peer_address) in self.host.bonded:
             await self.host.keys.delete(str(self._peer_address))
+            self.host.bonded.discard(str(self._peer_address))
         await self.disconnect()
 
     async def read_gatt_char(self, characteristic: BleakGATTCharacteristic, **_kwargs: Any) -> bytearray:

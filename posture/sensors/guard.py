@@ -18,6 +18,8 @@ TICK_SLACK = 1e-3
 """Most that the sensor's clock may run fast or slow against this computer's: +-1000 ppm, twenty times what crystals do."""
 LATE_S = 10.0
 """Most that a frame may be late: the supervision timeout of 6 s, within which the link layer repeats it, and some."""
+AVERAGE_N = 16
+"""Most samples that one averaged row covers (PROTOCOL.md section 5); its first may lie before what was asked for."""
 BAD_MAX, BAD_WITHIN_S = 5, 1.0
 """So many spoilt or impossible frames within a second, and not fewer than sound ones, end the connection. Ours: half of what
 comes at 52 Hz is bad."""
@@ -42,7 +44,7 @@ class LiveWindow:
         if frame.boot != self.boot:
             return f"a frame of boot {frame.boot:04X} in boot {self.boot:04X}"
         newest = self.start_index + (now_s - self.began_s + LATE_S) * self.rate_hz * RATE_SLACK
-        if not self.start_index <= frame.index <= newest:
+        if not self.start_index - AVERAGE_N < frame.index <= newest:
             return f"index {frame.index} is not between {self.start_index} and {newest:.0f}"
         if frame.kind is FrameType.MINI:  # carries no ticks
             return None

@@ -154,7 +154,7 @@ class LpsSensor:
         rate_hz = full.rate_mhz / 1000.0
         self._period_s = max(reply.args.n, 1) * config.decimation / rate_hz
         self._window = LiveWindow(status.boot, reply.args.index, rate_hz, self._now_s())
-        self.fill.begin(control, status.boot, reply.args.index, possible=not self._narrow)
+        self.fill.begin(control, status.boot, reply.args.index, capacity=info.ring_capacity, possible=not self._narrow)
         await control.ask(CONNECTION)
 
     @property

@@ -45,9 +45,12 @@ class LinkTimers:
     drain_s: float = 5.0
     haptic_s: float = 5.0
 
-    def scaled(self, factor: float) -> LinkTimers:
-        """All times multiplied; `scaled(1 / 20)` for a virtual sensor with `--speed 20`."""
-        times = {f.name: getattr(self, f.name) * factor for f in fields(self) if f.name.endswith("_s")}
+    def scaled(self, factor: float, *, least_s: float = 0.0) -> LinkTimers:
+        """All times multiplied; `scaled(1 / 20)` for a virtual sensor with `--speed 20`.
+
+        least_s : no time becomes shorter than this: a computer that is busy for a moment is no dead sensor.
+        """
+        times = {f.name: max(getattr(self, f.name) * factor, least_s) for f in fields(self) if f.name.endswith("_s")}
         return replace(self, scale=self.scale * factor, **times)
 
 
