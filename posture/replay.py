@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from posture import __version__
-from posture.config import Config
+from posture.alerts import AlertState
+from posture.config import Config, parse_config
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, alert_record, event_record, json_rows, write_epochs
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.recording import Recording, RecordingInfo, open_recording, parse_clock, read_poses
+from posture.recording.session import SessionMeta
 from posture.signal import calibration as cal
 from posture.signal.calibrate import calibrate
 from posture.signal.calibration import Calibration
@@ -33,6 +35,7 @@ from posture.signal.smoothing import NAME as SMOOTHED
 from posture.signal.smoothing import SmoothedFilter, check_smoothing
 from posture.types import (
     G_MPS2,
+    GRID_HZ,
     Alert,
     EpochBlock,
     ImuBatch,
@@ -156,6 +159,28 @@ def clipping_note(placement: Placement, clipped: Clipped) -> str:
         f"{placement}: the {clipped.part} was at the end of its range of {limit} for {max(clipped.seconds, 0.1):.1f} s; "
         "what rests on it is not trusted: set a wider range."
     )
+
+
+def live_pipeline(meta: SessionMeta, *, want_angles: bool = False) -> Pipeline:
+    """The pipeline of a live session, made from what its session.json states and from nothing else.
+
+    InputError where that lacks a calibration, or has something that this version cannot read.
+    """
+    if meta.calibration is None:
+        raise InputError("this session has no calibration, and a live one needs it; make one with `posture calibrate`")
+    config = parse_config(dict(meta.config), source="session.json")
+    return Pipeline(
+        {p: SensorSpec(GRID_HZ) for p in meta.placements},  # each segment brings the rate of its own
+        cal.from_json(meta.calibration, source="session.json"),
+        config,
+        want_angles=want_angles,
+        start_s=0.0,
+        alerts=_alert_state(meta),
+    )
+
+
+def _alert_state(meta: SessionMeta) -> AlertState | None:
+    return None if meta.alert_state is None else AlertState.from_json(meta.alert_state, source="session.json")
 
 
 def prepare(request: ReplayRequest) -> Prepared:

@@ -1,0 +1,27 @@
+"""Sessions of live sensors on disk: raw packets as they came, and what is made of them. See docs/session.md."""
+
+from __future__ import annotations
+
+from posture.recording.session.compact import compact
+from posture.recording.session.decode import SessionDecoder
+from posture.recording.session.meta import RecordKind, SessionMeta, SessionSensor, raised_alerts, read_meta, tick_of
+from posture.recording.session.reader import Session, is_session
+from posture.recording.session.recover import Recovered, recover, sessions
+from posture.recording.session.writer import SessionWriter
+
+__all__ = [
+    "RecordKind",
+    "Recovered",
+    "Session",
+    "SessionDecoder",
+    "SessionMeta",
+    "SessionSensor",
+    "SessionWriter",
+    "compact",
+    "is_session",
+    "raised_alerts",
+    "read_meta",
+    "recover",
+    "sessions",
+    "tick_of",
+]
