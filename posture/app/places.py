@@ -39,6 +39,16 @@ def store_path(person: str | None = None) -> Path:
     return person_dir(person) / "store.sqlite3"
 
 
+def sessions_dir(person: str | None = None) -> Path:
+    """Recorded sessions, a folder each; it need not exist."""
+    return person_dir(person) / "sessions"
+
+
+def bonds_path() -> Path:
+    """Bonds with virtual sensors; those with real ones are kept by the system."""
+    return data_dir() / "virtual-bonds.json"
+
+
 def config_path() -> Path:
     """posture.toml; it need not exist."""
     home = os.environ.get("POSTURE_HOME")
