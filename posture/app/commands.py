@@ -7,7 +7,7 @@ import json
 import platform
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,6 +46,7 @@ from posture.replay import live_pipeline
 from posture.sensors.ble import Link
 from posture.sensors.driver import Enrolled, Found, LinkState, clean
 from posture.sensors.scanning import enrol, scan
+from posture.signal.calibration import Calibration
 from posture.store import KnownSensor, Store
 from posture.types import InputError, Placement, PostureError
 
@@ -186,6 +187,7 @@ async def doctor_command(say: Say) -> bool:
 async def run_command(
     config: Config,
     sensors: tuple[Placement, ...] | None,
+    calibration: Calibration | None,
     hci: str | None,
     speed: float,
     console: Console,
@@ -197,7 +199,8 @@ async def run_command(
     with bluetooth():
         async with Keeper(store_path()) as keeper:
             await tidy(keeper, sessions_dir(), say)
-            have = wear_of(await keeper.do(known), config, sensors)
+            have = await keeper.do(known)
+            have = wear_of(replace(have, calibration=calibration or have.calibration), config, sensors)
             async with opened(hci, speed=speed, bonds=bonds_path()) as radio:
                 folder, session_id, ended = await _session(have, config, radio, keeper, console, say, until)
             for line in ended_lines(ended):

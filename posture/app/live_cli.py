@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -127,6 +128,14 @@ def run(
         ),
     ] = None,
     sensors: SensorsOption = None,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibration",
+            help="A saved calibration of this wear. Default: the newest of these sensors.",
+            show_default=False,
+        ),
+    ] = None,
     hci: HciOption = None,
     speed: SpeedOption = 1.0,
     config: ConfigOption = None,
@@ -147,9 +156,11 @@ def run(
     from posture.app.live import console
     from posture.app.stopping import run_interruptible
     from posture.app.summary import say
+    from posture.replay import read_calibration
 
+    given = read_calibration(calibration) if calibration is not None else None
     own = config_of(config, preset)
-    run_interruptible(run_command(own, sensors_of(sensors), hci, _speed(speed), console(), say))
+    run_interruptible(run_command(own, sensors_of(sensors), given, hci, _speed(speed), console(), say))
 
 
 def _speed(speed: float) -> float:
