@@ -187,9 +187,7 @@ class Link:
     async def _connected(self) -> BleakClient | None:
         """Connect to the sensor as soon as it advertises; None: it was not heard, or `stop`."""
         async with self._lock:
-            device = await heard(
-                self._backend, self._driver, self.enrolled.handle, self.timers.listen_s, self._stopping
-            )
+            device = await heard(self._backend, self._driver, self.enrolled.handle, self.timers, self._stopping)
             if device is None:
                 self._not_heard()
                 return None
