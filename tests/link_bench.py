@@ -53,22 +53,47 @@ async def enrolled_by(backend: Backend, count: int = 1) -> list[Enrolled]:
 
 @dataclass
 class Session:
-    """Everything that a link handed on."""
+    """Everything that a link handed on.
+
+    frames, minis : sound ones, live and from the ring, duplicates included. rows : full-rate samples by boot, in the order in which
+    boots were first seen, and index.
+    """
 
     link: Link
     packets: list[RawPacket] = field(default_factory=list)
+    frames: list[Frame] = field(default_factory=list)
+    minis: list[MiniFrame] = field(default_factory=list)
+    rows: dict[int, dict[int, np.ndarray]] = field(default_factory=dict)
+    newest: dict[int, int] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def put(self, packet: RawPacket) -> None:
         self.packets.append(packet)
+        if packet.kind in (PacketKind.LIVE, PacketKind.BACKFILL):
+            frame = decode(packet.payload)
+            if isinstance(frame, MiniFrame):
+                self.minis.append(frame)
+            elif isinstance(frame, Frame):
+                self._take(frame)
         self.news.set()
+
+    def _take(self, frame: Frame) -> None:
+        self.frames.append(frame)
+        of_boot = self.rows.setdefault(frame.boot, {})
+        for k, row in enumerate(frame.samples):
+            before = of_boot.setdefault(frame.index + k, row)
+            assert (before == row).all(), "a sample that came twice must be the same"
+        self.newest[frame.boot] = max(self.newest.get(frame.boot, 0), frame.index + len(frame.samples) - 1)
 
     async def until(self, true: Callable[[], bool]) -> None:
         """Wait until what has come makes it true."""
-        async with asyncio.timeout(PATIENCE_S):
-            while not true():
-                self.news.clear()
-                await self.news.wait()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not true():
+                    self.news.clear()
+                    await self.news.wait()
+        except TimeoutError:
+            raise AssertionError(f"it did not come true: {self.link.status}, {self.said()}") from None
 
     def of(self, *kinds: PacketKind) -> list[bytes]:
         return [p.payload for p in self.packets if p.kind in kinds]
@@ -77,27 +102,11 @@ class Session:
         """States and reasons, in order."""
         return [(m["state"], m["reason"]) for m in map(json.loads, self.of(PacketKind.LINK))]
 
-    def frames(self) -> list[Frame]:
-        """Sound frames, live and from the ring, duplicates included."""
-        return [f for f in map(decode, self.of(PacketKind.LIVE, PacketKind.BACKFILL)) if isinstance(f, Frame)]
-
-    def minis(self) -> list[MiniFrame]:
-        return [f for f in map(decode, self.of(PacketKind.LIVE)) if isinstance(f, MiniFrame)]
-
-    def rows(self) -> dict[int, dict[int, np.ndarray]]:
-        """Full-rate samples by boot and index, in the order in which boots were first seen; what came twice was the same."""
-        out: dict[int, dict[int, np.ndarray]] = {}
-        for frame in self.frames():
-            of_boot = out.setdefault(frame.boot, {})
-            for k, row in enumerate(frame.samples):
-                before = of_boot.setdefault(frame.index + k, row)
-                assert (before == row).all(), "a sample that came twice must be the same"
-        return out
-
     def whole(self, count: int = 1) -> bool:
-        """Whether nothing is missing between the first and the newest sample of the last of `count` boots."""
-        rows = self.rows()
-        return len(rows) == count and all(max(r) + 1 - min(r) == len(r) for r in rows.values())
+        """Whether nothing is missing between the first sample of each of `count` boots and its newest."""
+        return len(self.rows) == count and all(
+            self.newest[boot] + 1 - min(rows) == len(rows) for boot, rows in self.rows.items()
+        )
 
 
 @asynccontextmanager

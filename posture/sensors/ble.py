@@ -124,6 +124,8 @@ class Link:
             self._queue.put_nowait(RawPacket(self.enrolled.placement, self._now_ns(), kind, payload))
         except asyncio.QueueFull:
             self._dropped += 1
+            if kind is PacketKind.LIVE:  # this computer is slow; the sensor is there
+                self._fresh_s = asyncio.get_running_loop().time()
 
     async def _deliver(self, put: Callable[[RawPacket], None]) -> None:
         while True:
