@@ -67,12 +67,17 @@ class AlertState:
         tree = asdict(self)
         return {k: "never" if isinstance(v, float) and v in (_NEVER, -_NEVER) else v for k, v in tree.items()}
 
+    def copy(self) -> AlertState:
+        """One that does not change when this one does."""
+        return self.shifted(0.0)
+
     def shifted(self, later_s: float) -> AlertState:
         """The same state for a session that began `later_s` after the one that it is of; times before its start are negative."""
         return replace(
             self,
             last_sitting_s=self.last_sitting_s - later_s,
             last_cue_s={kind: s - later_s for kind, s in self.last_cue_s.items()},
+            said_n=dict(self.said_n),
             last_chair_s=self.last_chair_s - later_s,
             walking_s=[s - later_s for s in self.walking_s],
             first_s=None if self.first_s is None else self.first_s - later_s,

@@ -49,7 +49,7 @@ RecordingArg = Annotated[
     typer.Argument(
         metavar="RECORDING",
         help="Sample file: Parquet or CSV with time_s and, per sensor, P_acc_x_mps2 ... P_gyr_z_radps "
-        "(P: sacrum, upper_lumbar).",
+        "(P: sacrum, upper_lumbar). Or the folder of a session.",
         show_default=False,
     ),
 ]
@@ -167,7 +167,8 @@ def replay(
         bool,
         typer.Option(
             "--as-live",
-            help="Results as live gave them, in order of arrival. For a sample file that is the same thing.",
+            help="Results as live gave them, in order of arrival; without it a session's late data is used too. "
+            "For a sample file that is the same thing.",
         ),
     ] = False,
     speed: Annotated[
@@ -201,10 +202,14 @@ def replay(
     a calibration, upright is taken from standing and walking, confidence is
     lower, and flexed sitting is not judged.
 
+    A session brings its own calibration and settings. Its result is the
+    final one, with what came late, and with the alerts that were raised.
+
     Example: posture replay monday.parquet --poses monday.poses.json -o monday
     """
     from posture.app.runs import replayed
     from posture.app.summary import result_lines, say
+    from posture.recording.session import is_session
     from posture.replay import ReplayRequest
 
     pace = _speed(speed)
@@ -214,7 +219,16 @@ def replay(
         )
     # Without --smooth a sample file's final and live result are one: it holds its rows in order of arrival.
     request = ReplayRequest(
-        recording, config_of(config, preset), sensors_of(sensors), poses, calibration, start, zone, smooth
+        recording,
+        None if config is None and is_session(recording) else config_of(config, None),
+        sensors_of(sensors),
+        poses,
+        calibration,
+        start,
+        zone,
+        smooth,
+        as_live,
+        preset,
     )
     made = replayed(request, out, speed=pace, title=recording.name, want_angles=angles)
     for line in result_lines(made):

@@ -22,9 +22,19 @@ from posture.sensors.timers import LinkTimers
 
 JOIN_N = 19
 """Samples between two missing ranges that are asked for with them: a frame of the ring costs less than a request. Ours."""
+REQUESTS_MAX = 8
+"""Requests that a list of missing ranges is brought down to, by asking for more of what has come between them. Ours."""
 
 SPAN_RINGS = 8
 """From the oldest to the newest sample of a boot, in full-rate rings: thinned they hold four, and holes take no room."""
+
+
+def requests(missing: list[Range]) -> list[Range]:
+    """Few ranges that hold all the missing ones: a link that loses every tenth frame must not wait for a reply for each."""
+    within = JOIN_N
+    while len(few := joined(missing, within)) > REQUESTS_MAX:
+        within *= 2
+    return few
 
 
 @dataclass(slots=True)
@@ -121,10 +131,10 @@ class Backfiller:
         for boot, own in self.ledger.boots.items():
             # In this boot what is not stored yet can be asked for later.
             until = self._newest(boot) if boot != self._boot else min(self._newest(boot), status.end_index)
-            for start, end in joined(own.wanted(until), JOIN_N):
+            for start, end in requests(own.wanted(until)):
                 if await self._ask(self._control, boot, start, end):
                     return True
-        return False
+        return self._possible
 
     def _newest(self, boot: int) -> int:
         """One past the newest sample of a boot that should have come: live, or also from the ring where the boot is over."""

@@ -124,6 +124,8 @@ class Link:
             self._queue.put_nowait(RawPacket(self.enrolled.placement, self._now_ns(), kind, payload))
         except asyncio.QueueFull:
             self._dropped += 1
+            if kind is PacketKind.LIVE:  # this computer is slow; the sensor is there
+                self._fresh_s = asyncio.get_running_loop().time()
 
     async def _deliver(self, put: Callable[[RawPacket], None]) -> None:
         while True:
@@ -187,9 +189,7 @@ class Link:
     async def _connected(self) -> BleakClient | None:
         """Connect to the sensor as soon as it advertises; None: it was not heard, or `stop`."""
         async with self._lock:
-            device = await heard(
-                self._backend, self._driver, self.enrolled.handle, self.timers.listen_s, self._stopping
-            )
+            device = await heard(self._backend, self._driver, self.enrolled.handle, self.timers, self._stopping)
             if device is None:
                 self._not_heard()
                 return None

@@ -177,6 +177,8 @@ class _Client(BaseBleakClient):
         try:
             connection = await asyncio.shield(connecting)
         except asyncio.CancelledError:
+            if connecting.cancelled():
+                raise BleakError("the virtual radio is gone") from None
             # The controller would go on connecting, and refuse the next one.
             await device.cancel_connection()  # type: ignore[no-untyped-call]  # Bumble's
             with suppress(BaseBumbleError, asyncio.CancelledError):

@@ -188,7 +188,7 @@ class LpsSensor:
         await self._control.ask(Stop())
         async with asyncio.timeout(self._hub.timers.drain_s):
             while await self.fill.step(self.read_status):
-                await self.fill.wait(self._hub.timers.fill_s)
+                await self.fill.wait(self._hub.timers.fill_s / 4)
 
     async def haptic(self, pattern: int, strength_pct: int, repeats: int) -> bool:
         """As `Sensor.haptic`; at most one in `haptic_s`, and the sensor has a budget of its own."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
@@ -30,15 +31,16 @@ async def scan(seconds: float, backend: Backend | None = None, timers: LinkTimer
                 found[device.address] = Found(shown, device.address, advertised.rssi, driver.name, device=device)
 
     uuids = sorted({u for d in drivers().values() for u in d.uuids})
-    async with (backend or SYSTEM).make_scanner(heard_one, uuids):
-        await asyncio.sleep(seconds * (timers.scale if timers is not None else 1.0))
+    timers = timers or LinkTimers()
+    async with _listening(backend or SYSTEM, heard_one, uuids, timers):
+        await asyncio.sleep(seconds * timers.scale)
     return sorted(found.values(), key=lambda f: -f.rssi)
 
 
 async def heard(
-    backend: Backend, driver: Driver, handle: str, seconds: float, stopping: asyncio.Event
+    backend: Backend, driver: Driver, handle: str, timers: LinkTimers, stopping: asyncio.Event
 ) -> BLEDevice | None:
-    """Listen for one sensor; None when it does not advertise within `seconds`, or `stopping` is set. The scan has ended then."""
+    """Listen for one sensor; None when it does not advertise within `listen_s`, or `stopping` is set. The scan has ended then."""
     found: list[BLEDevice] = []
     news = asyncio.Event()
 
@@ -47,14 +49,29 @@ async def heard(
             found.append(device)
             news.set()
 
-    async with backend.make_scanner(heard_one, list(driver.uuids)):
+    async with _listening(backend, heard_one, driver.uuids, timers):
         waits = [asyncio.ensure_future(w) for w in (news.wait(), stopping.wait())]
         try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waits, timeout=timers.listen_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for wait in waits:
                 wait.cancel()
     return found[0] if found and not stopping.is_set() else None
+
+
+@asynccontextmanager
+async def _listening(
+    backend: Backend, take: Callable[[BLEDevice, AdvertisementData], None], uuids: Sequence[str], timers: LinkTimers
+) -> AsyncIterator[None]:
+    """Scan meanwhile. TimeoutError when Bluetooth itself does not answer."""
+    scanner = backend.make_scanner(take, list(uuids))
+    async with asyncio.timeout(timers.request_s):
+        await scanner.start()
+    try:
+        yield
+    finally:
+        async with asyncio.timeout(timers.request_s):
+            await scanner.stop()
 
 
 async def enrol(

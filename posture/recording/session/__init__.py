@@ -6,6 +6,7 @@ from posture.recording.session.compact import compact
 from posture.recording.session.decode import SessionDecoder
 from posture.recording.session.meta import RecordKind, SessionMeta, SessionSensor, raised_alerts, read_meta, tick_of
 from posture.recording.session.reader import Session, is_session
+from posture.recording.session.recording import SessionRecording, open_session
 from posture.recording.session.recover import Recovered, recover, sessions
 from posture.recording.session.writer import SessionWriter
 
@@ -15,10 +16,12 @@ __all__ = [
     "Session",
     "SessionDecoder",
     "SessionMeta",
+    "SessionRecording",
     "SessionSensor",
     "SessionWriter",
     "compact",
     "is_session",
+    "open_session",
     "raised_alerts",
     "read_meta",
     "recover",

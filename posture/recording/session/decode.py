@@ -21,25 +21,22 @@ from firmware_protocol.status import Config, Info, StatusReport, decode_info
 from posture.config import ClockConfig
 from posture.recording.session import packets as kinds
 from posture.recording.session.frames import (
+    EXCHANGE_NEAR_S,
+    JUMP_SHARE,
     NO_TICKS,
     Frames,
     Rejected,
     full_frames,
     full_rate_hz,
     in_units,
-    is_mini,
     measured_rate_hz,
     mini_frames,
     ticks_since,
 )
-from posture.recording.session.packets import NS, PacketBlock
+from posture.recording.session.packets import FRAMES, MINIS, NS, PacketBlock, stretches
 from posture.signal.clock import ClockEstimator, ClockState, Exchange, Packets
 from posture.types import ClockFit, Float, ImuBatch, ImuBlock, Int, Placement, RawPacket, Segment
 
-_EXCHANGE_NEAR_S = 60.0
-"""s; an exchange of times further than this from the newest frame is not of the same boot."""
-_JUMP_SHARE = 0.05
-"""Of the time between two frames: what a rate that is off by per cents may make of it."""
 _RELEASE_MIN = 0.2
 """Share of `rate_span_s` that the last stretch of a segment needs to be used, if the segment ends before that; ours."""
 
@@ -182,10 +179,10 @@ class _Sensor:
         times = np.maximum.accumulate(np.maximum(block.host_time_ns, self.state.newest_ns))
         self.state.newest_ns = int(times[-1])
         block = PacketBlock(times, block.kind, block.data, block.offsets)
-        for kind, part in _stretches(block):
-            if kind == _FRAMES:
+        for kind, _, part in stretches(block, backfill=False):
+            if kind == FRAMES:
                 self._frames(full_frames(part, self.state.configs, self.state.counts.rejected))
-            elif kind == _MINIS:
+            elif kind == MINIS:
                 state = self.state
                 found = mini_frames(part, state.configs, state.counts.rejected, boot=state.boot, near=self._near())
                 self._frames(found)
@@ -234,7 +231,7 @@ class _Sensor:
             self.state.counts.unplaced += 1
             return
         got, answered = (int(ticks_since(t % (1 << 32), line.last.ticks)) / TICK_HZ for t in (said.t2, said.t3))
-        if max(abs(got), abs(answered)) > _EXCHANGE_NEAR_S:
+        if max(abs(got), abs(answered)) > EXCHANGE_NEAR_S:
             self.state.counts.unplaced += 1
             return
         at_s = float(line.device_s(line.last.index / line.config.decimation)) - line.half_s
@@ -249,7 +246,7 @@ class _Sensor:
         passed_s = np.diff(frames.host_time_ns / NS)
         jump_s = np.abs(passed_s - np.diff(frames.index) / rate_hz[1:])
         broken = (np.diff(frames.boot) != 0) | (np.diff(frames.config) != 0)
-        broken |= jump_s > self.params.jump_max_s + _JUMP_SHARE * passed_s
+        broken |= jump_s > self.params.jump_max_s + JUMP_SHARE * passed_s
         for a, b in pairwise([0, *(np.flatnonzero(broken) + 1).tolist(), len(frames)]):
             self._stretch(frames.rows(a, b))
 
@@ -282,7 +279,7 @@ class _Sensor:
         rate_hz = full_rate_hz(self.state.configs[now.config])
         passed_s = now.host_time_ns / NS - before.host_time_ns / NS
         jump_s = abs(passed_s - (now.index - before.index) / rate_hz)
-        return jump_s <= self.params.jump_max_s + _JUMP_SHARE * passed_s
+        return jump_s <= self.params.jump_max_s + JUMP_SHARE * passed_s
 
     def end_waiting(self, now_ns: int) -> None:
         """What waits will get no more frames: it is used if there is enough of it to tell its rate, else left out.
@@ -371,24 +368,6 @@ class _Sensor:
         estimator = ClockEstimator(self.placement, self.params, self.state.clock)
         self.fits += estimator.push(found)
         self.state.clock = estimator.state
-
-
-_FRAMES, _MINIS, _IGNORED = 100, 101, 102
-"""Beside the codes of the kinds: what becomes of live packets, and of those that the live stream does not use."""
-
-
-def _stretches(block: PacketBlock) -> Iterable[tuple[int, PacketBlock]]:
-    """Consecutive packets that are handled alike, in order."""
-    how = block.kind.astype(np.int64)
-    live = block.kind == kinds.LIVE
-    how[live] = np.where(is_mini(block)[live], _MINIS, _FRAMES)
-    how[~live & ~np.isin(block.kind, (kinds.INFO, kinds.STATUS, kinds.SYNC))] = _IGNORED
-    used = np.flatnonzero(how != _IGNORED)
-    if len(used) < len(how):
-        block, how = block.select(used), how[used]
-    edges = [0, *(np.flatnonzero(np.diff(how)) + 1).tolist(), len(how)] if len(how) else []
-    for a, b in pairwise(edges):
-        yield int(how[a]), block.rows(a, b)
 
 
 def _mark(frames: Frames, k: int) -> Mark:

@@ -12,10 +12,14 @@ from firmware_protocol.frames import CHANNELS, MINI_B, TICK_HZ, VERSION, FrameTy
 from firmware_protocol.rejection import Rejection
 from firmware_protocol.status import Config
 from posture.recording.session.packets import PacketBlock
-from posture.types import G_MPS2, Bool, Float, Int
+from posture.types import G_MPS2, Float, Int
 
 NO_TICKS = -1
 """In place of the ticks of a mini frame."""
+EXCHANGE_NEAR_S = 60.0
+"""s; an exchange of times further than this from the newest frame is not of the same boot."""
+JUMP_SHARE = 0.05
+"""Of the time between two frames: what a rate that is off by per cents may make of it."""
 _MINI_HEAD = VERSION << 4 | FrameType.MINI
 _MINI_SPAN = 1 << 24
 
@@ -52,6 +56,12 @@ class Frames:
         return Frames(**columns, start=start - start[0], samples=self.samples[start[0] : start[-1]])
 
     @staticmethod
+    def none() -> Frames:
+        """No frames."""
+        empty = np.empty(0, np.int64)
+        return Frames(empty, empty, empty, empty, empty, np.zeros(1, np.int64), np.empty((0, CHANNELS), np.int16))
+
+    @staticmethod
     def joined(parts: list[Frames]) -> Frames:
         """All frames of the parts, at least one, in order."""
         if len(parts) == 1:
@@ -72,14 +82,6 @@ class Rejected:
         for code, n in zip(*np.unique(reasons, return_counts=True), strict=True):
             name = Rejection(int(code)).name
             self.by_reason[name] = self.by_reason.get(name, 0) + int(n)
-
-
-def is_mini(block: PacketBlock) -> Bool:
-    """(m,) whether each payload claims to be a mini frame."""
-    head = np.zeros(len(block), np.uint8)
-    some = np.flatnonzero(np.diff(block.offsets) > 0)
-    head[some] = block.data[block.offsets[:-1][some]]
-    return np.asarray((head & 0x0F) == FrameType.MINI)
 
 
 def full_frames(block: PacketBlock, configs: Mapping[int, Config], rejected: Rejected) -> Frames:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from posture.types import Int, PacketKind, Placement, RawPacket
+from firmware_protocol.frames import FrameType
+from posture.types import Bool, Int, PacketKind, Placement, RawPacket
 
 KINDS = tuple(PacketKind)
 """The code of a kind in files is its place here; new kinds go to the end."""
@@ -17,6 +19,8 @@ CODES = {kind: code for code, kind in enumerate(KINDS)}
 LIVE, BACKFILL, STATUS, INFO, SYNC = (
     CODES[k] for k in (PacketKind.LIVE, PacketKind.BACKFILL, PacketKind.STATUS, PacketKind.INFO, PacketKind.SYNC)
 )
+FRAMES, MINIS, _IGNORED = 100, 101, 102
+"""Beside the codes of the kinds: what becomes of packets with samples, and of those without use."""
 NS = 1e9
 """Nanoseconds in a second."""
 
@@ -128,3 +132,28 @@ def of_record_batch(batch: Any) -> PacketBlock:
     octets = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
     host_time_ns = batch.column("host_time_ns").to_numpy(zero_copy_only=False)
     return PacketBlock(host_time_ns, batch.column("kind").to_numpy(zero_copy_only=False), octets, ends)
+
+
+def stretches(block: PacketBlock, *, backfill: bool) -> Iterable[tuple[int, bool, PacketBlock]]:
+    """Consecutive packets that are handled alike, in order: a kind's code, FRAMES or MINIS; whether from the ring; the packets."""
+    how = block.kind.astype(np.int64)
+    late = block.kind == BACKFILL
+    samples = (block.kind == LIVE) | (late if backfill else False)
+    how[samples] = np.where(_is_mini(block)[samples], MINIS, FRAMES)
+    how[~samples & ~np.isin(block.kind, (INFO, STATUS, SYNC))] = _IGNORED
+    used = np.flatnonzero(how != _IGNORED)
+    if len(used) < len(how):
+        block, how, late = block.select(used), how[used], late[used]
+    if not len(how):
+        return
+    changes = np.flatnonzero((np.diff(how) != 0) | (np.diff(late) != 0)) + 1
+    for a, b in pairwise([0, *changes.tolist(), len(how)]):
+        yield int(how[a]), bool(late[a]), block.rows(a, b)
+
+
+def _is_mini(block: PacketBlock) -> Bool:
+    """(m,) whether each payload claims to be a mini frame."""
+    head = np.zeros(len(block), np.uint8)
+    some = np.flatnonzero(np.diff(block.offsets) > 0)
+    head[some] = block.data[block.offsets[:-1][some]]
+    return np.asarray((head & 0x0F) == FrameType.MINI)

@@ -50,6 +50,11 @@ class Session:
         ends = [r["end_ns"] for r in self.records if r["kind"] in (RecordKind.END, RecordKind.RECOVERED)]
         return int(ends[0]) if ends else None
 
+    @property
+    def cut_off(self) -> bool:
+        """Whether it has no clean end."""
+        return not any(r["kind"] == RecordKind.END for r in self.records)
+
     def as_live(self, params: ClockConfig, placements: tuple[Placement, ...] | None = None) -> Iterator[ImuBatch]:
         """The batches of a live run, in order of arrival, in windows of `WINDOW_NS`; the last is the flush."""
         wanted = placements or self.meta.placements

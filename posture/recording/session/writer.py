@@ -34,6 +34,7 @@ class _File:
     path: Path
     descriptor: int
     size: int = 0
+    on_disk: int = 0
 
     @classmethod
     def create(cls, path: Path) -> _File:
@@ -55,7 +56,10 @@ class _File:
         self.size += len(piece)
 
     def to_disk(self) -> None:
-        os.fsync(self.descriptor)
+        """Force what was appended to the disk."""
+        if self.on_disk < self.size:
+            os.fsync(self.descriptor)
+            self.on_disk = self.size
 
     def close(self) -> None:
         os.close(self.descriptor)
