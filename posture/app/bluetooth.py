@@ -16,7 +16,9 @@ from posture.types import PostureError
 def bluetooth() -> Iterator[None]:
     """What Bluetooth does not do here becomes one sentence with the next step, and the errors of a group the first of them."""
     for name in ("bumble", "bleak"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # they warn of every lost link, which is said in our own words
+        logging.getLogger(name).setLevel(
+            logging.CRITICAL
+        )  # they tell of every lost link, which is said in our own words
     try:
         yield
     except ExceptionGroup as group:

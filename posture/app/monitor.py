@@ -115,15 +115,14 @@ class Monitor:
         """Every batch through the pipeline, and what it says to everyone whom it concerns."""
         loop = asyncio.get_running_loop()
         self._saved_s = loop.time()
-        until_s = 0.0
         async for batch in self.source.batches():
-            until_s = batch.arrived_until_s
-            self._said(self.pipeline.push(batch), until_s)
+            self._said(self.pipeline.push(batch), batch.arrived_until_s)
             self._look()
             if loop.time() - self._saved_s >= SAVE_S:
                 self._saved_s = loop.time()
                 self._spawn(self._save())
-        self._said(self.pipeline.flush(until_s), until_s)
+        end_s = self.source.end_ns / 1e9
+        self._said(self.pipeline.flush(end_s), end_s)
         await self._save()
 
     def _said(self, output: Output, until_s: float) -> None:

@@ -43,6 +43,10 @@ BATTERY_KEY = "battery_pct_"
 _OWN_KEYS = (SALT_KEY, BATTERY_KEY)
 
 
+_LEAST_S = 0.3
+"""Where timers are scaled, none becomes shorter: this computer needs its time, however fast the sensor runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Radio:
     """How sensors are reached. speed : times real time, above 1 only for a virtual sensor that runs so fast."""
@@ -52,8 +56,8 @@ class Radio:
 
     @property
     def timers(self) -> LinkTimers:
-        """The link's times, on the sensors' clock."""
-        return LinkTimers().scaled(1.0 / self.speed)
+        """The link's times for sensors of this speed."""
+        return LinkTimers().scaled(1.0 / self.speed, least_s=_LEAST_S if self.speed > 1.0 else 0.0)
 
 
 @asynccontextmanager
@@ -160,9 +164,10 @@ def new_folder(home: Path, meta: SessionMeta) -> tuple[Path, SessionMeta]:
 
 
 def links_of(sensors: tuple[Enrolled, ...], radio: Radio, clock: SessionClock) -> tuple[Link, ...]:
-    """A link each; one connects at a time."""
+    """A link each; one connects at a time. Session time runs as fast as the sensors do, so that the links need not scale it."""
     lock = asyncio.Lock()
-    return tuple(Link(s, now_ns=clock.now_ns, timers=radio.timers, backend=radio.backend, lock=lock) for s in sensors)
+    timers = replace(radio.timers, scale=1.0)
+    return tuple(Link(s, now_ns=clock.now_ns, timers=timers, backend=radio.backend, lock=lock) for s in sensors)
 
 
 def local_zone() -> str:

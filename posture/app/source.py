@@ -64,6 +64,7 @@ class LiveSource:
         self._news = asyncio.Event()
         self._ended = False
         self._until_ns = -1
+        self._asked_ns: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self.oldest_ns: int | None = None
         """Arrival of the oldest packet in the batch that was given out last; None: it held none."""
@@ -86,6 +87,7 @@ class LiveSource:
 
     async def end(self) -> None:
         """Stop the sensors, disconnect, take what still comes. Cancelled, it ends at once, without the sensors."""
+        self._asked_ns = self._asked_ns or self.clock.now_ns()
         try:
             async with asyncio.timeout(_END_S / self.clock.speed + 1.0):
                 await asyncio.gather(*(link.stop() for link in self.links))
@@ -99,8 +101,8 @@ class LiveSource:
 
     @property
     def end_ns(self) -> int:
-        """Session time up to which batches were given out."""
-        return self._until_ns
+        """Session time at which it was asked to end; what comes after that is late data."""
+        return self._until_ns if self._asked_ns is None else self._asked_ns
 
     def _put(self, packet: RawPacket) -> None:
         if packet.host_time_ns <= self._until_ns:
