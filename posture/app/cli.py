@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture import __version__
-from posture.app import programme
+from posture.app import log, programme, workout
 from posture.app.exits import Commands, end_cleanly, run
 from posture.vocabulary import InputError, Placement, Preset
 
@@ -97,7 +97,8 @@ def _top(
     del version
 
 
-app.add_typer(programme.app, name="programme", context_settings={"help_option_names": ["-h", "--help"]})
+for name, commands in (("programme", programme.app), ("log", log.app), ("workout", workout.app)):
+    app.add_typer(commands, name=name, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 @app.command()
