@@ -1,4 +1,4 @@
-"""The log: what was done and felt, one entry each, from JSON lines or TOML until the store keeps it."""
+"""The log: what was done and felt, one entry each; the store keeps it, or a file of TOML or JSON lines."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import tomllib
 from collections.abc import Iterable
 from datetime import date, time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from posture.types import InputError
+
+if TYPE_CHECKING:
+    from analysis.programme.pack import Pack
 
 Level = Annotated[int, Field(ge=0, le=10)]
 Reps = Annotated[int, Field(ge=1, le=1000)]
@@ -42,6 +45,12 @@ class ExerciseEntry(_Entry):
     tempo_s: Annotated[float, Field(gt=0)] | None = None
     depth_deg: float | None = None
     drift_deg: float | None = None
+
+    @model_validator(mode="after")
+    def _of_the_reps(self) -> Self:
+        if max(self.clean_reps or 0, self.first_failed_rep or 0) > self.reps:
+            raise ValueError(f"clean_reps and first_failed_rep are of the reps that were done, {self.reps}")
+        return self
 
 
 class PracticeEntry(_Entry):
@@ -94,18 +103,60 @@ Entry = ExerciseEntry | PracticeEntry | PainEntry | AvoidEntry | StairsEntry | R
 _ENTRY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 
 
+def checked(row: object) -> Entry:
+    """One entry; InputError names the key and what it wants."""
+    try:
+        return _ENTRY.validate_python(row)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(p) for p in first["loc"][1:] or first["loc"]) or "kind"
+        said = first["msg"].removeprefix("Value error, ")
+        at = "" if first["type"] == "value_error" else f"`{key}`: "
+        raise InputError(f"{at}{said[:1].lower()}{said[1:]}; docs/programme.md lists the keys") from error
+
+
 def parse(rows: Iterable[Any], where: str) -> tuple[Entry, ...]:
     """Entries in order of day; those of one day stay in the order given. InputError names the entry, the key and the fix."""
     found = []
     for number, row in enumerate(rows, 1):
         try:
-            found.append(_ENTRY.validate_python(row))
-        except ValidationError as error:
-            first = error.errors()[0]
-            key = ".".join(str(p) for p in first["loc"][1:] or first["loc"]) or "kind"
-            said = first["msg"][:1].lower() + first["msg"][1:]
-            raise InputError(f"{where}: entry {number}: `{key}`: {said}; docs/programme.md lists the keys") from error
+            found.append(checked(row))
+        except InputError as error:
+            raise InputError(f"{where}: entry {number}: {error}") from error
     return tuple(sorted(found, key=lambda entry: entry.day))
+
+
+def fits(pack: Pack, entry: Entry) -> list[str]:
+    """What the pack says to an entry at once; InputError with the nearest name for one that it does not know."""
+    from analysis.programme.pack import meant  # facts and pack read entries
+
+    names = {p.id: p for p in pack.practices}
+    if isinstance(entry, ExerciseEntry | PracticeEntry):
+        kind, word = ("exercise", entry.exercise) if isinstance(entry, ExerciseEntry) else ("routine", entry.practice)
+        what = "exercise" if kind == "exercise" else "practice"
+        found = names.get(word)
+        if found is None or found.kind != kind:
+            known = [p.id for p in pack.practices if p.kind == kind]
+            if found is not None:
+                other = "practice" if kind == "exercise" else "exercise"
+                raise InputError(
+                    f"{word} is logged as {'a' if other == 'practice' else 'an'} {other}: posture log {other} {word}"
+                )
+            raise InputError(f"the programme has no {what} {word!r}{meant(word, known)}")
+        if isinstance(entry, ExerciseEntry):
+            if entry.step is not None and entry.step > len(found.steps):
+                raise InputError(
+                    f"{word} has {len(found.steps)} steps, not {entry.step}: posture programme list {word}"
+                )
+            return []
+        over = found.dose.max_s is not None and (entry.minutes or 0) * 60 > found.dose.max_s
+        return [f"That is longer than the {found.dose.text()} of your programme."] if over else []
+    if isinstance(entry, AvoidEntry):
+        tags = {a.tag: a for a in pack.avoids}
+        if entry.tag not in tags:
+            raise InputError(f"the programme's list of what it leaves out has no {entry.tag!r}{meant(entry.tag, tags)}")
+        return [f"Your programme suggests instead: {tags[entry.tag].swap}."]
+    return []
 
 
 def read_log(path: Path) -> tuple[Entry, ...]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture import __version__
-from posture.app import live_cli, programme
+from posture.app import live_cli, log, programme, workout
 from posture.app.exits import Commands, end_cleanly, run
 from posture.app.options import ConfigOption, SensorsOption, config_of, sensors_of
 from posture.vocabulary import InputError, Preset
@@ -81,7 +81,8 @@ def _top(
     del version
 
 
-app.add_typer(programme.app, name="programme", context_settings={"help_option_names": ["-h", "--help"]})
+for name, commands in (("programme", programme.app), ("log", log.app), ("workout", workout.app)):
+    app.add_typer(commands, name=name, context_settings={"help_option_names": ["-h", "--help"]})
 
 
 @app.command()

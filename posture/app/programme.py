@@ -2,42 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from posture.vocabulary import InputError
+from posture.app.options import PackOption, PersonOption, day_of, today
 
 if TYPE_CHECKING:
     from analysis.programme.advice import Advice
-    from analysis.programme.days import Days
     from analysis.programme.diary import Entry
     from analysis.programme.pack import Pack, Practice
     from analysis.programme.progress import Progress, Standing
+    from posture.store import Store
+
+T = TypeVar("T")
 
 app = typer.Typer(
     help="""The exercise programme: what there is, where you stand, what comes next and why.
 
 The programme is a content pack that a clinician can replace (--pack).
-Until the program keeps a log of its own, give yours with --log.
+It goes by your log (posture log) and by the days that the monitor kept.
 
 Without one of the commands it shows the plan.
 
-Example: posture programme next --log log.toml --days results"""
+Example: posture programme next"""
 )
 
-PackOption = Annotated[
-    Path | None,
-    typer.Option("--pack", help="Folder of another content pack. Default: the shipped one.", show_default=False),
-]
 LogOption = Annotated[
     Path | None,
     typer.Option(
         "--log",
-        help="Your log: TOML with [[entry]] tables, or JSON lines; docs/programme.md shows one.",
+        help="A log file instead of the store: TOML with [[entry]] tables, or JSON lines; docs/programme.md shows one.",
         show_default=False,
     ),
 ]
@@ -45,7 +43,7 @@ DaysOption = Annotated[
     Path | None,
     typer.Option(
         "--days",
-        help="Folder with results of posture replay, or of such folders; habits and wins come from there.",
+        help="Days instead of those in the store: a folder with results of posture replay, or of such folders.",
         show_default=False,
     ),
 ]
@@ -60,7 +58,7 @@ DateOption = Annotated[
 @app.callback(invoke_without_command=True)
 def _top(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        plan(log=None, pack=None, day=None)
+        plan(log=None, pack=None, day=None, person=None)
 
 
 @app.command("list")
@@ -90,18 +88,18 @@ def list_(
 
 
 @app.command()
-def plan(log: LogOption = None, pack: PackOption = None, day: DateOption = None) -> None:
+def plan(log: LogOption = None, pack: PackOption = None, day: DateOption = None, person: PersonOption = None) -> None:
     """Where you stand: each exercise with its step, target, load and gate.
 
-    Example: posture programme plan --log log.toml
+    Example: posture programme plan
     """
     from analysis.programme.pack import load_pack
     from analysis.programme.progress import progress
 
-    loaded, entries = load_pack(pack), _log(log)
-    today = _today(day, entries, None)
-    at = progress(loaded, entries, today)
-    lines = [f"As of {today}: stage {at.stage}. {_adherence(loaded, at)}"]
+    loaded, entries = load_pack(pack), _log(log, person)
+    on = _as_of(day, entries, ())
+    at = progress(loaded, entries, on)
+    lines = [f"As of {on}: stage {at.stage}. {_adherence(loaded, at)}"]
     if at.stop is not None:
         _say(*lines, f"You noted: {at.stop.what}. {at.stop.text}", loaded.notice)
         return
@@ -113,12 +111,18 @@ def plan(log: LogOption = None, pack: PackOption = None, day: DateOption = None)
 
 
 @app.command("next")
-def next_(log: LogOption = None, days: DaysOption = None, pack: PackOption = None, day: DateOption = None) -> None:
-    """Tonight's practice and tomorrow's focus; with --days also the day's win and habits.
+def next_(
+    log: LogOption = None,
+    days: DaysOption = None,
+    pack: PackOption = None,
+    day: DateOption = None,
+    person: PersonOption = None,
+) -> None:
+    """The day's win and habits, tonight's practice and tomorrow's focus.
 
-    Example: posture programme next --log log.toml --days results
+    Example: posture programme next
     """
-    loaded, advice, at, left_out = _advised(log, days, pack, day)
+    loaded, advice, at, left_out = _advised(log, days, pack, day, person)
     lines = [
         f"{advice.day}:",
         *(f"What went well: {o.text}" for o in [advice.win] if o),
@@ -133,12 +137,18 @@ def next_(log: LogOption = None, days: DaysOption = None, pack: PackOption = Non
 
 
 @app.command()
-def why(log: LogOption = None, days: DaysOption = None, pack: PackOption = None, day: DateOption = None) -> None:
+def why(
+    log: LogOption = None,
+    days: DaysOption = None,
+    pack: PackOption = None,
+    day: DateOption = None,
+    person: PersonOption = None,
+) -> None:
     """Every rule with the numbers that made it speak or not, and every change of level.
 
-    Example: posture programme why --log log.toml --days results
+    Example: posture programme why --date 2026-03-02
     """
-    loaded, advice, at, left_out = _advised(log, days, pack, day)
+    loaded, advice, at, left_out = _advised(log, days, pack, day, person)
     lines = [f"Rules on {advice.day}:"]
     lines += [f"  {o.rule:5}{o.state.value:9} {o.why}" for o in advice.outcomes]
     lines.append("Changes of level:")
@@ -147,34 +157,46 @@ def why(log: LogOption = None, days: DaysOption = None, pack: PackOption = None,
 
 
 def _advised(
-    log: Path | None, folder: Path | None, pack: Path | None, day: str | None
+    log: Path | None, folder: Path | None, pack: Path | None, day: str | None, person: str | None
 ) -> tuple[Pack, Advice, Progress, list[str]]:
-    from analysis.programme.days import advised, read_days
+    from analysis.programme.days import HISTORY_DAYS, advised, read_days
     from analysis.programme.pack import load_pack
     from analysis.programme.progress import progress
+    from analysis.stored import summaries_of
 
-    loaded, entries = load_pack(pack), _log(log)
-    found = read_days(folder) if folder is not None else None
-    today = _today(day, entries, found)
-    advice = advised(loaded, found.by_day if found else {}, entries, today)
-    left_out = [f"Left out, no clock in it: {path}" for path in found.without_clock] if found else []
-    return loaded, advice, progress(loaded, entries, today), left_out
+    loaded, entries = load_pack(pack), _log(log, person)
+    if folder is not None:
+        found = read_days(folder)
+        known, left_out = found.by_day, [f"Left out, no clock in it: {path}" for path in found.without_clock]
+    else:
+        until = today() if day is None else day_of(day, "--date")
+        known, left_out = _stored(person, lambda store: summaries_of(store, until, HISTORY_DAYS)) or {}, []
+    on = _as_of(day, entries, known)
+    return loaded, advised(loaded, known, entries, on), progress(loaded, entries, on), left_out
 
 
-def _log(path: Path | None) -> tuple[Entry, ...]:
+def _log(path: Path | None, person: str | None) -> tuple[Entry, ...]:
     from analysis.programme.diary import read_log
+    from analysis.stored import entries_of
 
-    return read_log(path) if path is not None else ()
+    return read_log(path) if path is not None else _stored(person, entries_of) or ()
 
 
-def _today(text: str | None, entries: Sequence[Entry], days: Days | None) -> date:
-    if text is not None:
-        try:
-            return date.fromisoformat(text)
-        except ValueError:
-            raise InputError(f"--date {text!r} is no day; write it as 2026-03-02") from None
-    known = [e.day for e in entries] + list(days.by_day if days else ())
-    return max(known, default=date.today())
+def _stored(person: str | None, ask: Callable[[Store], T]) -> T | None:
+    """What the store knows; None where there is none yet."""
+    from posture.app.places import store_path
+    from posture.store import Store
+
+    path = store_path(person)
+    if not path.exists():
+        return None
+    with Store(path) as store:
+        return ask(store)
+
+
+def _as_of(text: str | None, entries: Sequence[Entry], days: Iterable[date]) -> date:
+    """The day asked for, else the last of which something is known."""
+    return day_of(text, "--date") if text is not None else max([*(e.day for e in entries), *days], default=today())
 
 
 def _adherence(pack: Pack, at: Progress) -> str:

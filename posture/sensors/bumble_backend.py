@@ -180,7 +180,8 @@ class _Client(BaseBleakClient):
             if connecting.cancelled():
                 raise BleakError("the virtual radio is gone") from None
             # The controller would go on connecting, and refuse the next one.
-            await device.cancel_connection()  # type: ignore[no-untyped-call]  # Bumble's
+            with suppress(hci.HCI_Error):  # there is nothing to cancel: it has just connected
+                await device.cancel_connection()  # type: ignore[no-untyped-call]  # Bumble's
             with suppress(BaseBumbleError, asyncio.CancelledError):
                 await (await connecting).disconnect()
             raise

@@ -3,8 +3,19 @@
 The core never reads it: `posture.app` loads what a run needs and puts down what it gives; `analysis` reads the days.
 """
 
+from posture.store.diary import DeclaredWorkout, Diary, Feedback, LoggedEntry
 from posture.store.differences import Difference
 from posture.store.rows import StoredSession
 from posture.store.store import KnownSensor, PolicyMemory, Store
 
-__all__ = ["Difference", "KnownSensor", "PolicyMemory", "Store", "StoredSession"]
+__all__ = [
+    "DeclaredWorkout",
+    "Diary",
+    "Difference",
+    "Feedback",
+    "KnownSensor",
+    "LoggedEntry",
+    "PolicyMemory",
+    "Store",
+    "StoredSession",
+]

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from posture.alerts import AlertState
 from posture.signal import calibration as cal
 from posture.store.database import connect, transaction
+from posture.store.diary import Diary
 from posture.store.differences import Difference, difference
 from posture.store.moments import as_moment, as_text
 from posture.store.rows import (
@@ -64,6 +65,7 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database = connect(path)
+        self.diary = Diary(self._database)
 
     def __enter__(self) -> Self:
         return self
