@@ -14,7 +14,7 @@ import typer
 from posture import __version__
 from posture.app import live_cli, log, programme, workout
 from posture.app.exits import Commands, end_cleanly, run
-from posture.app.options import ConfigOption, SensorsOption, config_of, sensors_of
+from posture.app.options import ConfigOption, PersonOption, SensorsOption, config_of, sensors_of
 from posture.vocabulary import InputError, Preset
 
 if TYPE_CHECKING:
@@ -322,6 +322,7 @@ def calibrate(
     hci: live_cli.HciOption = None,
     speed: live_cli.SpeedOption = 1.0,
     config: ConfigOption = None,
+    person: PersonOption = None,
 ) -> None:
     """Find the body in the sensors' axes, your neutral stand and your range.
 
@@ -335,7 +336,6 @@ def calibrate(
 
     Example: posture calibrate --from monday.parquet --poses monday.poses.json
     """
-    from posture.app.live import console
     from posture.app.summary import calibration_lines, say
     from posture.atomic import write_whole
     from posture.recording import open_recording
@@ -356,7 +356,7 @@ def calibrate(
         from posture.app.guided import calibrate_command
         from posture.app.stopping import run_interruptible
 
-        work = calibrate_command(own, chosen, hci, speed, console(), say, quick=quick, gentle=gentle, base=on)
+        work = calibrate_command(live_cli.here_of(person, hci, speed), own, chosen, quick=quick, gentle=gentle, base=on)
         made = run_interruptible(work)
     if out is not None:
         write_whole(out, calibration_json(made))

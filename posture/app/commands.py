@@ -11,8 +11,6 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from rich.console import Console
-
 from posture import __version__
 from posture.app import doctor
 from posture.app.bluetooth import bluetooth
@@ -21,9 +19,9 @@ from posture.app.keeping import Keeper, Saved
 from posture.app.live import View, span_text
 from posture.app.monitor import Ended, Monitor
 from posture.app.notify import desktop
-from posture.app.places import bonds_path, data_dir, sessions_dir, store_path
 from posture.app.session import (
     BATTERY_KEY,
+    Here,
     Known,
     Radio,
     difference_words,
@@ -34,7 +32,6 @@ from posture.app.session import (
     local_zone,
     meta_of,
     new_folder,
-    opened,
     salt_of,
     tidy,
     wear_of,
@@ -70,20 +67,20 @@ async def found_sensors(radio: Radio, seconds: float) -> list[Found]:
     return await scan(seconds, radio.backend, radio.timers)
 
 
-async def scan_command(hci: str | None, seconds: float, say: Say) -> None:
+async def scan_command(here: Here, seconds: float) -> None:
     """`posture scan`."""
     with bluetooth():
-        async with Keeper(store_path()) as keeper, opened(hci, speed=1.0, bonds=bonds_path()) as radio:
+        async with here.keeper() as keeper, here.radio() as radio:
             mine = {s.handle: s for s in await keeper.do(lambda store: store.sensors())}
             seen = await found_sensors(radio, seconds)
     for found in seen:
         known_as = f"paired, {mine[found.handle].placement}" if found.handle in mine else "not paired"
-        say(f"{found.name:<12} {found.rssi:>4} dBm  {found.driver:<6} {known_as}")
+        here.say(f"{found.name:<12} {found.rssi:>4} dBm  {found.driver:<6} {known_as}")
     if not seen:
-        say(f"No sensor was heard in {seconds:g} s. Is it charged, near, and not connected to another computer?")
+        here.say(f"No sensor was heard in {seconds:g} s. Is it charged, near, and not connected to another computer?")
     elif any(f.handle not in mine for f in seen):
         new = next(f for f in seen if f.handle not in mine)
-        say(f"Next: press the sensor's button, then posture pair {new.name}")
+        here.say(f"Next: press the sensor's button, then posture pair {new.name}")
 
 
 async def paired(found: Found, placement: Placement, radio: Radio, keeper: Keeper) -> Enrolled:
@@ -100,10 +97,10 @@ async def paired(found: Found, placement: Placement, radio: Radio, keeper: Keepe
     return made
 
 
-async def pair_command(name: str, placement: Placement | None, hci: str | None, seconds: float, say: Say) -> None:
+async def pair_command(here: Here, name: str, placement: Placement | None, seconds: float) -> None:
     """`posture pair`."""
     with bluetooth():
-        async with Keeper(store_path()) as keeper, opened(hci, speed=1.0, bonds=bonds_path()) as radio:
+        async with here.keeper() as keeper, here.radio() as radio:
             seen = await found_sensors(radio, seconds)
             matches = [f for f in seen if name.casefold() in (f.name.casefold(), f.handle.casefold())]
             if not matches:
@@ -117,8 +114,10 @@ async def pair_command(name: str, placement: Placement | None, hci: str | None, 
             have = await keeper.do(lambda store: store.sensors())
             where = placement or next_placement(have)
             made = await paired(matches[0], where, radio, keeper)
-    say(f"{made.name} (serial {made.serial}) is paired as the sensor at the {made.placement}: wear it {WHERE[where]}.")
-    say("Next: posture calibrate, or pair the second sensor")
+    here.say(
+        f"{made.name} (serial {made.serial}) is paired as the sensor at the {made.placement}: wear it {WHERE[where]}."
+    )
+    here.say("Next: posture calibrate, or pair the second sensor")
 
 
 def next_placement(have: Sequence[KnownSensor]) -> Placement:
@@ -127,22 +126,24 @@ def next_placement(have: Sequence[KnownSensor]) -> Placement:
     return next((p for p in Placement if p not in taken), Placement.SACRUM)
 
 
-async def sensors_command(say: Say) -> None:
+async def sensors_command(here: Here) -> None:
     """`posture sensors`: what is paired, what each can do, and its battery as a session last knew it."""
-    async with Keeper(store_path()) as keeper:
+    async with here.keeper() as keeper:
         have = await keeper.do(known)
     for sensor in have.sensors:
         bond = "bonded, encrypted" if sensor.bonded else "open link"
-        say(f"{sensor.placement:<13} {sensor.name:<12} serial {sensor.serial}  {bond}  {battery_words(have, sensor)}")
+        here.say(
+            f"{sensor.placement:<13} {sensor.name:<12} serial {sensor.serial}  {bond}  {battery_words(have, sensor)}"
+        )
     if not have.sensors:
-        say("No sensor is paired yet. Next: posture setup")
+        here.say("No sensor is paired yet. Next: posture setup")
         return
     if have.calibration is None:
-        say("Not calibrated yet. Next: posture calibrate")
+        here.say("Not calibrated yet. Next: posture calibrate")
     else:
         made = have.calibration.made_utc
-        say(f"Calibration of {made:%Y-%m-%d %H:%M} UTC." if made else "Calibrated.")
-        say(have.calibration.for_sensors([s.placement for s in have.sensors]).judges())
+        here.say(f"Calibration of {made:%Y-%m-%d %H:%M} UTC." if made else "Calibrated.")
+        here.say(have.calibration.for_sensors([s.placement for s in have.sensors]).judges())
 
 
 def battery_words(have: Known, sensor: Enrolled) -> str:
@@ -153,31 +154,30 @@ def battery_words(have: Known, sensor: Enrolled) -> str:
     )
 
 
-async def forget_command(name: str, say: Say) -> None:
+async def forget_command(here: Here, name: str) -> None:
     """`posture pair --forget`."""
-    async with Keeper(store_path()) as keeper:
+    async with here.keeper() as keeper:
         have = await keeper.do(lambda store: store.sensors())
         serials = [s.serial for s in have if name.casefold() in (s.name.casefold(), s.serial.casefold())]
         if not serials:
             raise InputError(f"no paired sensor is called {clean(name)!r}; posture sensors shows them")
         await keeper.do(lambda store: [store.forget_sensor(serial) for serial in serials])
-    say(f"{name} is forgotten here. Its own bond goes when it is paired again, or by its button.")
+    here.say(f"{name} is forgotten here. Its own bond goes when it is paired again, or by its button.")
 
 
-async def doctor_command(say: Say) -> bool:
+async def doctor_command(here: Here) -> bool:
     """`posture doctor`; whether a live session can run."""
-    folder = data_dir()
     sensors_n, calibrated = 0, False
-    if store_path().exists():
-        async with Keeper(store_path()) as keeper:
+    if here.home.store.exists():
+        async with here.keeper() as keeper:
             have = await keeper.do(known)
         sensors_n, calibrated = len(have.sensors), have.calibration is not None
-    found = doctor.findings(await doctor.probe(folder, sensors_n=sensors_n, calibrated=calibrated))
-    say(
+    found = doctor.findings(await doctor.probe(here.home.folder, sensors_n=sensors_n, calibrated=calibrated))
+    here.say(
         f"posture-monitor {__version__} on {platform.system()} {platform.release()}, Python {platform.python_version()}"
     )
     for line in doctor.lines(found):
-        say(line)
+        here.say(line)
     return doctor.works(found)
 
 
@@ -185,24 +185,25 @@ async def doctor_command(say: Say) -> bool:
 
 
 async def run_command(
+    here: Here,
     config: Config,
     sensors: tuple[Placement, ...] | None,
     calibration: Calibration | None,
-    hci: str | None,
-    speed: float,
-    console: Console,
-    say: Say,
     *,
     until: asyncio.Event | None = None,
 ) -> tuple[Path, Ended]:
-    """`posture run`: one session, from finishing what was cut off before to the final result of this one."""
+    """`posture run`: one session, from finishing what was cut off before to the final result of this one.
+
+    until : ends it when set; None: the user does.
+    """
+    say = here.say
     with bluetooth():
-        async with Keeper(store_path()) as keeper:
-            await tidy(keeper, sessions_dir(), say)
+        async with here.keeper() as keeper:
+            await tidy(keeper, here.home.sessions, say)
             have = await keeper.do(known)
             have = wear_of(replace(have, calibration=calibration or have.calibration), config, sensors)
-            async with opened(hci, speed=speed, bonds=bonds_path()) as radio:
-                folder, session_id, ended = await _session(have, config, radio, keeper, console, say, until)
+            async with here.radio() as radio:
+                folder, session_id, ended = await _session(here, have, config, radio, keeper, until)
             for line in ended_lines(ended):
                 say(line)
             found = await keeper.do(lambda store: finished(folder, store, session_id))
@@ -212,17 +213,12 @@ async def run_command(
 
 
 async def _session(
-    have: Known,
-    config: Config,
-    radio: Radio,
-    keeper: Keeper,
-    console: Console,
-    say: Say,
-    until: asyncio.Event | None,
+    here: Here, have: Known, config: Config, radio: Radio, keeper: Keeper, until: asyncio.Event | None
 ) -> tuple[Path, int, Ended]:
+    say = here.say
     clock, start_utc = SessionClock(radio.speed), datetime.now(UTC)
     meta = meta_of(have, config, start_utc=start_utc, zone=local_zone(), salt=await salt_of(keeper))
-    folder, meta = new_folder(sessions_dir(), meta)
+    folder, meta = new_folder(here.home.sessions, meta)
     pipeline = live_pipeline(meta, want_angles=True)
     links = links_of(have.sensors, radio, clock)
     with SessionWriter.create(folder, meta) as writer:
@@ -235,7 +231,7 @@ async def _session(
         source = LiveSource(links, writer, decoder, clock, say=lambda words: monitor.say(words))
         saved = Saved(keeper, session_id, lambda words: monitor.say(words))
         notifier = desktop(say)
-        monitor = Monitor(source, pipeline, saved, view, notifier, console)
+        monitor = Monitor(source, pipeline, saved, view, notifier, here.console)
         for sensor in have.sensors:
             say(f"{sensor.placement}: {sensor.name}. Wear it {WHERE[sensor.placement]}.")
         say(pipeline.calibration.judges())
@@ -305,26 +301,18 @@ async def buzz_command(sensors: Sequence[Enrolled], radio: Radio) -> dict[Placem
     return done
 
 
-async def setup_command(
-    config: Config,
-    hci: str | None,
-    speed: float,
-    console: Console,
-    say: Say,
-    *,
-    ask: Callable[[str, str], str],
-    gentle: bool,
-) -> None:
+async def setup_command(here: Here, config: Config, *, ask: Callable[[str, str], str], gentle: bool) -> None:
     """`posture setup`: check, pair, where to wear, a buzz, calibrate.
 
     ask : (question, default) -> what the user answers.
     """
-    if hci is None and not await doctor_command(say):
+    say = here.say
+    if here.hci is None and not await doctor_command(here):
         raise PostureError(
             "this computer is not ready for a sensor; do what is said above, then run posture setup again"
         )
     with bluetooth():
-        async with Keeper(store_path()) as keeper, opened(hci, speed=speed, bonds=bonds_path()) as radio:
+        async with here.keeper() as keeper, here.radio() as radio:
             say("Step 1 of 3: pair. Press the sensor's button, keep it near.")
             seen = await found_sensors(radio, SCAN_S)
             have = [enrolled(s) for s in await keeper.do(lambda store: store.sensors())]
@@ -348,7 +336,7 @@ async def setup_command(
                     say(f"  The sensor at the {placement} did not buzz; alerts will be on the screen only.")
     ask("Put them on, then press Enter", "")
     say("Step 3 of 3: calibrate, about 2.5 minutes. Stop if anything hurts.")
-    made = await calibrate_command(config, None, hci, speed, console, say, quick=False, gentle=gentle)
+    made = await calibrate_command(here, config, None, quick=False, gentle=gentle)
     from posture.app.summary import calibration_lines
 
     for line in calibration_lines(made):

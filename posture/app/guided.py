@@ -11,8 +11,7 @@ from rich.console import Console
 from posture.app.bluetooth import bluetooth
 from posture.app.guide import REDON, Cue, Guide, Sign, full
 from posture.app.keeping import Keeper
-from posture.app.places import bonds_path, person_dir, store_path
-from posture.app.session import Known, Radio, known, links_of, local_zone, meta_of, new_folder, opened, salt_of
+from posture.app.session import Here, Known, Radio, known, links_of, local_zone, meta_of, new_folder, salt_of
 from posture.app.source import LiveSource, SessionClock
 from posture.config import Config
 from posture.recording.session import SessionDecoder, SessionWriter, compact
@@ -24,12 +23,9 @@ Say = Callable[[str], None]
 
 
 async def calibrate_command(
+    here: Here,
     config: Config,
     sensors: tuple[Placement, ...] | None,
-    hci: str | None,
-    speed: float,
-    console: Console,
-    say: Say,
     *,
     quick: bool,
     gentle: bool,
@@ -37,7 +33,7 @@ async def calibrate_command(
 ) -> Calibration:
     """`posture calibrate` without a recording: guided, with the sensors that are worn. Kept in the store."""
     with bluetooth():
-        async with Keeper(store_path()) as keeper:
+        async with here.keeper() as keeper:
             have = await keeper.do(known)
             worn = tuple(s for s in have.sensors if sensors is None or s.placement in sensors)
             if not worn:
@@ -47,7 +43,7 @@ async def calibrate_command(
                 base = base or await keeper.do(lambda store: store.latest_calibration(places, full=True))
                 if base is None:
                     raise InputError("--quick needs an earlier full calibration of these sensors; leave --quick away")
-            async with opened(hci, speed=speed, bonds=bonds_path()) as radio:
+            async with here.radio() as radio:
                 steps = REDON if quick else full(places, gentle=gentle)
                 guide = Guide(
                     steps,
@@ -56,25 +52,26 @@ async def calibrate_command(
                     base=base if quick else None,
                     made_utc=datetime.now(UTC).replace(microsecond=0),
                 )
-                made = await _guided(guide, worn, have, config, radio, keeper, Prompter(console, say))
+                made = await _guided(here, guide, worn, have, config, radio, keeper)
             await keeper.do(lambda store: store.put_calibration(made, made.made_utc or datetime.now(UTC)))
     return made
 
 
 async def _guided(
+    here: Here,
     guide: Guide,
     worn: tuple[Enrolled, ...],
     have: Known,
     config: Config,
     radio: Radio,
     keeper: Keeper,
-    prompter: Prompter,
 ) -> Calibration:
     """The routine over live sensors, recorded like any session, in a folder of its own."""
+    prompter = Prompter(here.console, here.say)
     clock, start_utc = SessionClock(radio.speed), datetime.now(UTC)
     wear = Known(worn, None, have.profile)
     meta = meta_of(wear, config, start_utc=start_utc, zone=local_zone(), salt=await salt_of(keeper))
-    folder, meta = new_folder(person_dir() / "calibrations", meta)
+    folder, meta = new_folder(here.home.calibrations, meta)
     links = links_of(worn, radio, clock)
     with SessionWriter.create(folder, meta) as writer:
         source = LiveSource(links, writer, SessionDecoder(meta.placements, config.clock), clock, say=prompter.say)

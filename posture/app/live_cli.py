@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from posture.app.exits import Commands
-from posture.app.options import ConfigOption, SensorsOption, config_of, sensors_of
+from posture.app.options import ConfigOption, PersonOption, SensorsOption, config_of, sensors_of
 from posture.vocabulary import InputError, Placement, Preset
+
+if TYPE_CHECKING:
+    from posture.app.session import Here
 
 app = typer.Typer(cls=Commands)
 
@@ -36,7 +39,7 @@ GentleOption = Annotated[
 
 
 @app.command()
-def scan(seconds: SecondsOption = 5.0, hci: HciOption = None) -> None:
+def scan(seconds: SecondsOption = 5.0, hci: HciOption = None, person: PersonOption = None) -> None:
     """Show the sensors that can be heard, nearest first.
 
     A sensor that another computer is connected to is silent.
@@ -45,9 +48,8 @@ def scan(seconds: SecondsOption = 5.0, hci: HciOption = None) -> None:
     """
     from posture.app.commands import scan_command
     from posture.app.stopping import run_interruptible
-    from posture.app.summary import say
 
-    run_interruptible(scan_command(hci, _seconds(seconds), say))
+    run_interruptible(scan_command(here_of(person, hci), _seconds(seconds)))
 
 
 @app.command()
@@ -62,6 +64,7 @@ def pair(
     forget: Annotated[bool, typer.Option("--forget", help="Forget a paired sensor instead.")] = False,
     seconds: SecondsOption = 5.0,
     hci: HciOption = None,
+    person: PersonOption = None,
 ) -> None:
     """Choose a sensor: bond with it and remember it by its serial.
 
@@ -72,48 +75,49 @@ def pair(
     """
     from posture.app.commands import forget_command, pair_command
     from posture.app.stopping import run_interruptible
-    from posture.app.summary import say
 
     run_interruptible(
-        forget_command(name, say) if forget else pair_command(name, placement, hci, _seconds(seconds), say)
+        forget_command(here_of(person), name)
+        if forget
+        else pair_command(here_of(person, hci), name, placement, _seconds(seconds))
     )
 
 
 @app.command()
-def sensors() -> None:
+def sensors(person: PersonOption = None) -> None:
     """List the paired sensors: where each is worn, its battery, and what this wear can judge."""
     from posture.app.commands import sensors_command
     from posture.app.stopping import run_interruptible
-    from posture.app.summary import say
 
-    run_interruptible(sensors_command(say))
+    run_interruptible(sensors_command(here_of(person)))
 
 
 @app.command()
-def doctor() -> None:
+def doctor(person: PersonOption = None) -> None:
     """Find out what this computer lacks for a live sensor, with the next step for each.
 
     Exit code 1 where a live session cannot run.
     """
     from posture.app.commands import doctor_command
     from posture.app.stopping import run_interruptible
-    from posture.app.summary import say
 
-    if not run_interruptible(doctor_command(say)):
+    if not run_interruptible(doctor_command(here_of(person))):
         raise typer.Exit(1)
 
 
 @app.command()
 def setup(
-    hci: HciOption = None, speed: SpeedOption = 1.0, gentle: GentleOption = False, config: ConfigOption = None
+    hci: HciOption = None,
+    speed: SpeedOption = 1.0,
+    gentle: GentleOption = False,
+    config: ConfigOption = None,
+    person: PersonOption = None,
 ) -> None:
     """First run, in five minutes: check, pair, put on, feel it buzz, calibrate."""
     from posture.app.commands import setup_command, stdin_ask
-    from posture.app.live import console
     from posture.app.stopping import run_interruptible
-    from posture.app.summary import say
 
-    work = setup_command(config_of(config, None), hci, _speed(speed), console(), say, ask=stdin_ask, gentle=gentle)
+    work = setup_command(here_of(person, hci, speed), config_of(config, None), ask=stdin_ask, gentle=gentle)
     run_interruptible(work)
 
 
@@ -139,6 +143,7 @@ def run(
     hci: HciOption = None,
     speed: SpeedOption = 1.0,
     config: ConfigOption = None,
+    person: PersonOption = None,
 ) -> None:
     """Monitor: stream from the paired sensors until Ctrl-C.
 
@@ -153,20 +158,24 @@ def run(
     Example: posture run --preset quiet
     """
     from posture.app.commands import run_command
-    from posture.app.live import console
     from posture.app.stopping import run_interruptible
-    from posture.app.summary import say
     from posture.replay import read_calibration
 
     given = read_calibration(calibration) if calibration is not None else None
     own = config_of(config, preset)
-    run_interruptible(run_command(own, sensors_of(sensors), given, hci, _speed(speed), console(), say))
+    run_interruptible(run_command(here_of(person, hci, speed), own, sensors_of(sensors), given))
 
 
-def _speed(speed: float) -> float:
+def here_of(person: str | None, hci: str | None = None, speed: float = 1.0) -> Here:
+    """Whose home, which radio, this terminal. InputError for a speed that no virtual sensor has."""
+    from posture.app.live import console
+    from posture.app.places import Home, person_dir
+    from posture.app.session import Here
+    from posture.app.summary import say
+
     if not 0.1 <= speed <= 100.0:
         raise InputError(f"--speed {speed:g} is not from 0.1 to 100")
-    return speed
+    return Here(Home(person_dir(person)), console(), say, hci, speed)
 
 
 def _seconds(seconds: float) -> float:

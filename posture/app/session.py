@@ -14,9 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rich.console import Console
+
 from posture import __version__
 from posture.alerts import AlertState
 from posture.app.keeping import Keeper
+from posture.app.places import Home
 from posture.app.source import SessionClock
 from posture.config import Config
 from posture.recording.session import (
@@ -56,23 +59,48 @@ class Radio:
 
     @property
     def timers(self) -> LinkTimers:
-        """The link's times for sensors of this speed."""
-        return LinkTimers().scaled(1.0 / self.speed, least_s=_LEAST_S if self.speed > 1.0 else 0.0)
+        """The link's times for sensors of this speed; what this computer itself must do in a time does not become shorter."""
+        life = LinkTimers()
+        if self.speed <= 1.0:
+            return life.scaled(1.0 / self.speed)
+        scaled = life.scaled(1.0 / self.speed, least_s=_LEAST_S)
+        return replace(
+            scaled, connect_s=life.connect_s, request_s=life.request_s, probe_s=life.probe_s, drain_s=life.drain_s
+        )
 
 
-@asynccontextmanager
-async def opened(hci: str | None, *, speed: float, bonds: Path) -> AsyncIterator[Radio]:
-    """The system's Bluetooth, or the virtual controller at `hci`. InputError for a speed without the latter."""
-    if hci is None:
-        if speed != 1.0:
-            raise InputError("--speed is for a virtual sensor that runs as fast; give --hci with it, or leave it away")
-        yield Radio()
-        return
-    from posture.sensors.bumble_backend import open_bumble
+@dataclass(frozen=True, slots=True)
+class Here:
+    """What a live command works with: whose home, how sensors are reached, and where it speaks.
 
-    bonds.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    async with open_bumble(hci, bonds=bonds) as backend:
-        yield Radio(backend, speed)
+    hci : a virtual controller in place of the system's Bluetooth. speed : of the sensors behind it, times real time.
+    """
+
+    home: Home
+    console: Console
+    say: Callable[[str], None]
+    hci: str | None = None
+    speed: float = 1.0
+
+    def keeper(self) -> Keeper:
+        """The person's store; a context manager."""
+        return Keeper(self.home.store)
+
+    @asynccontextmanager
+    async def radio(self) -> AsyncIterator[Radio]:
+        """Bluetooth, open until the end. InputError for a speed without a virtual controller."""
+        if self.hci is None:
+            if self.speed != 1.0:
+                raise InputError(
+                    "--speed is for a virtual sensor that runs as fast; give --hci with it, or leave it away"
+                )
+            yield Radio()
+            return
+        from posture.sensors.bumble_backend import open_bumble
+
+        self.home.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        async with open_bumble(self.hci, bonds=self.home.bonds) as backend:
+            yield Radio(backend, self.speed)
 
 
 @dataclass(frozen=True, slots=True)
