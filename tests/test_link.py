@@ -16,6 +16,7 @@ if not any(shutil.which(c) for c in ("cc", "gcc", "clang")):
     pytest.skip("no C compiler: the C core is not built", allow_module_level=True)
 
 from bleak.exc import BleakError
+from impostor import impostor_near
 from link_bench import SPEED, TIMERS, Session, enrolled_by, found_by, radio, session
 from motion_file import RATE_HZ, counts_of, write_motion
 from raw_central import run, virtual_sensor
@@ -25,7 +26,8 @@ from firmware_protocol.control import Reply, TimeSyncReply, decode_reply
 from firmware_protocol.core import build
 from firmware_protocol.frames import FrameFlag
 from posture.sensors import ble
-from posture.sensors.driver import Enrolled, LinkError, LinkState
+from posture.sensors.driver import Enrolled, LinkError, LinkState, RefusedError
+from posture.sensors.lps import DRIVER
 from posture.sensors.scanning import enrol
 from posture.types import PacketKind, Placement
 
@@ -371,5 +373,63 @@ def test_without_the_button_there_is_one_sentence(home: Path, sacrum: Path) -> N
             (found,) = await found_by(ether)
             with pytest.raises(LinkError, match="press its button and try again"):
                 await enrol(found, Placement.SACRUM, backend=ether, timers=TIMERS)
+
+    run(scene())
+
+
+ADDRESS, DEVICE_ID = "D2:54:55:41:4C:01", bytes.fromhex("5649525455414C01")
+"""Of the first virtual sensor."""
+
+
+def test_a_stranger_with_our_name_and_service_is_never_connected_to(home: Path) -> None:
+    enrolled = Enrolled(DEVICE_ID.hex().upper(), Placement.SACRUM, "LPS-4C01", ADDRESS, bonded=True)
+
+    async def scene() -> None:
+        async with impostor_near("E2:00:00:00:00:07", DEVICE_ID) as (stranger, ether):
+            async with session(enrolled, ether) as s:
+                await s.until(lambda: "not heard" in s.link.status.reason)
+            assert stranger.connected == 0
+            assert not s.of(PacketKind.LIVE, PacketKind.INFO)
+            (found,) = await found_by(ether)
+            assert (found.name, found.handle) == ("LPS-4C01", "E2:00:00:00:00:07")
+            # Enrolled by its name it would be; by the serial that is printed on the sensor it is not.
+            with pytest.raises(LinkError, match=r"has the serial 5649525455414C01, not 5649525455414C99"):
+                await enrol(found, Placement.SACRUM, serial="5649525455414C99", backend=ether, timers=TIMERS)
+
+    run(scene())
+
+
+def test_a_copy_of_the_sensor_at_its_address_without_the_bond_is_refused(
+    home: Path, sacrum: Path, tmp_path: Path
+) -> None:
+    bonds = tmp_path / "bonds.json"
+
+    async def scene() -> None:
+        async with virtual_sensor(home, "--recording", sacrum) as sensors, radio(sensors, bonds) as ether:
+            (enrolled,) = await enrolled_by(ether)
+        assert enrolled.handle == ADDRESS
+        async with impostor_near(ADDRESS, DEVICE_ID, bonds) as (copy, ether):
+            s, reason = await refused(enrolled, ether)
+            assert copy.connected > 0
+            assert "does not know this computer any more" in reason
+            assert not s.of(PacketKind.INFO, PacketKind.STATUS)
+
+    run(scene())
+
+
+def test_an_unencrypted_link_does_not_prove_a_bond(home: Path, sacrum: Path) -> None:
+    """As where the system does not tell whether it has one: the gated characteristic is what shows it."""
+
+    async def scene() -> None:
+        async with virtual_sensor(home, "--recording", sacrum) as sensors, radio(sensors) as ether:
+            (found,) = await found_by(ether)
+            assert found.device is not None
+            found.device.details["props"] = {}
+            client = ether.make_client(found.device, None, timeout_s=5.0)
+            await client.connect()
+            assert await DRIVER.serial(client) == DEVICE_ID.hex().upper()
+            with pytest.raises(RefusedError, match="the link is not encrypted"):
+                await DRIVER.prove_bond(client)
+            await client.disconnect()
 
     run(scene())
