@@ -50,6 +50,10 @@ _LEAST_S = 0.3
 """Where timers are scaled, none becomes shorter: this computer needs its time, however fast the sensor runs."""
 
 
+_STALL_S = 2.0
+"""What a busy computer may stand still for, s of its own: a fast sensor's frames then look as late as so much times its speed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Radio:
     """How sensors are reached. speed : times real time, above 1 only for a virtual sensor that runs so fast."""
@@ -65,7 +69,12 @@ class Radio:
             return life.scaled(1.0 / self.speed)
         scaled = life.scaled(1.0 / self.speed, least_s=_LEAST_S)
         return replace(
-            scaled, connect_s=life.connect_s, request_s=life.request_s, probe_s=life.probe_s, drain_s=life.drain_s
+            scaled,
+            connect_s=life.connect_s,
+            request_s=life.request_s,
+            probe_s=life.probe_s,
+            drain_s=life.drain_s,
+            late_s=_STALL_S,
         )
 
 
@@ -194,7 +203,7 @@ def new_folder(home: Path, meta: SessionMeta) -> tuple[Path, SessionMeta]:
 def links_of(sensors: tuple[Enrolled, ...], radio: Radio, clock: SessionClock) -> tuple[Link, ...]:
     """A link each; one connects at a time. Session time runs as fast as the sensors do, so that the links need not scale it."""
     lock = asyncio.Lock()
-    timers = replace(radio.timers, scale=1.0)
+    timers = replace(radio.timers, scale=1.0, late_s=radio.timers.late_s * radio.speed)
     return tuple(Link(s, now_ns=clock.now_ns, timers=timers, backend=radio.backend, lock=lock) for s in sensors)
 
 

@@ -153,7 +153,8 @@ class LpsSensor:
         self._narrow = reply.args.n == 0
         rate_hz = full.rate_mhz / 1000.0
         self._period_s = max(reply.args.n, 1) * config.decimation / rate_hz
-        self._window = LiveWindow(status.boot, reply.args.index, rate_hz, self._now_s())
+        timers = self._hub.timers
+        self._window = LiveWindow(status.boot, reply.args.index, rate_hz, self._now_s(), timers.late_s / timers.scale)
         self.fill.begin(control, status.boot, reply.args.index, capacity=info.ring_capacity, possible=not self._narrow)
         await control.ask(CONNECTION)
 
@@ -253,6 +254,8 @@ class LpsSensor:
 
     def _took_frame(self, packet: RawPacket) -> bool:
         live = packet.kind is PacketKind.LIVE
+        if live and self._window is None:
+            return False  # overtook the answer to START: what it holds is asked for again
         now_s = packet.host_time_ns / 1e9 / self._hub.timers.scale
         frame = decode(packet.payload, configs=self._configs)
         refused = frame if isinstance(frame, Rejection) else None
@@ -272,9 +275,7 @@ class LpsSensor:
         return implausible is None
 
     def _live_refuses(self, frame: Frame, now_s: float) -> str | None:
-        if self._window is None:
-            return "a frame before START was answered"
-        return self._window.refuses(frame, now_s)
+        return None if self._window is None else self._window.refuses(frame, now_s)
 
     def _widened(self, mini: MiniFrame) -> Frame:
         """A mini frame with all its index bits and its boot, which it leaves out."""
