@@ -38,7 +38,10 @@ class Wear:
 
 @dataclass(frozen=True, slots=True)
 class BasisInfo:
-    """What the numbers rest on. context_confidence : mean over worn time. event_confidence : mean by kind."""
+    """What the numbers rest on. context_confidence : mean over worn time. event_confidence : mean by kind.
+
+    calibration_age_days : days (of the calendar, from 04:00) from the last full calibration to this day.
+    """
 
     sensors: tuple[str, ...]
     judges: str
@@ -49,6 +52,7 @@ class BasisInfo:
     context_confidence: float | None
     event_confidence: dict[str, float | None]
     events_by_basis: dict[str, int]
+    calibration_age_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,10 +184,47 @@ class Habits:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence of a rule. numbers : what made it true, each condition with its number."""
+
+    rule: str
+    text: str
+    numbers: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """What became of a rule (docs/programme.md), and why."""
+
+    rule: str
+    state: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayAdvice:
+    """What the programme says of the day: one win, at most two habits, one practice, one focus; or a notice and nothing else.
+
+    pack : its id and version. practice : id. focus_rule : None where the focus is to go on.
+    """
+
+    pack: str
+    win: Said | None
+    habits: tuple[Said, ...]
+    practice: str | None
+    practice_text: str
+    focus: str
+    focus_rule: str | None
+    notice: str
+    rules: tuple[RuleState, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DailySummary:
     """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition.
 
     other_days : of a session over 04:00, the summaries of its other days, in order.
+    advice : in a report; None in a summary, which knows neither log nor earlier days.
     """
 
     schema_version: int
@@ -207,6 +248,7 @@ class DailySummary:
     notice: str
     other_days: tuple[DailySummary, ...] = ()
     habits: Habits = Habits()
+    advice: DayAdvice | None = None
 
     def to_json(self) -> str:
         """UTF-8 JSON text; the same input gives the same bytes."""

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from analysis.inputs import DAY_BEGINS_H
 from analysis.programme.diary import Entry, PracticeEntry
 from analysis.schema import DailySummary
-from analysis.words import MOSTLY_JUDGED
+from analysis.words import MOSTLY_JUDGED, span
 
 SURE_SPREAD = 1.96 * sqrt(2)
 """Times the SD of the person's own days: the smallest detectable change (95 %)."""
@@ -24,6 +24,13 @@ DAYS_MIN = 7
 """Valid earlier days from which a change is judged (domain.md section 5)."""
 SHARE_FLOOR_PCT = 5.0
 """Of judged sitting; a smaller change is not called one, however alike the days were. Provisional: ours."""
+COUNTS: dict[str, tuple[str, str]] = {
+    "deep_bends_rounded": ("bend", "rounded deep bends"),
+    "leans_rounded": ("bend", "rounded forward leans of 10 s to 3 min"),
+    "plunges": ("plunge", "drops onto a chair that ended flexed"),
+    "sit_ups_rounded": ("floor_transition", "straight, rounded ways up from lying"),
+}
+"""Counts in which fewer is a change worth saying: their kind of event, and their words."""
 CHAIR_JUDGED_MIN = 6
 """Judged moves from which a share in daily life is said (rule R04)."""
 
@@ -35,9 +42,12 @@ class Facts(BaseModel):
 
     sensors: int | None = Field(None, description="number of sensors worn")
     confidence: dict[str, float] = Field({}, description="mean confidence: `sitting`, and by kind of event")
+    judged_pct: dict[str, float] = Field({}, description="% judged of what a count of rounded ones is of, by count")
 
     worn_min: float | None = Field(None, description="min worn")
-    calibration_age_days: float | None = Field(None, description="days since the full calibration; not filled yet")
+    calibration_age_days: float | None = Field(
+        None, description="days since the last full calibration; not known for one that made itself"
+    )
     meter_high_count: float | None = Field(None, description="times the time-in-flexion meter rose to its alert level")
     flexed_sitting_min: float | None = Field(None, description="min of sitting in flexion")
     flexed_share_pct: float | None = Field(
@@ -68,7 +78,7 @@ class Facts(BaseModel):
     )
     improved_by: float | None = Field(
         None,
-        description="share of judged sitting in flexion under the median of 7 valid days, less the detectable change, %",
+        description="by how much something lies under the median of 7 valid days beyond the detectable change, in % of that median",
     )
 
     towels_two_days: float | None = Field(None, description="towels in the log, yesterday and today")
@@ -93,7 +103,7 @@ class Facts(BaseModel):
 
 
 TEXT_FACTS = frozenset({"exercise", "moved", "avoided", "swap", "red_flag", "improved"})
-NUMBER_FACTS = frozenset(Facts.model_fields) - TEXT_FACTS - {"confidence"}
+NUMBER_FACTS = frozenset(Facts.model_fields) - TEXT_FACTS - {"confidence", "judged_pct"}
 
 
 def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
@@ -107,11 +117,18 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
     flexion = sitting.judged_min > 0 or sitting.total_min == 0
     mostly = sitting.judged_min >= MOSTLY_JUDGED * sitting.total_min
     hidden_min = summary.wear.gap_min + summary.context_min["unknown"]
+    counts = dict(
+        zip(COUNTS, (habits.deep_bends, habits.held_leans, habits.plunges, habits.straight_sit_ups), strict=True)
+    )
     life = {v: n + summary.bends.by_verdict[v] for v, n in rises.items()}
     return Facts(
         sensors=len(basis.sensors),
         confidence=confidence,
+        judged_pct={
+            name: 100 * _judged(v) / (sum(v.values()) or 1) for name, v in counts.items() if v and sum(v.values())
+        },
         worn_min=summary.wear.worn_min,
+        calibration_age_days=basis.calibration_age_days,
         meter_high_count=habits.meter_high_count,
         flexed_sitting_min=sitting.flexed_min if flexion else None,
         flexed_share_pct=sitting.flexed_share_of_judged_pct if mostly else None,
@@ -158,16 +175,51 @@ def _after_towel_min(summary: DailySummary, entries: Sequence[Entry]) -> float |
     return min(waits, default=None)
 
 
-def improvement(history: Sequence[Facts], today: Facts, *, worn_min: float) -> Facts:
-    """`today` with `improved_by` where flexed sitting is compared with at least seven valid earlier days (oldest first).
+def improvement(history: Sequence[Facts], today: Facts, *, worn_min: float, confidence_min: float = 0.0) -> Facts:
+    """`today` with `improved_by` where it is compared with at least DAYS_MIN valid earlier days (oldest first).
 
-    Detectable change: 1.96 sqrt(2) SD of those days, at least SHARE_FLOOR_PCT.
+    Valid: worn for `worn_min` and, for what was judged, mostly judged. Of what improved beyond the detectable change the share of
+    flexed sitting is named first, then the count that fell most.
     """
-    valid = [f.flexed_share_pct for f in history if f.flexed_share_pct is not None and (f.worn_min or 0) >= worn_min]
-    now = today.flexed_share_pct
-    if now is None or len(valid) < DAYS_MIN or today.improved_by is not None:
+    valid = [f for f in history if (f.worn_min or 0) >= worn_min]
+    found = [_less_flexed(valid, today)]
+    if (today.worn_min or 0) >= worn_min:
+        found += [_fewer(name, valid, today, confidence_min) for name in COUNTS]
+    known = [c for c in found if c is not None]
+    if not known or today.improved_by is not None:
         return today
-    usual = median(valid[-DAYS_MIN:])
-    by = usual - now - max(SHARE_FLOOR_PCT, SURE_SPREAD * stdev(valid))
+    first = next((c for c in found[:1] if c and c[0] > 0), None) or max(known)
+    return today.model_copy(update={"improved_by": first[0], "improved": first[1]})
+
+
+def _less_flexed(valid: Sequence[Facts], today: Facts) -> tuple[float, str] | None:
+    """Share of judged sitting in flexion. Detectable change: 1.96 sqrt(2) SD of the days, at least SHARE_FLOOR_PCT."""
+    days = [f.flexed_share_pct for f in valid if f.flexed_share_pct is not None]
+    now = today.flexed_share_pct
+    if now is None or len(days) < DAYS_MIN:
+        return None
+    usual = median(days[-DAYS_MIN:])
+    by = usual - now - max(SHARE_FLOOR_PCT, SURE_SPREAD * stdev(days))
     text = f"{now:.0f} % of your judged sitting was flexed, against {usual:.0f} % as your 7-day median"
-    return today.model_copy(update={"improved_by": by, "improved": text})
+    return 100 * by / usual if usual else by, text
+
+
+def _fewer(name: str, valid: Sequence[Facts], today: Facts, confidence_min: float) -> tuple[float, str] | None:
+    """A count, per hour of wear. Two counts of one Poisson rate differ by more than 1.96 sqrt(2 n) in one of 20; where the
+    person's days differ by more than that, by more than 1.96 sqrt(2) SD.
+    """
+    kind, words = COUNTS[name]
+
+    def rate(facts: Facts) -> float | None:
+        count, judged = getattr(facts, name), facts.judged_pct.get(name, 100.0)
+        sure = facts.confidence.get(kind, 1.0) >= confidence_min
+        return count / facts.worn_min if count is not None and judged >= 100 * MOSTLY_JUDGED and sure else None
+
+    days = [r for f in valid if (r := rate(f)) is not None]
+    if rate(today) is None or len(days) < DAYS_MIN:
+        return None
+    now, worn_min = float(getattr(today, name)), float(today.worn_min or 0)
+    usual = median(days[-DAYS_MIN:]) * worn_min
+    by = usual - now - SURE_SPREAD * max(sqrt(usual), stdev(days) * worn_min)
+    text = f"{now:.0f} {words} in {span(worn_min)} of wear, against {usual:.0f} at your 7-day median"
+    return 100 * by / usual if usual else by, text
