@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 import stat
 import subprocess
@@ -568,3 +569,13 @@ def size(path: Path) -> int:
         pages = database.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()[0]
     database.close()
     return int(pages)
+
+
+def test_the_page_of_the_store_names_every_table_and_column(store: Store, repository: Path) -> None:
+    page = (repository / "docs" / "store.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*)$", page, flags=re.MULTILINE))
+    columns = store._database.execute(
+        "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c WHERE t.type = 'table'"
+    ).fetchall()
+    assert set(rows) == {table for table, _ in columns}
+    assert [(table, column) for table, column in columns if f"`{column}`" not in rows[table]] == []

@@ -59,7 +59,7 @@ class PolicyMemory:
 class Store:
     """One person's database. Belongs to the thread that made it; a second process may have one of its own.
 
-    Events and alerts go in and come out as in events.json and alerts.json.
+    Events and alerts go in and come out as in events.json and alerts.json. diary : what the wearer says.
     """
 
     def __init__(self, path: Path) -> None:
