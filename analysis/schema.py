@@ -205,10 +205,11 @@ class RuleState:
 class DayAdvice:
     """What the programme says of the day: one win, at most two habits, one practice, one focus; or a notice and nothing else.
 
-    pack : its id and version. practice : id. focus_rule : None where the focus is to go on.
+    pack : its id and version. stage : the highest that is open; None without a log. practice : id. focus_rule : None where the focus is to go on.
     """
 
     pack: str
+    stage: str | None
     win: Said | None
     habits: tuple[Said, ...]
     practice: str | None

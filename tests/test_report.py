@@ -418,6 +418,8 @@ def test_the_programme_says_one_win_two_habits_one_practice_one_focus_with_rule_
         assert f"{habit['text']} {habit['rule']}" in text
         assert f"{habit['rule']} said {habit['numbers']}" in text
     assert "What went well: " not in said(days["two"]) or advice["win"]
+    assert advice["stage"] is None, "nobody's log was given"
+    assert "Programme stage" not in text
 
 
 def test_the_log_given_with_a_folder_is_heard(days: dict[str, Path], tmp_path: Path) -> None:

@@ -163,6 +163,7 @@ def test_the_report_of_a_kept_day_hears_the_log_and_the_days_before(store: Store
     assert "Tonight: towel decompression, 2-5 min." in text
     assert "Tomorrow: stand for two minutes at each nudge. R01" in text
     assert "What went well: you practised today (1 in the log). W02" in text
+    assert "Programme stage 1 back-health-masterclass 1" in text
 
 
 def test_the_programme_reads_the_days_of_the_store(store: Store, posture: Said) -> None:

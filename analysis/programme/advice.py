@@ -50,7 +50,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a day says. win, focus_rule : rule ids, None where there is none. practice : id. notice : instead of advice."""
+    """What a day says. win, focus_rule : rule ids, None where there is none. practice : id. notice : instead of advice.
+
+    stage : the highest that is open; None without a log, from which nobody knows.
+    """
 
     day: date
     win: Outcome | None
@@ -61,6 +64,7 @@ class Advice:
     focus_rule: str | None
     notice: str
     outcomes: tuple[Outcome, ...]
+    stage: str | None = None
 
     def outcome(self, rule: str) -> Outcome:
         """Of one rule."""
@@ -70,6 +74,7 @@ class Advice:
         """As a report holds it."""
         return DayAdvice(
             pack=f"{pack.id} {pack.version}",
+            stage=self.stage,
             win=_as_said(self.win) if self.win else None,
             habits=tuple(_as_said(h) for h in self.habits),
             practice=self.practice,
@@ -156,7 +161,8 @@ def judge(
     at = progress(pack, entries, today)
     limits = pack.limits
     wear = improvement(history, wear, worn_min=limits.rules_from_worn_min, confidence_min=limits.confidence_min)
-    return evaluate(pack, log_facts(pack, entries, at, today, wear), at, today, memory)
+    advice, memory = evaluate(pack, log_facts(pack, entries, at, today, wear), at, today, memory)
+    return replace(advice, stage=at.stage if entries else None), memory
 
 
 def evaluate(pack: Pack, facts: Facts, at: Progress, today: date, memory: Memory) -> tuple[Advice, Memory]:
