@@ -248,6 +248,20 @@ def test_a_final_result_that_fails_leaves_the_live_one(store: Store) -> None:
     assert store.sessions()[0].revision == 1
 
 
+def test_what_is_written_together_is_there_at_once_or_not_at_all(store: Store, path: Path) -> None:
+    session = begun(store)
+    with store.together():
+        store.put_epochs(session, seconds(0, 60))
+        store.put_events(session, [bend(1.0)])
+        with Store(path) as other:
+            assert len(other.epochs(session)) == 0
+    with pytest.raises(sqlite3.IntegrityError), store.together():
+        store.put_epochs(session, seconds(60, 60))
+        store.put_events(99, [bend(70.0)])
+    assert (len(store.epochs(session)), len(store.events(session))) == (60, 1)
+    store.put_epochs(session, seconds(60, 60))
+
+
 def test_sessions_are_found_by_time_over_the_night_in_which_the_clocks_change(store: Store) -> None:
     """In Berlin the day of 28 March 2026 ends at 02:00 UTC of the 29th: 04:00 by then is summer time, and it had 23 hours."""
     first = begun(store, "day", datetime(2026, 3, 28, 3, 0, tzinfo=UTC))

@@ -61,7 +61,13 @@ def connect(path: Path, *, migrations: tuple[Path, ...] = MIGRATIONS) -> sqlite3
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All that is written inside, or nothing. PostureError where the disk is full or another process never lets go."""
+    """All that is written inside, or nothing. PostureError where the disk is full or another process never lets go.
+
+    Inside another one it is part of that.
+    """
+    if database.in_transaction:
+        yield
+        return
     try:
         database.execute("BEGIN IMMEDIATE")
         try:

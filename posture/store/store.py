@@ -265,6 +265,12 @@ class Store:
         return PolicyMemory(AlertState(**values), row[0], as_moment(row[1]))
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written inside is there all at once, or none of it."""
+        with transaction(self._database):
+            yield
+
+    @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         with transaction(self._database):
             yield self._database
