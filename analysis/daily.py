@@ -12,6 +12,7 @@ from dataclasses import astuple
 
 import numpy as np
 
+from analysis.exercise import workouts_of
 from analysis.habits import habits_of
 from analysis.inputs import NOTICE, DayAlert, DayEvent, Session, check_epochs, period_of, runs
 from analysis.schema import (
@@ -80,6 +81,7 @@ def summarise(
         notes=session.notes,
         notice=NOTICE,
         habits=habits_of(epochs, daily, session, sitting=sitting, meter=meter),
+        workouts=workouts_of([e for e in events if e.set_id != CALIBRATION_SET]),
     )
 
 

@@ -165,6 +165,41 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class SetSeen:
+    """A set of an exercise that the sensors saw. clean_reps, first_failed_rep : None where form was not measured, or none failed.
+
+    exercise : id, or `unknown`. confidence : that it was that exercise.
+    """
+
+    exercise: str
+    start_s: float
+    reps: int
+    clean_reps: int | None
+    first_failed_rep: int | None
+    side: str | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSeen:
+    """A practice that was held, [start_s, end_s). drift_deg : deg, how far the pelvis moved in it."""
+
+    practice: str
+    start_s: float
+    end_s: float
+    drift_deg: float | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workouts:
+    """Exercise as the sensors saw it, in order; the log knows of it too, and of pain."""
+
+    sets: tuple[SetSeen, ...] = ()
+    holds: tuple[HoldSeen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Habits:
     """What the habit rules of the programme ask beyond the counts above; None is not known, as in older files.
 
@@ -205,7 +240,8 @@ class RuleState:
 class DayAdvice:
     """What the programme says of the day: one win, at most two habits, one practice, one focus; or a notice and nothing else.
 
-    pack : its id and version. stage : the highest that is open; None without a log. practice : id. focus_rule : None where the focus is to go on.
+    pack : its id and version. stage : the highest that is open; None without a log. practice : id. focus_rule : None where the
+    focus is to go on.
     """
 
     pack: str
@@ -249,6 +285,7 @@ class DailySummary:
     notice: str
     other_days: tuple[DailySummary, ...] = ()
     habits: Habits = Habits()
+    workouts: Workouts = Workouts()
     advice: DayAdvice | None = None
 
     def to_json(self) -> str:

@@ -119,8 +119,20 @@ def _moved(epochs: EpochBlock, by_s: float, *, from_s: float) -> EpochBlock:
 
 
 def _event(event: DayEvent, by_s: float) -> DayEvent:
-    peak_s = None if event.peak_s is None else event.peak_s + by_s
-    return event.model_copy(update={"start_s": event.start_s + by_s, "end_s": event.end_s + by_s, "peak_s": peak_s})
+    """An event on the other axis, with those of its numbers that are moments too."""
+    numbers = {name: event.evidence[name] for name in _MOMENTS if name in event.evidence}
+    moved = {name: _later(value, by_s) for name, value in {**numbers, "peak_s": event.peak_s}.items()}
+    return event.model_copy(update={"start_s": event.start_s + by_s, "end_s": event.end_s + by_s, **moved})
+
+
+_MOMENTS = ("off_s", "from_s", "rep_start_s")
+"""Evidence that counts from the start of the recording (docs/events.md); all other seconds are lengths."""
+
+
+def _later(value: object, by_s: float) -> object:
+    if isinstance(value, list):
+        return [_later(v, by_s) for v in value]
+    return value + by_s if isinstance(value, int | float) else value
 
 
 def _gap(from_s: float, to_s: float) -> EpochBlock:

@@ -365,3 +365,52 @@ def test_how_much_of_a_count_was_judged_comes_from_the_day() -> None:
     day = summary(table(("standing", -1, 3600)), lean(10, 20.0), lean(60, 20.0, verdict="unknown"), lean(99, 20.0))
     assert wear_facts(day).judged_pct["leans_rounded"] == pytest.approx(200 / 3)
     assert "plunges" not in wear_facts(day).judged_pct, "of none there is no share"
+
+
+# What the sensors saw of exercise
+
+
+def done(start_s: float, reps: int, **more: Any) -> DayEvent:
+    return event(
+        "exercise_set",
+        start_s,
+        "unknown",
+        **{"exercise": "squat", "reps": reps, "clean_reps": None, "set_id": 1} | more,
+    )
+
+
+def test_sets_and_holds_of_the_day_are_in_its_summary_and_those_of_the_calibration_are_not() -> None:
+    day = summary(
+        table(("standing", -1, 3600)),
+        done(300, 10, clean_reps=8, first_failed_rep=9, side="left"),
+        done(100, 5, exercise="hip_hinge", set_id=0),
+        event("practice_hold", 900, "unknown", practice="towel", hold_s=180.0, end_s=1080.0, drift_deg=2.5, set_id=2),
+        lean(310, 20.0, set_id=1),
+    )
+    (seen,) = day.workouts.sets
+    assert (seen.exercise, seen.reps, seen.clean_reps, seen.first_failed_rep, seen.side) == ("squat", 10, 8, 9, "left")
+    (hold,) = day.workouts.holds
+    assert (hold.practice, hold.start_s, hold.end_s, hold.drift_deg) == ("towel", 900.0, 1080.0, 2.5)
+    assert wear_facts(day).leans_rounded == 0
+
+
+def test_reps_that_the_sensors_judged_feed_the_rules_unless_the_log_knows_better() -> None:
+    events = [done(100, 10, clean_reps=10), done(200, 10, clean_reps=8, first_failed_rep=9), done(300, 9)]
+    seen = wear_facts(summary(table(("standing", -1, 3600)), *events))
+    assert seen.rounded_in_exercise_pct == pytest.approx(10.0)
+    assert (seen.first_failed_rep, seen.target_reps, seen.exercise) == (9, 8, "squat")
+    told, _ = judge(PACK, seen.model_copy(update={"worn_min": 480}), (), TODAY, memory=Memory())
+    assert told.outcome("R13").text == "Form changed at rep 9 of your squat; your next set stops at 8."
+    log = entries({"kind": "exercise", "exercise": "brace", "reps": 10, "clean_reps": 6, "first_failed_rep": 7})
+    told, _ = judge(PACK, seen.model_copy(update={"worn_min": 480}), log, TODAY, memory=Memory())
+    assert told.outcome("R13").text == "Form changed at rep 7 of your abdominal brace; your next set stops at 6."
+    assert wear_facts(summary(table(("standing", -1, 60)), done(9, 9))).rounded_in_exercise_pct is None
+    unsure = summary(table(("standing", -1, 60)), done(9, 9, first_failed_rep=5, confidence=0.69))
+    assert wear_facts(unsure).exercise == "exercise"
+
+
+def test_a_straight_way_up_after_a_towel_that_was_seen_needs_no_clock() -> None:
+    towel = event("practice_hold", 100, "unknown", practice="towel", end_s=400.0)
+    up = event("floor_transition", 1000.0, "rounded", direction="up", path="straight_sit_up")
+    day = summary(table(("lying", -1, 1800)), towel, up, session=wear(clock=False))
+    assert wear_facts(day).sit_up_after_towel_min == 10.0

@@ -255,9 +255,14 @@ def test_what_is_written_together_is_there_at_once_or_not_at_all(store: Store, p
         store.put_events(session, [bend(1.0)])
         with Store(path) as other:
             assert len(other.epochs(session)) == 0
-    with pytest.raises(sqlite3.IntegrityError), store.together():
-        store.put_epochs(session, seconds(60, 60))
-        store.put_events(99, [bend(70.0)])
+
+    def half() -> None:
+        with store.together():
+            store.put_epochs(session, seconds(60, 60))
+            store.put_events(99, [bend(70.0)])
+
+    with pytest.raises(sqlite3.IntegrityError):
+        half()
     assert (len(store.epochs(session)), len(store.events(session))) == (60, 1)
     store.put_epochs(session, seconds(60, 60))
 

@@ -75,7 +75,14 @@ def worn(
 
 def lean(start_s: float) -> dict[str, Any]:
     fixed = {"kind": "bend", "start_s": start_s, "end_s": start_s + 20, "peak_s": start_s + 9, "peak_deg": 40.0}
-    return fixed | {"verdict": "rounded", "basis": "two", "confidence": 0.9, "set_id": None, "held_s": 18.0}
+    return fixed | {
+        "verdict": "rounded",
+        "basis": "two",
+        "confidence": 0.9,
+        "set_id": None,
+        "held_s": 18.0,
+        "rep_start_s": [start_s + 1],
+    }
 
 
 def test_two_sessions_of_one_day_are_one_day_and_what_lies_between_is_a_gap(store: Store) -> None:
@@ -91,6 +98,7 @@ def test_two_sessions_of_one_day_are_one_day_and_what_lies_between_is_a_gap(stor
     assert [e.start_s for e in day.events] == [100.0, 3 * 3600 + 50.0]
     assert day.events[1].peak_s == 3 * 3600 + 59.0
     assert day.events[1].number("held_s") == 18.0, "a length does not move"
+    assert day.events[1].evidence["rep_start_s"] == [3 * 3600 + 51.0], "a moment does"
     assert "Put together from 2 sessions" in summary.notes[-1]
 
 

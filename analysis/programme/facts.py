@@ -1,6 +1,6 @@
 """What the rules may ask about a day: numbers from the wear (`DailySummary`) and from the log. None is not known.
 
-A fact that this version does not measure yet (reps of sets, stairs) stays None unless the log tells it; a rule that asks for it
+A fact that nobody measured (stairs; a set whose form was not judged) stays None unless the log tells it; a rule that asks for it
 does not fire and says so.
 """
 
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.inputs import DAY_BEGINS_H
 from analysis.programme.diary import Entry, PracticeEntry
-from analysis.schema import DailySummary
+from analysis.schema import DailySummary, SetSeen
 from analysis.words import MOSTLY_JUDGED, span
 
 SURE_SPREAD = 1.96 * sqrt(2)
@@ -24,6 +24,8 @@ DAYS_MIN = 7
 """Valid earlier days from which a change is judged (domain.md section 5)."""
 SHARE_FLOOR_PCT = 5.0
 """Of judged sitting; a smaller change is not called one, however alike the days were. Provisional: ours."""
+NAMED_FROM = 0.7
+"""Confidence from which a set that the sensors saw is called by its name (domain.md section 3)."""
 COUNTS: dict[str, tuple[str, str]] = {
     "deep_bends_rounded": ("bend", "rounded deep bends"),
     "leans_rounded": ("bend", "rounded forward leans of 10 s to 3 min"),
@@ -68,10 +70,10 @@ class Facts(BaseModel):
     )
     sit_ups_rounded: float | None = Field(None, description="straight ways up from lying judged rounded")
     sit_up_after_towel_min: float | None = Field(
-        None, description="min from the end of the towel (log, `ended`) to the first of those; needs a clock"
+        None, description="min from the end of the towel (sensors; or log, `ended`, with a clock) to the first of those"
     )
     rounded_in_exercise_pct: float | None = Field(
-        None, description="% of today's reps that were not clean (log); sets are not detected yet"
+        None, description="% of today's reps that were not clean (log, else sets that the sensors judged)"
     )
     rounded_in_life_pct: float | None = Field(
         None, description="% of judged bends and chair rises that were rounded, from 6 judged on"
@@ -84,7 +86,9 @@ class Facts(BaseModel):
     towels_two_days: float | None = Field(None, description="towels in the log, yesterday and today")
     flights: float | None = Field(None, description="flights of stairs (log)")
     flights_uneven: float | None = Field(None, description="1 where one side was harder (log)")
-    first_failed_rep: float | None = Field(None, description="of today's last exercise whose form changed (log)")
+    first_failed_rep: float | None = Field(
+        None, description="of today's last exercise whose form changed (log, else sensors)"
+    )
     target_reps: float | None = Field(None, description="reps of the next set of that exercise")
     pain_rise: float | None = Field(None, description="of 10, the largest rise of pain in a set today")
     pain_free_days: float | None = Field(None, description="days from the first to the last 0 since the last pain")
@@ -121,6 +125,9 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
         zip(COUNTS, (habits.deep_bends, habits.held_leans, habits.plunges, habits.straight_sit_ups), strict=True)
     )
     life = {v: n + summary.bends.by_verdict[v] for v, n in rises.items()}
+    judged_sets = [s for s in summary.workouts.sets if s.clean_reps is not None]
+    failed = [s for s in summary.workouts.sets if s.first_failed_rep is not None]
+    clean, done = sum(s.clean_reps or 0 for s in judged_sets), sum(s.reps for s in judged_sets)
     return Facts(
         sensors=len(basis.sensors),
         confidence=confidence,
@@ -145,6 +152,10 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
         end_range_holds_morning=habits.end_range_holds_morning,
         sit_ups_rounded=_rounded(habits.straight_sit_ups),
         sit_up_after_towel_min=_after_towel_min(summary, entries),
+        rounded_in_exercise_pct=100 * (1 - clean / done) if done else None,
+        first_failed_rep=failed[-1].first_failed_rep if failed else None,
+        target_reps=max(1, (failed[-1].first_failed_rep or 1) - 1) if failed else None,
+        exercise=_named(failed[-1]) if failed else "exercise",
         rounded_in_life_pct=100 * life["rounded"] / _judged(life) if _judged(life) >= CHAIR_JUDGED_MIN else None,
     )
 
@@ -161,18 +172,31 @@ def _rounded(verdicts: dict[str, int] | None) -> int | None:
 
 def _after_towel_min(summary: DailySummary, entries: Sequence[Entry]) -> float | None:
     """Minutes from a towel's end to the first rounded straight sit-up after it, the shortest of the day."""
+    seen = [h.end_s for h in summary.workouts.holds if h.practice == "towel"]
+    ends_s = [*seen, *_logged_towels_s(summary, entries)]
+    waits = [(up_s - end_s) / 60 for end_s in ends_s for up_s in summary.habits.rounded_sit_ups_s if up_s >= end_s]
+    return min(waits, default=None)
+
+
+def _logged_towels_s(summary: DailySummary, entries: Sequence[Entry]) -> list[float]:
+    """Ends of the day's logged towels, s of the recording; none without a clock."""
     if summary.period.start_local is None or summary.period.day is None:
-        return None
+        return []
     start, day = datetime.fromisoformat(summary.period.start_local), date.fromisoformat(summary.period.day)
-    waits = []
+    ends_s = []
     for entry in entries:
         if not isinstance(entry, PracticeEntry) or entry.practice != "towel" or entry.day != day or entry.ended is None:
             continue
         late = timedelta(days=entry.ended.hour < DAY_BEGINS_H)  # 01:00 belongs to the evening before
-        ended_s = (datetime.combine(day + late, entry.ended, tzinfo=start.tzinfo) - start).total_seconds()
-        ups = [s - summary.period.first_s - ended_s for s in summary.habits.rounded_sit_ups_s]
-        waits += [wait_s / 60 for wait_s in ups if wait_s >= 0]
-    return min(waits, default=None)
+        ended = datetime.combine(day + late, entry.ended, tzinfo=start.tzinfo)
+        ends_s.append(summary.period.first_s + (ended - start).total_seconds())
+    return ends_s
+
+
+def _named(seen: SetSeen) -> str:
+    """For reading; what the sensors could not name for sure is some exercise."""
+    sure = seen.exercise != "unknown" and (seen.confidence or 0.0) >= NAMED_FROM
+    return seen.exercise.replace("_", " ") if sure else "exercise"
 
 
 def improvement(history: Sequence[Facts], today: Facts, *, worn_min: float, confidence_min: float = 0.0) -> Facts:

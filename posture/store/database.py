@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from posture.types import InputError, PostureError
@@ -65,9 +65,12 @@ def transaction(database: sqlite3.Connection) -> Iterator[None]:
 
     Inside another one it is part of that.
     """
-    if database.in_transaction:
+    with nullcontext() if database.in_transaction else _outermost(database):
         yield
-        return
+
+
+@contextmanager
+def _outermost(database: sqlite3.Connection) -> Iterator[None]:
     try:
         database.execute("BEGIN IMMEDIATE")
         try:
