@@ -54,13 +54,11 @@ def words(summary: DailySummary, advice: DayAdvice | None = None) -> tuple[Sente
     did += [("lay", "lying")] if minutes["lying"] >= 1 else []
     told = [f"{verb} {span(minutes[name])}" for verb, name in did]
     text = f"In {span(wear.worn_min)} of wear you {', '.join(told[:-1])} and {told[-1]}."
-    short = wear.validity == "short_recording"
-    seen = [
-        Sentence(
-            "seen", f"This is a short recording, not a day; nothing here is a habit yet. {text}" if short else text
-        )
-    ]
-    numbers = [Sentence("seen", text) for text in [_numbers(summary)] if text]
+    if wear.validity == "short_recording":
+        text = f"This is a short recording, not a day; nothing here is a habit yet. {text}"
+    seen = [Sentence("seen", text)]
+    judged = _numbers(summary)
+    numbers = [Sentence("seen", judged)] if judged else []
     said = _said(advice) if advice else []
     habits = [k for k, s in enumerate(said) if s.kind == "habit"]
     while sum(len(s.text.split()) for s in (*seen, *numbers, *said)) > WORDS_MAX and (numbers or habits):
