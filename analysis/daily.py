@@ -12,6 +12,7 @@ from dataclasses import astuple
 
 import numpy as np
 
+from analysis.exercise import workouts_of
 from analysis.habits import habits_of
 from analysis.inputs import NOTICE, DayAlert, DayEvent, Session, check_epochs, period_of, runs
 from analysis.schema import (
@@ -80,6 +81,7 @@ def summarise(
         notes=session.notes,
         notice=NOTICE,
         habits=habits_of(epochs, daily, session, sitting=sitting, meter=meter),
+        workouts=workouts_of([e for e in events if e.set_id != CALIBRATION_SET]),
     )
 
 
@@ -144,7 +146,16 @@ def _basis(epochs: EpochBlock, worn: Bool, daily: Sequence[DayEvent], session: S
         context_confidence=_mean(epochs.context_confidence[worn]),
         event_confidence={kind: _mean(np.array(values, dtype=float)) for kind, values in said.items()},
         events_by_basis=_by_kind(e.basis.value for e in daily if e.basis),
+        calibration_age_days=_calibration_age_days(epochs, session),
     )
+
+
+def _calibration_age_days(epochs: EpochBlock, session: Session) -> int | None:
+    start_utc, full_utc = session.start_utc, session.calibration.full_utc
+    if start_utc is None or full_utc is None or not len(epochs):
+        return None
+    made, day = (session.clock.day_of(s) for s in ((full_utc - start_utc).total_seconds(), float(epochs.start_s[0])))
+    return max(0, (day - made).days) if made is not None and day is not None else None
 
 
 def _sitting(epochs: EpochBlock, worn: Bool) -> tuple[Sitting, int, float]:

@@ -129,7 +129,10 @@ class DayAlert(BaseModel):
 
 
 class CalibrationInfo(BaseModel):
-    """The calibration that was in force. rom_deg : deg, lumbar range of motion, `measured` or a `population` value."""
+    """The calibration that was in force. rom_deg : deg, lumbar range of motion, `measured` or a `population` value.
+
+    made_utc : when; of a quick one, base_utc is when the full one under it was made. None: not known.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -139,6 +142,13 @@ class CalibrationInfo(BaseModel):
     rom_deg: float | None = None
     rom_source: str | None = None
     flexed_sitting: bool
+    made_utc: AwareDatetime | None = None
+    base_utc: AwareDatetime | None = None
+
+    @property
+    def full_utc(self) -> datetime | None:
+        """When the poses were held that it rests on; None for one that made itself, and where that is not known."""
+        return {"self": None, "quick": self.base_utc}.get(self.source, self.made_utc)
 
 
 @dataclass(frozen=True, slots=True)

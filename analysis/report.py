@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -16,8 +17,11 @@ from typing import TYPE_CHECKING, Any
 from analysis.daily import summarise
 from analysis.days import chosen, split, summarised
 from analysis.figure_data import END_RANGE_PCT, bend_points, bout_data, meter_data, ribbon_data
-from analysis.inputs import NOT_MEDICAL, RED_FLAGS, ReportInput, load
-from analysis.schema import DailySummary
+from analysis.inputs import NOT_MEDICAL, RED_FLAGS, ReportInput, load, period_of
+from analysis.programme.days import advised, advised_alone
+from analysis.programme.diary import Entry, read_log
+from analysis.programme.pack import load_pack
+from analysis.schema import DailySummary, DayAdvice
 from analysis.tables import events_csv, summary_csv
 from analysis.words import SENSOR_NAMES, detail, leans, origin_of, plain, span, verdict_of, way, words
 from posture.atomic import write_whole
@@ -26,7 +30,7 @@ from posture.types import EventKind, InputError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["FORMATS", "load", "render_html", "write"]
+__all__ = ["FORMATS", "advice_on", "load", "render_html", "write", "write_day"]
 
 FORMATS = ("html", "pdf", "json", "csv", "png")
 EVENTS_SHOWN = 200
@@ -135,7 +139,7 @@ def svg(drawing: Drawing) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
-def render_html(day: ReportInput) -> str:
+def render_html(day: ReportInput, advice: DayAdvice) -> str:
     """The whole report as one page that loads nothing."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -152,7 +156,8 @@ def render_html(day: ReportInput) -> str:
         session=day.session,
         clock=day.session.clock,
         title=_title(summary),
-        words=words(summary),
+        words=words(summary, advice),
+        advice=advice,
         # The SVG is our own; every text in it was escaped when it was drawn.
         figures=[(d, Markup(svg(d))) for d in drawings(day, summary)],  # noqa: S704
         leans=leans(summary),
@@ -169,31 +174,71 @@ def render_html(day: ReportInput) -> str:
     )
 
 
-def write(folder: Path, fmt: str, out: Path | None = None, *, day: str | None = None) -> list[Path]:
+def write(
+    folder: Path,
+    fmt: str,
+    out: Path | None = None,
+    *,
+    day: str | None = None,
+    log: Path | None = None,
+    pack: Path | None = None,
+) -> list[Path]:
     """Write a report of a replay folder; gives back the files written, each of them whole.
 
-    day : ISO date, for a session over 04:00, where days begin; None: the day that was worn longest.
-
-    html, pdf, json : `out`, or report.html and so on in the folder; pdf needs the extra of that name. csv : one row per event
-    in `out` (report.csv) and one per number of the summary beside it (`<stem>-summary.csv`). png : `<stem>-f1.png` and so on.
+    day : ISO date, for a session over 04:00, where days begin; None: the day that was worn longest. log, pack : for the
+    programme's part; without a log it goes by the folder alone, so that the same folder gives the same bytes.
     """
-    if fmt not in FORMATS:
-        raise InputError(f"there is no report format {fmt!r}; choose one of {', '.join(FORMATS)}")
-    path = out or folder / f"report.{fmt}"
+    _check_format(fmt)
     parts = split(load(folder))
     part = chosen(parts, day)
+    advice = advice_on(parts, part, () if log is None else read_log(log), pack)
+    return write_day(
+        part, fmt, out or folder / f"report.{fmt}", advice=advice, other_days=[p for p in parts if p is not part]
+    )
+
+
+def write_day(
+    day: ReportInput, fmt: str, path: Path, *, advice: DayAdvice, other_days: Sequence[ReportInput] = ()
+) -> list[Path]:
+    """Write a day's report; gives back the files written, each of them whole.
+
+    html, pdf, json : `path`; pdf needs the extra of that name. csv : one row per event in `path` and one per number of the
+    summary beside it (`<stem>-summary.csv`). png : `<stem>-f1.png` and so on.
+    """
+    _check_format(fmt)
     if fmt == "html":
-        return [write_whole(path, render_html(part))]
+        return [write_whole(path, render_html(day, advice))]
     if fmt == "pdf":
-        return [write_whole(path, _pdf(render_html(part)))]
+        return [write_whole(path, _pdf(render_html(day, advice)))]
     if fmt == "json":
-        return [write_whole(path, summarised(parts, part).to_json())]
-    summary = summarise(part.epochs, part.events, part.alerts, part.session)
+        whole = summarised((day, *other_days), day)
+        return [write_whole(path, replace(whole, advice=advice).to_json())]
+    summary = summarise(day.epochs, day.events, day.alerts, day.session)
     if fmt == "csv":
         beside = path.with_name(f"{path.stem}-summary{path.suffix}")
-        return [write_whole(path, events_csv(part)), write_whole(beside, summary_csv(summary))]
-    drawn = [(d.name, d.figure) for d in drawings(part, summary) if d.figure is not None]
+        return [write_whole(path, events_csv(day)), write_whole(beside, summary_csv(summary))]
+    drawn = [(d.name, d.figure) for d in drawings(day, summary) if d.figure is not None]
     return [write_whole(path.with_name(f"{path.stem}-{name}{path.suffix}"), _png(figure)) for name, figure in drawn]
+
+
+def advice_on(
+    parts: Sequence[ReportInput], day: ReportInput, entries: Sequence[Entry] = (), pack: Path | None = None
+) -> DayAdvice:
+    """What the programme says of one of the days of a recording, given those before it and a log; without a clock of it alone."""
+    loaded = load_pack(pack)
+    on = period_of(day.epochs, day.session).day
+    if on is None:
+        return advised_alone(loaded, summarise(day.epochs, day.events, day.alerts, day.session)).record(loaded)
+    days = {}
+    for part in parts:
+        summary = summarise(part.epochs, part.events, part.alerts, part.session)
+        days[date.fromisoformat(str(summary.period.day))] = summary
+    return advised(loaded, days, entries, date.fromisoformat(on)).record(loaded)
+
+
+def _check_format(fmt: str) -> None:
+    if fmt not in FORMATS:
+        raise InputError(f"there is no report format {fmt!r}; choose one of {', '.join(FORMATS)}")
 
 
 def fixed_colours(html: str) -> str:

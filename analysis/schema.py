@@ -38,7 +38,10 @@ class Wear:
 
 @dataclass(frozen=True, slots=True)
 class BasisInfo:
-    """What the numbers rest on. context_confidence : mean over worn time. event_confidence : mean by kind."""
+    """What the numbers rest on. context_confidence : mean over worn time. event_confidence : mean by kind.
+
+    calibration_age_days : days (of the calendar, from 04:00) from the last full calibration to this day.
+    """
 
     sensors: tuple[str, ...]
     judges: str
@@ -49,6 +52,7 @@ class BasisInfo:
     context_confidence: float | None
     event_confidence: dict[str, float | None]
     events_by_basis: dict[str, int]
+    calibration_age_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +165,41 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class SetSeen:
+    """A set of an exercise that the sensors saw. clean_reps, first_failed_rep : None where form was not measured, or none failed.
+
+    exercise : id, or `unknown`. confidence : that it was that exercise.
+    """
+
+    exercise: str
+    start_s: float
+    reps: int
+    clean_reps: int | None
+    first_failed_rep: int | None
+    side: str | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoldSeen:
+    """A practice that was held, [start_s, end_s). drift_deg : deg, how far the pelvis moved in it."""
+
+    practice: str
+    start_s: float
+    end_s: float
+    drift_deg: float | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workouts:
+    """Exercise as the sensors saw it, in order; the log knows of it too, and of pain."""
+
+    sets: tuple[SetSeen, ...] = ()
+    holds: tuple[HoldSeen, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Habits:
     """What the habit rules of the programme ask beyond the counts above; None is not known, as in older files.
 
@@ -180,10 +219,49 @@ class Habits:
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence of a rule. numbers : what made it true, each condition with its number."""
+
+    rule: str
+    text: str
+    numbers: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleState:
+    """What became of a rule (docs/programme.md), and why."""
+
+    rule: str
+    state: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayAdvice:
+    """What the programme says of the day: one win, at most two habits, one practice, one focus; or a notice and nothing else.
+
+    pack : its id and version. stage : the highest that is open; None without a log. practice : id. focus_rule : None where the
+    focus is to go on.
+    """
+
+    pack: str
+    stage: str | None
+    win: Said | None
+    habits: tuple[Said, ...]
+    practice: str | None
+    practice_text: str
+    focus: str
+    focus_rule: str | None
+    notice: str
+    rules: tuple[RuleState, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DailySummary:
     """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition.
 
     other_days : of a session over 04:00, the summaries of its other days, in order.
+    advice : in a report; None in a summary, which knows neither log nor earlier days.
     """
 
     schema_version: int
@@ -207,6 +285,8 @@ class DailySummary:
     notice: str
     other_days: tuple[DailySummary, ...] = ()
     habits: Habits = Habits()
+    workouts: Workouts = Workouts()
+    advice: DayAdvice | None = None
 
     def to_json(self) -> str:
         """UTF-8 JSON text; the same input gives the same bytes."""

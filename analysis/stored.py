@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from analysis.daily import summarise
 from analysis.days import split
-from analysis.inputs import DayAlert, DayEvent, Part, ReportInput
+from analysis.inputs import Clock, DayAlert, DayEvent, Part, ReportInput
+from analysis.programme.days import HISTORY_DAYS, advised
 from analysis.programme.diary import Entry, parse
-from analysis.schema import DailySummary
+from analysis.programme.pack import Pack
+from analysis.schema import DailySummary, DayAdvice
 from posture.store import Store
 from posture.types import Context, EpochBlock
 
@@ -38,7 +41,21 @@ def days_of(store: Store, first: date, last: date) -> dict[date, ReportInput]:
             on = part.session.clock.day_of(float(part.epochs.start_s[0]))
             if on is not None and first <= on <= last:
                 parts.setdefault(on, []).append(part)
-    return {on: joined(parts[on]) for on in sorted(parts)}
+    return {on: _alone(joined(parts[on]), on) for on in sorted(parts)}
+
+
+def last_day(store: Store) -> date | None:
+    """The last day on which something was recorded; None for an empty store."""
+    for session in reversed(store.sessions()):
+        epochs = store.epochs(session.id)
+        if len(epochs):
+            return Clock(session.start_utc, ZoneInfo(session.zone)).day_of(float(epochs.start_s[-1]))
+    return None
+
+
+def advice_of(store: Store, pack: Pack, on: date) -> DayAdvice:
+    """What the programme says of a day, given the days before it and the log."""
+    return advised(pack, summaries_of(store, on, HISTORY_DAYS), entries_of(store), on).record(pack)
 
 
 def summaries_of(store: Store, until: date, days: int) -> dict[date, DailySummary]:
@@ -74,11 +91,16 @@ def joined(parts: Sequence[ReportInput]) -> ReportInput:
         update={
             "start_utc": first.session.start_utc,
             "zone": first.session.zone,
-            "part": Part(float(epochs[0].start_s[0]), first.session.part.days if first.session.part else ()),
             "notes": (*notes, f"Put together from {len(parts)} sessions; what lies between them is a gap."),
         }
     )
     return ReportInput(EpochBlock.joined(epochs), tuple(events), tuple(alerts), whole)
+
+
+def _alone(day: ReportInput, on: date) -> ReportInput:
+    """A day that is looked at for itself: that a session of it went on over 04:00 is no matter."""
+    part = Part(float(day.epochs.start_s[0]), (on.isoformat(),))
+    return replace(day, session=day.session.model_copy(update={"part": part}))
 
 
 _NOT_WORN = (Context.GAP, Context.NON_WEAR)
@@ -97,8 +119,20 @@ def _moved(epochs: EpochBlock, by_s: float, *, from_s: float) -> EpochBlock:
 
 
 def _event(event: DayEvent, by_s: float) -> DayEvent:
-    peak_s = None if event.peak_s is None else event.peak_s + by_s
-    return event.model_copy(update={"start_s": event.start_s + by_s, "end_s": event.end_s + by_s, "peak_s": peak_s})
+    """An event on the other axis, with those of its numbers that are moments too."""
+    numbers = {name: event.evidence[name] for name in _MOMENTS if name in event.evidence}
+    moved = {name: _later(value, by_s) for name, value in {**numbers, "peak_s": event.peak_s}.items()}
+    return event.model_copy(update={"start_s": event.start_s + by_s, "end_s": event.end_s + by_s, **moved})
+
+
+_MOMENTS = ("off_s", "from_s", "rep_start_s")
+"""Evidence that counts from the start of the recording (docs/events.md); all other seconds are lengths."""
+
+
+def _later(value: object, by_s: float) -> object:
+    if isinstance(value, list):
+        return [_later(v, by_s) for v in value]
+    return value + by_s if isinstance(value, int | float) else value
 
 
 def _gap(from_s: float, to_s: float) -> EpochBlock:

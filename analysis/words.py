@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from analysis.daily import CHAIR_KINDS, LONG_BOUT_MIN
 from analysis.inputs import DayEvent
-from analysis.schema import DailySummary, FloorGroup
+from analysis.schema import DailySummary, DayAdvice, FloorGroup
 from posture.pipeline import CALIBRATION_SET
 from posture.types import EventKind
 
 WORDS_MAX = 120
+"""Of what was seen and what the programme says of it; basis, not judged and left out come after."""
 MOSTLY_JUDGED = 0.8  # share that must be judged before something may be called well done; ours
 PATHS = {
     "straight_sit_up": "straight {direction}",
@@ -23,10 +24,14 @@ SENSOR_NAMES = {"sacrum": "sacrum (belt line)", "upper_lumbar": "upper lumbar sp
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of the report's words. kind : `seen`, `win`, `habit`, `basis`, `not_judged`."""
+    """One sentence of the report's words. kind : `seen`, `win`, `habit`, `practice`, `focus`, `notice`, `basis`, `not_judged`.
+
+    rule : of the programme, where one says it.
+    """
 
     kind: str
     text: str
+    rule: str = ""
 
 
 def span(minutes: float) -> str:
@@ -37,10 +42,10 @@ def span(minutes: float) -> str:
     return f"{whole // 60} h {whole % 60} min" if whole >= 60 else f"{whole} min"
 
 
-def words(summary: DailySummary) -> tuple[Sentence, ...]:
-    """What the numbers say in at most WORDS_MAX words: seen, one thing that went well, two habits, basis, not judged.
+def words(summary: DailySummary, advice: DayAdvice | None = None) -> tuple[Sentence, ...]:
+    """What was seen, what the programme says of it (at most WORDS_MAX words together), then basis and what was not judged.
 
-    Later steps add the practice and the focus (rules R01-R20) as kinds of their own.
+    advice : one win, at most two habits, one practice, one focus; or a notice, and none of these.
     """
     wear, minutes = summary.wear, summary.context_min
     if wear.validity == "empty":
@@ -49,16 +54,53 @@ def words(summary: DailySummary) -> tuple[Sentence, ...]:
     did += [("lay", "lying")] if minutes["lying"] >= 1 else []
     told = [f"{verb} {span(minutes[name])}" for verb, name in did]
     text = f"In {span(wear.worn_min)} of wear you {', '.join(told[:-1])} and {told[-1]}."
-    seen = [Sentence("seen", text)]
-    habits = [Sentence("habit", habit) for habit in _habits(summary)[:2]]
-    wins = [Sentence("win", f"What went well: {win}") for win in _wins(summary)[:1]]
     if wear.validity == "short_recording":
-        seen = [Sentence("seen", f"This is a short recording, not a day; nothing here is a habit yet. {text}")]
-        habits, wins = [Sentence("seen", habit.text) for habit in habits], []
+        text = f"This is a short recording, not a day; nothing here is a habit yet. {text}"
+    seen = [Sentence("seen", text)]
+    judged = _numbers(summary)
+    numbers = [Sentence("seen", judged)] if judged else []
+    said = _said(advice) if advice else []
+    habits = [k for k, s in enumerate(said) if s.kind == "habit"]
+    while sum(len(s.text.split()) for s in (*seen, *numbers, *said)) > WORDS_MAX and (numbers or habits):
+        if numbers:
+            numbers.pop()
+        else:
+            said.pop(habits.pop())
     rest = [Sentence("basis", _basis(summary)), *(Sentence("not_judged", t) for t in _not_judged(summary))]
-    while habits and sum(len(s.text.split()) for s in (*seen, *wins, *habits, *rest)) > WORDS_MAX:
-        habits.pop()
-    return (*seen, *wins, *habits, *rest)
+    return (*seen, *numbers, *said, *rest)
+
+
+def _said(advice: DayAdvice) -> list[Sentence]:
+    """The programme's sentences in the order in which they are read."""
+    found = [Sentence("win", f"What went well: {_inside(advice.win.text)}", advice.win.rule)] if advice.win else []
+    found += [Sentence("habit", habit.text, habit.rule) for habit in advice.habits]
+    last = (("practice", advice.practice_text, ""), ("focus", advice.focus, advice.focus_rule or ""))
+    return found + [Sentence(*s) for s in (*last, ("notice", advice.notice, "")) if s[1]]
+
+
+def _inside(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def _numbers(summary: DailySummary) -> str:
+    """The day's judged numbers in one sentence; empty where nothing was judged."""
+    sitting, bends = summary.sitting, summary.bends
+    found = []
+    if sitting.judged_min >= 1:
+        share = sitting.flexed_share_of_judged_pct or 0
+        found.append(
+            f"of {span(sitting.judged_min)} judged sitting {span(sitting.flexed_min)} was flexed ({share:.0f} %)"
+        )
+    if _judged(bends.by_verdict):
+        found.append(
+            f"{bends.by_verdict['rounded']} of {_judged(bends.by_verdict)} judged {leans(summary)} were rounded"
+        )
+    elif bends.deep_or_sustained:
+        found.append(f"{bends.deep_or_sustained} forward leans were long or deep")
+    if sitting.bouts:
+        found.append(f"{sitting.long_bouts} of {len(sitting.bouts)} sitting bouts reached {LONG_BOUT_MIN:.0f} min")
+    text = "; ".join(found)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def leans(summary: DailySummary, count: int = 2) -> str:
@@ -74,52 +116,6 @@ def _judged(verdicts: dict[str, int]) -> int:
 def _chairs(summary: DailySummary) -> dict[str, int]:
     first, second = (summary.chair_transitions[kind] for kind in CHAIR_KINDS)
     return {verdict: first[verdict] + second[verdict] for verdict in first}
-
-
-def _wins(summary: DailySummary) -> list[str]:
-    """Things that went well, strongest first; each needs nearly all of its time or events judged."""
-    sitting, wear, bends = summary.sitting, summary.wear, summary.bends
-    found = []
-    share = sitting.flexed_share_of_judged_pct
-    if share is not None and share <= 25 and sitting.judged_min >= max(60, MOSTLY_JUDGED * sitting.total_min):
-        out_min = sitting.judged_min - sitting.flexed_min
-        found.append(f"{span(out_min)} of {span(sitting.judged_min)} judged sitting was out of flexion.")
-    hidden_min = wear.gap_min + summary.context_min["unknown"]
-    if sitting.total_min >= 60 and not sitting.long_bouts and hidden_min <= 0.1 * wear.recorded_min:
-        found.append(f"none of your {len(sitting.bouts)} sitting bouts reached {LONG_BOUT_MIN:.0f} min.")
-    judged, neutral = _judged(bends.by_verdict), bends.by_verdict["neutral"]
-    if judged >= max(5, MOSTLY_JUDGED * bends.total) and neutral >= 0.7 * judged:
-        found.append(f"{neutral} of {judged} judged {leans(summary)} were neutral.")
-    if summary.context_min["walking"] >= 60:
-        found.append(f"you walked {span(summary.context_min['walking'])}.")
-    return found
-
-
-def _habits(summary: DailySummary) -> list[str]:
-    """What stood out, with its numbers, in order of weight (thresholds of rules R01, R02, R04, R08 of domain.md)."""
-    sitting, bends, meter, chairs = summary.sitting, summary.bends, summary.meter, _chairs(summary)
-    found = []
-    if sitting.flexed_min >= 120 or (meter.high_min or 0) > 0 or any(b.flexed_min >= 20 for b in sitting.bouts):
-        share = f"{span(sitting.flexed_min)} of {span(sitting.judged_min)} judged"
-        top = f"; the time-in-flexion meter reached {meter.peak:.2f}" if meter.peak is not None else ""
-        found.append(f"You sat flexed for {share} ({sitting.flexed_share_of_judged_pct or 0:.0f} %){top}.")
-    if bends.by_verdict["rounded"] >= 3:
-        of = f"{bends.by_verdict['rounded']} of {_judged(bends.by_verdict)}"
-        found.append(f"{of} judged {leans(summary)} were rounded.")
-    elif bends.by_verdict["unknown"] == bends.total and bends.deep_or_sustained >= 5:
-        found.append(f"There were {bends.deep_or_sustained} long or deep forward leans.")
-    if sitting.long_bouts >= 3 or (sitting.share_of_worn_pct or 0) >= 75:
-        longest = f"the longest held {span(sitting.longest_bout_min or 0)} of sitting"
-        found.append(f"{sitting.long_bouts} sitting bouts lasted {LONG_BOUT_MIN:.0f} min or more; {longest}.")
-    for counts, name in ((chairs, "chair"), (summary.floor_transitions.by_verdict, "floor")):
-        if counts["rounded"] >= (0.3 * max(6, _judged(counts)) if name == "chair" else 1):
-            how = (
-                "rounded"
-                if name == "chair" or len(summary.basis.sensors) == 2
-                else "straight, without a turn to the side"
-            )
-            found.append(f"{counts['rounded']} of {_judged(counts)} judged {name} transitions were {how}.")
-    return found
 
 
 def _basis(summary: DailySummary) -> str:

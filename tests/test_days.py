@@ -15,7 +15,7 @@ from test_daily import bend, table, wear
 
 from analysis.days import chosen, split, summarised
 from analysis.inputs import Clock, DayAlert, DayEvent, ReportInput, Session
-from analysis.report import render_html
+from analysis.report import advice_on, render_html
 from analysis.schema import DailySummary
 from analysis.tables import summary_csv
 from posture.types import EpochBlock, InputError
@@ -154,14 +154,15 @@ def test_a_session_without_a_clock_or_without_an_epoch_is_not_split() -> None:
 
 
 def test_the_page_of_one_day_says_that_there_are_others_and_marks_no_time_as_of_another_day() -> None:
-    parts = split(worn("2026-03-02T22:00", BERLIN, 20, bend(8 * 3600.0)))
-    page = render_html(chosen(parts))
+    parts, short = split(worn("2026-03-02T22:00", BERLIN, 20, bend(8 * 3600.0))), worn("2026-03-02T09:00", BERLIN, 1)
+    of_one_day = render_html(short, advice_on((short,), short))
+    page = render_html(chosen(parts), advice_on(parts, chosen(parts)))
     assert "Tuesday 3 March 2026" in page
     assert "has a part in 2026-03-02, 2026-03-03; this page is of 2026-03-03 alone, 14 h" in " ".join(page.split())
     assert "04:00 to 18:00, Europe/Berlin" in page
     assert "06:00:00" in page
     assert "+1 d" not in page
-    assert "One day of a longer recording" not in render_html(worn("2026-03-02T09:00", BERLIN, 1))
+    assert "One day of a longer recording" not in of_one_day
 
 
 def test_a_zone_that_changes_by_half_an_hour_keeps_its_hours() -> None:

@@ -143,21 +143,21 @@ def kept(person: str | None = None) -> tuple[Entry, ...]:
             ("exercise", "squat", "--reps", "10", "--clean", "8", "--first-failed", "9", "--pain", "1", "--pain-before", "1"),
             {"kind": "exercise", "exercise": "squat", "reps": 10, "clean_reps": 8, "first_failed_rep": 9}
             | {"pain": 1, "pain_before": 1},
-            "exercise squat, reps 10, clean reps 8, first failed rep 9, pain 1, pain before 1",
+            "exercise squat, 10 reps, 8 clean, form changed at rep 9, pain 1, pain 1 before",
         ),
         (
             ("exercise", "Hip-Hinge", "--reps", "5", "--load", "2.5", "--side", "left", "--step", "1"),
             {"kind": "exercise", "exercise": "hip_hinge", "reps": 5, "load_kg": 2.5, "side": "left", "step": 1},
-            "exercise hip_hinge, reps 5, side left, step 1, load 2.5 kg",
+            "exercise hip_hinge, 5 reps, left side, step 1, 2.5 kg",
         ),
         (
             ("practice", "towel", "--minutes", "3", "--ended", "21:10"),
             {"kind": "practice", "practice": "towel", "minutes": 3.0, "ended": "21:10:00"},
-            "practice towel, minutes 3, ended 21:10:00",
+            "practice towel, 3 min, until 21:10",
         ),
-        (("pain", "0", "--when", "morning"), {"kind": "pain", "level": 0, "when": "morning"}, "pain 0, when morning"),
+        (("pain", "0", "--when", "morning"), {"kind": "pain", "level": 0, "when": "morning"}, "pain 0, morning"),
         (("avoid", "knee-hug"), {"kind": "avoid", "tag": "knee_hug"}, "Your programme suggests instead: the towel"),
-        (("stairs", "6", "--uneven"), {"kind": "stairs", "flights": 6, "uneven": True}, "stairs 6, uneven"),
+        (("stairs", "6", "--uneven"), {"kind": "stairs", "flights": 6, "uneven": True}, "stairs 6 flights, one side harder"),
         (("clearance",), {"kind": "clearance"}, "clearance"),
     ],
     ids=lambda v: v[0] if isinstance(v, tuple) else "",
@@ -222,6 +222,10 @@ def test_a_red_flag_and_strong_pain_show_the_care_text_at_once_until_they_are_ov
         assert (text or "You noted") in out if text else "You noted" not in out
         assert (PACK.notice in out) == bool(text)
     assert kept()[1].what == "numbness in the saddle area"  # type: ignore[union-attr]
+    posture("log", "pain", "1")
+    assert PACK.texts.stop in posture("log", "redflag", "fever", "--day", "2026-03-02")[1], (
+        "cleared since, and answered"
+    )
 
 
 def test_undo_and_list_on_the_command_line(posture: Said) -> None:

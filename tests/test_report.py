@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import re
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -239,13 +240,28 @@ class Page(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.words))
 
 
+def html_of(folder: Path) -> str:
+    day = load(folder)
+    return report.render_html(day, report.advice_on((day,), day))
+
+
 def page(folder: Path) -> Page:
-    return Page(report.render_html(load(folder)))
+    return Page(html_of(folder))
+
+
+def sentences(folder: Path) -> tuple[words.Sentence, ...]:
+    day = load(folder)
+    summary = summarise(day.epochs, day.events, day.alerts, day.session)
+    return words.words(summary, report.advice_on((day,), day))
 
 
 def said(folder: Path) -> str:
-    day = load(folder)
-    return " ".join(s.text for s in words.words(summarise(day.epochs, day.events, day.alerts, day.session)))
+    return " ".join(s.text for s in sentences(folder))
+
+
+def count_words(folder: Path) -> int:
+    """Of what was seen and said; basis and what was not judged come after."""
+    return sum(len(s.text.split()) for s in sentences(folder) if s.kind not in ("basis", "not_judged"))
 
 
 @pytest.fixture(scope="module")
@@ -267,7 +283,7 @@ KINDS = ("two", "one", "two, no clock", "one, no clock")
 def test_page_is_whole_loads_nothing_and_names_its_parts(days: dict[str, Path], kind: str) -> None:
     made = page(days[kind])
     assert all(r.startswith("#") for r in made.references)
-    html = report.render_html(load(days[kind]))
+    html = html_of(days[kind])
     assert not re.search(r"https?://|@import|<script|<link", html)
     assert not [u for u in re.findall(r"url\(([^)]*)\)", html) if not u.startswith("#")]
     assert len(made.ids) == len(set(made.ids))
@@ -304,7 +320,7 @@ def test_no_report_uses_the_words_that_are_not_used(days: dict[str, Path], kind:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_words_are_at_most_120(days: dict[str, Path], kind: str) -> None:
-    assert 20 < len(said(days[kind]).split()) <= words.WORDS_MAX
+    assert 20 < count_words(days[kind]) <= words.WORDS_MAX
 
 
 def test_words_stay_short_when_everything_happened(tmp_path: Path) -> None:
@@ -321,9 +337,10 @@ def test_words_stay_short_when_everything_happened(tmp_path: Path) -> None:
     columns = {"context": context, "flexed": flexed, "creep": np.full(n, 0.95)}
     kinds = ("bend", "sit_to_stand", "stand_to_sit", "floor_transition")
     events = [event_json(k, 100.0 + i, verdict=v) for k in kinds for i in range(40) for v in ("rounded", "unknown")]
-    text = said(write_folder(tmp_path / "d", columns=columns, session=session_json(), events=events))
-    assert len(text.split()) <= 120
-    assert "Not judged" in text
+    folder = write_folder(tmp_path / "d", columns=columns, session=session_json(), events=events)
+    assert count_words(folder) <= 120
+    assert "Not judged" in said(folder)
+    assert sum(s.kind == "habit" for s in sentences(folder)) == 2
 
 
 def test_numbers_in_the_words_are_the_numbers_in_the_json(days: dict[str, Path], tmp_path: Path) -> None:
@@ -332,9 +349,9 @@ def test_numbers_in_the_words_are_the_numbers_in_the_json(days: dict[str, Path],
     sitting, bends = tree["sitting"], tree["bends"]["by_verdict"]
     judged = sum(bends.values()) - bends["unknown"]
     assert f"sat {words.span(sitting['total_min'])}" in text
-    assert f"flexed for {words.span(sitting['flexed_min'])} of {words.span(sitting['judged_min'])} judged" in text
+    flexed, judged_min = words.span(sitting["flexed_min"]), words.span(sitting["judged_min"])
+    assert f"Of {judged_min} judged sitting {flexed} was flexed" in text
     assert f"({sitting['flexed_share_of_judged_pct']:.0f} %)" in text
-    assert f"meter reached {tree['meter']['peak']:.2f}" in text
     assert f"{bends['rounded']} of {judged} judged bends were rounded" in text
     assert f"{bends['unknown']} of {tree['bends']['total']} bends" in text
     assert f"{words.span(sitting['unjudged_min'])} of sitting" in text
@@ -369,14 +386,72 @@ def test_all_verdicts_unknown_is_never_a_good_thing(tmp_path: Path) -> None:
 
 
 def test_a_good_thing_is_said_only_where_it_was_measured(tmp_path: Path) -> None:
-    n = 5 * 3600
-    session = session_json()
-    judged = {"context": ["sitting"] * n, "flexed": [False] * n}
-    assert "What went well: 5 h 0 min of 5 h 0 min judged sitting was out of flexion." in said(
-        write_folder(tmp_path / "a", columns=judged, session=session)
-    )
-    partly = {"context": ["sitting"] * n, "flexed": [False] * (n // 2) + [None] * (n // 2)}
-    assert "What went well" not in said(write_folder(tmp_path / "b", columns=partly, session=session))
+    def broken_up(flexed: bool | None, hole: str = "standing") -> dict[str, Any]:
+        """24 times a quarter of an hour of sitting and three minutes of something else."""
+        return {"context": (["sitting"] * 900 + [hole] * 180) * 24, "flexed": ([flexed] * 900 + [None] * 180) * 24}
+
+    def text(name: str, columns: dict[str, Any]) -> str:
+        return said(write_folder(tmp_path / name, columns=columns, session=session_json()))
+
+    assert "What went well: you sat for 6 h 0 min, and no bout reached 20 min." in text("judged", broken_up(False))
+    assert "What went well" not in text("not judged", broken_up(None))
+    assert "What went well" not in text("hidden", broken_up(False, "unknown"))
+
+
+def test_the_programme_says_one_win_two_habits_one_practice_one_focus_with_rule_and_numbers(
+    days: dict[str, Path], tmp_path: Path
+) -> None:
+    (path,) = report.write(days["two"], "json", tmp_path / "a.json")
+    tree = json.loads(path.read_text())
+    advice = tree["advice"]
+    shown = [(s.kind, s.text, s.rule) for s in sentences(days["two"]) if s.rule or s.kind == "practice"]
+    assert [s for s in shown if s[0] == "habit"] == [("habit", h["text"], h["rule"]) for h in advice["habits"]]
+    assert 1 <= len(advice["habits"]) <= 2
+    assert ("practice", advice["practice_text"], "") in shown
+    assert ("focus", advice["focus"], advice["focus_rule"]) in shown
+    for habit in advice["habits"]:
+        (why,) = [r["why"] for r in advice["rules"] if r["rule"] == habit["rule"]]
+        assert habit["numbers"] == why
+        assert re.search(r"at least [\d.]+: [\d.]+", why)
+    text = page(days["two"]).text
+    for habit in advice["habits"]:
+        assert f"{habit['text']} {habit['rule']}" in text
+        assert f"{habit['rule']} said {habit['numbers']}" in text
+    assert "What went well: " not in said(days["two"]) or advice["win"]
+    assert advice["stage"] is None, "nobody's log was given"
+    assert "Programme stage" not in text
+
+
+def test_the_log_given_with_a_folder_is_heard(days: dict[str, Path], tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(json.dumps({"day": "2026-03-02", "kind": "red_flag", "what": "fever"}), encoding="utf-8")
+    (path,) = report.write(days["two"], "json", tmp_path / "a.json", log=log)
+    advice = json.loads(path.read_text())["advice"]
+    assert advice["notice"].startswith("You noted: fever")
+    assert (advice["win"], advice["habits"], advice["practice"], advice["focus"]) == (None, [], None, "")
+    (path,) = report.write(days["two"], "html", tmp_path / "a.html", log=log)
+    assert "You noted: fever" in Page(path.read_text()).text
+
+
+def test_a_calibration_older_than_a_week_withholds_advice_and_says_so(days: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "d"
+    shutil.copytree(days["two"], folder)
+    session = json.loads((folder / "session.json").read_text())
+    for made, source, base, age in (
+        ("2026-02-23T06:00:00+00:00", "poses", None, 7),
+        ("2026-02-22T06:00:00+00:00", "poses", None, 8),
+        ("2026-03-02T06:00:00+00:00", "quick", "2026-02-22T06:00:00+00:00", 8),
+        ("2026-03-02T06:00:00+00:00", "quick", None, None),
+        ("2026-02-22T06:00:00+00:00", "self", None, None),
+    ):
+        session["calibration"] |= {"made_utc": made, "base_utc": base, "source": source}
+        (folder / "session.json").write_text(json.dumps(session))
+        (path,) = report.write(folder, "json", tmp_path / "a.json")
+        tree = json.loads(path.read_text())
+        assert tree["basis"]["calibration_age_days"] == age
+        stale = age is not None and age > 7
+        assert ("The calibration is 8 days old; make a new one." in said(folder)) == stale
+        assert bool(tree["advice"]["habits"]) != stale
 
 
 def test_a_short_recording_is_shown_and_called_one(days: dict[str, Path]) -> None:
@@ -480,7 +555,7 @@ def test_text_from_files_is_escaped(tmp_path: Path) -> None:
     events = [event_json(evil, 3.0, path=evil), event_json("floor_transition", 4.0, direction=evil, path=evil)]
     columns = {"context": ["standing"] * 60, "flexed": [None] * 60}
     folder = write_folder(tmp_path / "d", columns=columns, session=session, events=events, alerts=alerts)
-    html = report.render_html(load(folder))
+    html = html_of(folder)
     assert "<script" not in html
     assert html.count("&lt;script&gt;") >= 8
 

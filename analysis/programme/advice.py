@@ -15,6 +15,7 @@ from analysis.programme.diary import AvoidEntry, Entry, ExerciseEntry, PracticeE
 from analysis.programme.facts import TEXT_FACTS, Facts, improvement
 from analysis.programme.pack import Alternative, Condition, Pack, Rule
 from analysis.programme.progress import Progress, next_exercise, progress
+from analysis.schema import DayAdvice, RuleState, Said
 from analysis.words import span
 
 
@@ -49,7 +50,10 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What a day says. win, focus_rule : rule ids, None where there is none. practice : id. notice : instead of advice."""
+    """What a day says. win, focus_rule : rule ids, None where there is none. practice : id. notice : instead of advice.
+
+    stage : the highest that is open; None without a log, from which nobody knows.
+    """
 
     day: date
     win: Outcome | None
@@ -60,10 +64,26 @@ class Advice:
     focus_rule: str | None
     notice: str
     outcomes: tuple[Outcome, ...]
+    stage: str | None = None
 
     def outcome(self, rule: str) -> Outcome:
         """Of one rule."""
         return next(o for o in self.outcomes if o.rule == rule)
+
+    def record(self, pack: Pack) -> DayAdvice:
+        """As a report holds it."""
+        return DayAdvice(
+            pack=f"{pack.id} {pack.version}",
+            stage=self.stage,
+            win=_as_said(self.win) if self.win else None,
+            habits=tuple(_as_said(h) for h in self.habits),
+            practice=self.practice,
+            practice_text=self.practice_why,
+            focus=self.focus,
+            focus_rule=self.focus_rule,
+            notice=self.notice,
+            rules=tuple(RuleState(o.rule, o.state.value, o.why) for o in self.outcomes),
+        )
 
     def texts(self) -> tuple[str, ...]:
         """Everything that is shown."""
@@ -71,6 +91,10 @@ class Advice:
         return tuple(
             t for t in (*said, *(h.text for h in self.habits), self.practice_why, self.focus, self.notice) if t
         )
+
+
+def _as_said(outcome: Outcome) -> Said:
+    return Said(outcome.rule, outcome.text, outcome.why)
 
 
 def log_facts(pack: Pack, entries: Sequence[Entry], at: Progress, today: date, facts: Facts) -> Facts:
@@ -135,8 +159,10 @@ def judge(
     history : the wear of earlier days, oldest first, for changes against the usual.
     """
     at = progress(pack, entries, today)
-    wear = improvement(history, wear, worn_min=pack.limits.rules_from_worn_min)
-    return evaluate(pack, log_facts(pack, entries, at, today, wear), at, today, memory)
+    limits = pack.limits
+    wear = improvement(history, wear, worn_min=limits.rules_from_worn_min, confidence_min=limits.confidence_min)
+    advice, memory = evaluate(pack, log_facts(pack, entries, at, today, wear), at, today, memory)
+    return replace(advice, stage=at.stage if entries else None), memory
 
 
 def evaluate(pack: Pack, facts: Facts, at: Progress, today: date, memory: Memory) -> tuple[Advice, Memory]:

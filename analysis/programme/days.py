@@ -1,4 +1,4 @@
-"""Day summaries from a folder, until the store keeps them; and all of them, with the log, through the rules."""
+"""Day summaries from a folder; and days, from there or from the store, with the log through the rules."""
 
 from __future__ import annotations
 
@@ -77,3 +77,12 @@ def advised(pack: Pack, days: dict[date, DailySummary], entries: Sequence[Entry]
         history.append(found)
     found = wear_facts(days[today], entries) if today in days else Facts()
     return judge(pack, found, entries, today, memory=memory, history=history[-HISTORY_DAYS:])[0]
+
+
+def advised_alone(pack: Pack, summary: DailySummary) -> Advice:
+    """What one day says by itself: no log and no day before it, as of a recording that may have no clock."""
+    return judge(pack, wear_facts(summary), (), _NO_DAY, memory=Memory())[0]
+
+
+_NO_DAY = date(2000, 1, 1)
+"""Of a day by itself: the rules reckon from a day, but with no log and no day before it none of them can tell which."""

@@ -1,6 +1,6 @@
 """What the rules may ask about a day: numbers from the wear (`DailySummary`) and from the log. None is not known.
 
-A fact that this version does not measure yet (reps of sets, stairs) stays None unless the log tells it; a rule that asks for it
+A fact that nobody measured (stairs; a set whose form was not judged) stays None unless the log tells it; a rule that asks for it
 does not fire and says so.
 """
 
@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.inputs import DAY_BEGINS_H
 from analysis.programme.diary import Entry, PracticeEntry
-from analysis.schema import DailySummary
-from analysis.words import MOSTLY_JUDGED
+from analysis.schema import DailySummary, SetSeen
+from analysis.words import MOSTLY_JUDGED, span
 
 SURE_SPREAD = 1.96 * sqrt(2)
 """Times the SD of the person's own days: the smallest detectable change (95 %)."""
@@ -24,6 +24,15 @@ DAYS_MIN = 7
 """Valid earlier days from which a change is judged (domain.md section 5)."""
 SHARE_FLOOR_PCT = 5.0
 """Of judged sitting; a smaller change is not called one, however alike the days were. Provisional: ours."""
+NAMED_FROM = 0.7
+"""Confidence from which a set that the sensors saw is called by its name (domain.md section 3)."""
+COUNTS: dict[str, tuple[str, str]] = {
+    "deep_bends_rounded": ("bend", "rounded deep bends"),
+    "leans_rounded": ("bend", "rounded forward leans of 10 s to 3 min"),
+    "plunges": ("plunge", "drops onto a chair that ended flexed"),
+    "sit_ups_rounded": ("floor_transition", "straight, rounded ways up from lying"),
+}
+"""Counts in which fewer is a change worth saying: their kind of event, and their words."""
 CHAIR_JUDGED_MIN = 6
 """Judged moves from which a share in daily life is said (rule R04)."""
 
@@ -35,9 +44,12 @@ class Facts(BaseModel):
 
     sensors: int | None = Field(None, description="number of sensors worn")
     confidence: dict[str, float] = Field({}, description="mean confidence: `sitting`, and by kind of event")
+    judged_pct: dict[str, float] = Field({}, description="% judged of what a count of rounded ones is of, by count")
 
     worn_min: float | None = Field(None, description="min worn")
-    calibration_age_days: float | None = Field(None, description="days since the full calibration; not filled yet")
+    calibration_age_days: float | None = Field(
+        None, description="days since the last full calibration; not known for one that made itself"
+    )
     meter_high_count: float | None = Field(None, description="times the time-in-flexion meter rose to its alert level")
     flexed_sitting_min: float | None = Field(None, description="min of sitting in flexion")
     flexed_share_pct: float | None = Field(
@@ -58,23 +70,25 @@ class Facts(BaseModel):
     )
     sit_ups_rounded: float | None = Field(None, description="straight ways up from lying judged rounded")
     sit_up_after_towel_min: float | None = Field(
-        None, description="min from the end of the towel (log, `ended`) to the first of those; needs a clock"
+        None, description="min from the end of the towel (sensors; or log, `ended`, with a clock) to the first of those"
     )
     rounded_in_exercise_pct: float | None = Field(
-        None, description="% of today's reps that were not clean (log); sets are not detected yet"
+        None, description="% of today's reps that were not clean (log, else sets that the sensors judged)"
     )
     rounded_in_life_pct: float | None = Field(
         None, description="% of judged bends and chair rises that were rounded, from 6 judged on"
     )
     improved_by: float | None = Field(
         None,
-        description="share of judged sitting in flexion under the median of 7 valid days, less the detectable change, %",
+        description="by how much something lies under the median of 7 valid days beyond the detectable change, in % of that median",
     )
 
     towels_two_days: float | None = Field(None, description="towels in the log, yesterday and today")
     flights: float | None = Field(None, description="flights of stairs (log)")
     flights_uneven: float | None = Field(None, description="1 where one side was harder (log)")
-    first_failed_rep: float | None = Field(None, description="of today's last exercise whose form changed (log)")
+    first_failed_rep: float | None = Field(
+        None, description="of today's last exercise whose form changed (log, else sensors)"
+    )
     target_reps: float | None = Field(None, description="reps of the next set of that exercise")
     pain_rise: float | None = Field(None, description="of 10, the largest rise of pain in a set today")
     pain_free_days: float | None = Field(None, description="days from the first to the last 0 since the last pain")
@@ -93,7 +107,7 @@ class Facts(BaseModel):
 
 
 TEXT_FACTS = frozenset({"exercise", "moved", "avoided", "swap", "red_flag", "improved"})
-NUMBER_FACTS = frozenset(Facts.model_fields) - TEXT_FACTS - {"confidence"}
+NUMBER_FACTS = frozenset(Facts.model_fields) - TEXT_FACTS - {"confidence", "judged_pct"}
 
 
 def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
@@ -107,11 +121,21 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
     flexion = sitting.judged_min > 0 or sitting.total_min == 0
     mostly = sitting.judged_min >= MOSTLY_JUDGED * sitting.total_min
     hidden_min = summary.wear.gap_min + summary.context_min["unknown"]
+    counts = dict(
+        zip(COUNTS, (habits.deep_bends, habits.held_leans, habits.plunges, habits.straight_sit_ups), strict=True)
+    )
     life = {v: n + summary.bends.by_verdict[v] for v, n in rises.items()}
+    judged_sets = [s for s in summary.workouts.sets if s.clean_reps is not None]
+    failed = [s for s in summary.workouts.sets if s.first_failed_rep is not None]
+    clean, done = sum(s.clean_reps or 0 for s in judged_sets), sum(s.reps for s in judged_sets)
     return Facts(
         sensors=len(basis.sensors),
         confidence=confidence,
+        judged_pct={
+            name: 100 * _judged(v) / (sum(v.values()) or 1) for name, v in counts.items() if v and sum(v.values())
+        },
         worn_min=summary.wear.worn_min,
+        calibration_age_days=basis.calibration_age_days,
         meter_high_count=habits.meter_high_count,
         flexed_sitting_min=sitting.flexed_min if flexion else None,
         flexed_share_pct=sitting.flexed_share_of_judged_pct if mostly else None,
@@ -128,6 +152,10 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
         end_range_holds_morning=habits.end_range_holds_morning,
         sit_ups_rounded=_rounded(habits.straight_sit_ups),
         sit_up_after_towel_min=_after_towel_min(summary, entries),
+        rounded_in_exercise_pct=100 * (1 - clean / done) if done else None,
+        first_failed_rep=failed[-1].first_failed_rep if failed else None,
+        target_reps=max(1, (failed[-1].first_failed_rep or 1) - 1) if failed else None,
+        exercise=_named(failed[-1]) if failed else "exercise",
         rounded_in_life_pct=100 * life["rounded"] / _judged(life) if _judged(life) >= CHAIR_JUDGED_MIN else None,
     )
 
@@ -144,30 +172,78 @@ def _rounded(verdicts: dict[str, int] | None) -> int | None:
 
 def _after_towel_min(summary: DailySummary, entries: Sequence[Entry]) -> float | None:
     """Minutes from a towel's end to the first rounded straight sit-up after it, the shortest of the day."""
+    seen = [h.end_s for h in summary.workouts.holds if h.practice == "towel"]
+    ends_s = [*seen, *_logged_towels_s(summary, entries)]
+    waits = [(up_s - end_s) / 60 for end_s in ends_s for up_s in summary.habits.rounded_sit_ups_s if up_s >= end_s]
+    return min(waits, default=None)
+
+
+def _logged_towels_s(summary: DailySummary, entries: Sequence[Entry]) -> list[float]:
+    """Ends of the day's logged towels, s of the recording; none without a clock."""
     if summary.period.start_local is None or summary.period.day is None:
-        return None
+        return []
     start, day = datetime.fromisoformat(summary.period.start_local), date.fromisoformat(summary.period.day)
-    waits = []
+    ends_s = []
     for entry in entries:
         if not isinstance(entry, PracticeEntry) or entry.practice != "towel" or entry.day != day or entry.ended is None:
             continue
         late = timedelta(days=entry.ended.hour < DAY_BEGINS_H)  # 01:00 belongs to the evening before
-        ended_s = (datetime.combine(day + late, entry.ended, tzinfo=start.tzinfo) - start).total_seconds()
-        ups = [s - summary.period.first_s - ended_s for s in summary.habits.rounded_sit_ups_s]
-        waits += [wait_s / 60 for wait_s in ups if wait_s >= 0]
-    return min(waits, default=None)
+        ended = datetime.combine(day + late, entry.ended, tzinfo=start.tzinfo)
+        ends_s.append(summary.period.first_s + (ended - start).total_seconds())
+    return ends_s
 
 
-def improvement(history: Sequence[Facts], today: Facts, *, worn_min: float) -> Facts:
-    """`today` with `improved_by` where flexed sitting is compared with at least seven valid earlier days (oldest first).
+def _named(seen: SetSeen) -> str:
+    """For reading; what the sensors could not name for sure is some exercise."""
+    sure = seen.exercise != "unknown" and (seen.confidence or 0.0) >= NAMED_FROM
+    return seen.exercise.replace("_", " ") if sure else "exercise"
 
-    Detectable change: 1.96 sqrt(2) SD of those days, at least SHARE_FLOOR_PCT.
+
+def improvement(history: Sequence[Facts], today: Facts, *, worn_min: float, confidence_min: float = 0.0) -> Facts:
+    """`today` with `improved_by` where it is compared with at least DAYS_MIN valid earlier days (oldest first).
+
+    Valid: worn for `worn_min` and, for what was judged, mostly judged. Of what improved beyond the detectable change the share of
+    flexed sitting is named first, then the count that fell most.
     """
-    valid = [f.flexed_share_pct for f in history if f.flexed_share_pct is not None and (f.worn_min or 0) >= worn_min]
-    now = today.flexed_share_pct
-    if now is None or len(valid) < DAYS_MIN or today.improved_by is not None:
+    valid = [f for f in history if (f.worn_min or 0) >= worn_min]
+    found = [_less_flexed(valid, today)]
+    if (today.worn_min or 0) >= worn_min:
+        found += [_fewer(name, valid, today, confidence_min) for name in COUNTS]
+    known = [c for c in found if c is not None]
+    if not known or today.improved_by is not None:
         return today
-    usual = median(valid[-DAYS_MIN:])
-    by = usual - now - max(SHARE_FLOOR_PCT, SURE_SPREAD * stdev(valid))
+    first = next((c for c in found[:1] if c and c[0] > 0), None) or max(known)
+    return today.model_copy(update={"improved_by": first[0], "improved": first[1]})
+
+
+def _less_flexed(valid: Sequence[Facts], today: Facts) -> tuple[float, str] | None:
+    """Share of judged sitting in flexion. Detectable change: 1.96 sqrt(2) SD of the days, at least SHARE_FLOOR_PCT."""
+    days = [f.flexed_share_pct for f in valid if f.flexed_share_pct is not None]
+    now = today.flexed_share_pct
+    if now is None or len(days) < DAYS_MIN:
+        return None
+    usual = median(days[-DAYS_MIN:])
+    by = usual - now - max(SHARE_FLOOR_PCT, SURE_SPREAD * stdev(days))
     text = f"{now:.0f} % of your judged sitting was flexed, against {usual:.0f} % as your 7-day median"
-    return today.model_copy(update={"improved_by": by, "improved": text})
+    return 100 * by / usual if usual else by, text
+
+
+def _fewer(name: str, valid: Sequence[Facts], today: Facts, confidence_min: float) -> tuple[float, str] | None:
+    """A count, per hour of wear. Two counts of one Poisson rate differ by more than 1.96 sqrt(2 n) in one of 20; where the
+    person's days differ by more than that, by more than 1.96 sqrt(2) SD.
+    """
+    kind, words = COUNTS[name]
+
+    def rate(facts: Facts) -> float | None:
+        count, judged = getattr(facts, name), facts.judged_pct.get(name, 100.0)
+        sure = facts.confidence.get(kind, 1.0) >= confidence_min
+        return count / facts.worn_min if count is not None and judged >= 100 * MOSTLY_JUDGED and sure else None
+
+    days = [r for f in valid if (r := rate(f)) is not None]
+    if rate(today) is None or len(days) < DAYS_MIN:
+        return None
+    now, worn_min = float(getattr(today, name)), float(today.worn_min or 0)
+    usual = median(days[-DAYS_MIN:]) * worn_min
+    by = usual - now - SURE_SPREAD * max(sqrt(usual), stdev(days) * worn_min)
+    text = f"{now:.0f} {words} in {span(worn_min)} of wear, against {usual:.0f} at your 7-day median"
+    return 100 * by / usual if usual else by, text

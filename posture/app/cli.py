@@ -14,7 +14,7 @@ import typer
 from posture import __version__
 from posture.app import live_cli, log, programme, workout
 from posture.app.exits import Commands, end_cleanly, run
-from posture.app.options import ConfigOption, PersonOption, SensorsOption, config_of, sensors_of
+from posture.app.options import ConfigOption, PackOption, PersonOption, SensorsOption, config_of, sensors_of
 from posture.vocabulary import InputError, Preset
 
 if TYPE_CHECKING:
@@ -242,36 +242,73 @@ def replay(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Option("--from", help="A folder that posture replay wrote.", show_default=False)],
+    date: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATE", help="A day that the monitor kept, as 2026-03-02. Default: the last.", show_default=False
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--from", help="Instead: a folder that posture replay wrote.", show_default=False),
+    ] = None,
     fmt: Annotated[
         str, typer.Option("--format", "-f", help="html, pdf (needs the extra pdf), json, csv or png.")
     ] = "html",
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Where to write it. Default: report.FORMAT in the folder.", show_default=False
+            "--out",
+            "-o",
+            help="Where to write it. Default: report.FORMAT in the folder, or DATE.FORMAT among the reports of the data folder.",
+            show_default=False,
         ),
     ] = None,
     day: Annotated[
         str | None,
         typer.Option(
             "--day",
-            help="Which day (2026-03-02) of a recording over 04:00, where days begin. Default: the one worn longest.",
+            help="With --from: which day (2026-03-02) of a recording over 04:00, where days begin. Default: the one worn longest.",
             show_default=False,
         ),
     ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            "--log",
+            help="With --from: your log as a file, for the programme's part (docs/programme.md).",
+            show_default=False,
+        ),
+    ] = None,
+    pack: PackOption = None,
+    person: PersonOption = None,
 ) -> None:
     """Write the day's report: words, day ribbon, sitting, meter, bends, events.
 
-    The HTML is one file that needs no network. JSON is the summary itself;
-    CSV has one row an event, and the numbers in a second file beside it;
-    PNG is one file a figure.
+    The words say one thing that went well, at most two habits with their
+    numbers, tonight's practice and tomorrow's focus, from the programme.
+
+    The HTML is one file that needs no network. JSON is the summary itself
+    with the programme's part; CSV has one row an event, and the numbers in
+    a second file beside it; PNG is one file a figure.
+
+    Example: posture report 2026-03-02
 
     Example: posture report --from monday
     """
-    from analysis.report import write
+    if folder is not None:
+        if date is not None or person is not None:
+            raise InputError("--from is a report of that folder; leave DATE and --person away, or take --day")
+        from analysis.report import write
 
-    for path in write(folder, fmt, out, day=day):
+        made = write(folder, fmt, out, day=day, log=log, pack=pack)
+    else:
+        if day is not None or log is not None:
+            raise InputError("--day and --log belong to --from; give the day as posture report 2026-03-02")
+        from posture.app.reports import write_kept
+
+        made = write_kept(date, fmt, out, pack=pack, person=person)
+    for path in made:
         typer.echo(f"Written to {path}")
 
 

@@ -255,28 +255,34 @@ def _add(kind: str, body: Mapping[str, object], *, day: str | None, pack: Path |
     say(f"Logged: {on}  {_told(kind, kept)}")
     for note in notes:
         say(note)
-    stop = stop_of(loaded, [e for e in entries if e.day <= today()])
+    # What is logged for an earlier day may be over by now; it is answered all the same.
+    stop = stop_of(loaded, [e for e in entries if e.day <= today()]) or stop_of(loaded, [entry])
     if stop is not None:
         say(f"You noted: {stop.what}. {stop.text}")
         say(loaded.notice)
 
 
+_TOLD = {
+    "reps": "{} reps",
+    "clean_reps": "{} clean",
+    "first_failed_rep": "form changed at rep {}",
+    "side": "{} side",
+    "step": "step {}",
+    "load_kg": "{:g} kg",
+    "pain": "pain {}",
+    "pain_before": "pain {} before",
+    "minutes": "{:g} min",
+    "ended": "until {:.5}",
+    "leg": "into a leg",
+    "flights": "{} flights",
+    "uneven": "one side harder",
+}
+"""Keys of an entry for reading; of the others the value says enough."""
+
+
 def _told(kind: str, body: Mapping[str, object]) -> str:
-    """`exercise squat, reps 10, load 2 kg` from the keys of an entry."""
-    parts = []
-    for key, value in body.items():
-        name, _, unit = key.rpartition("_") if key.rpartition("_")[2] in ("kg", "s", "deg") else (key, "", "")
-        if value is True:
-            parts.append(name)
-        elif key in ("exercise", "practice", "tag", "what", "level", "flights"):
-            parts.insert(0, f"{value}")
-        else:
-            parts.append(
-                f"{name.replace('_', ' ')} {value:g}"
-                if isinstance(value, float)
-                else f"{name.replace('_', ' ')} {value}"
-            )
-            parts[-1] += f" {unit}" if unit else ""
+    """`exercise squat, 10 reps, 8 clean, 2 kg` from the keys of an entry, in their order."""
+    parts = (_TOLD.get(key, "{}").format(value) for key, value in body.items())
     return f"{kind.replace('_', ' ')} {', '.join(parts)}".strip()
 
 

@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from posture.types import InputError, PostureError
@@ -61,7 +61,16 @@ def connect(path: Path, *, migrations: tuple[Path, ...] = MIGRATIONS) -> sqlite3
 
 @contextmanager
 def transaction(database: sqlite3.Connection) -> Iterator[None]:
-    """All that is written inside, or nothing. PostureError where the disk is full or another process never lets go."""
+    """All that is written inside, or nothing. PostureError where the disk is full or another process never lets go.
+
+    Inside another one it is part of that.
+    """
+    with nullcontext() if database.in_transaction else _outermost(database):
+        yield
+
+
+@contextmanager
+def _outermost(database: sqlite3.Connection) -> Iterator[None]:
     try:
         database.execute("BEGIN IMMEDIATE")
         try:

@@ -59,7 +59,7 @@ class PolicyMemory:
 class Store:
     """One person's database. Belongs to the thread that made it; a second process may have one of its own.
 
-    Events and alerts go in and come out as in events.json and alerts.json.
+    Events and alerts go in and come out as in events.json and alerts.json. diary : what the wearer says.
     """
 
     def __init__(self, path: Path) -> None:
@@ -263,6 +263,12 @@ class Store:
         known = {f.name for f in fields(AlertState)}
         values: dict[str, Any] = {name: _infinite(value) for name, value in json.loads(row[2]).items() if name in known}
         return PolicyMemory(AlertState(**values), row[0], as_moment(row[1]))
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written inside is there all at once, or none of it."""
+        with transaction(self._database):
+            yield
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
