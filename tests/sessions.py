@@ -193,7 +193,7 @@ def noise(n: int, seed: int) -> Counts:
 def excerpt_boot(
     placement: Placement, number: int = 7, *, rate_hz: float | None = None, ppm: float = 0.0
 ) -> tuple[Boot, tuple[tuple[float, float], ...]]:
-    """The shipped recording as one boot of a sensor at another rate and of a drifting clock, and where the recording has no rows."""
+    """The shipped recording as one boot of a sensor, at another rate and by a drifting clock; and where it has no rows."""
     recording = open_recording(EXCERPT, sensors=(placement,))
     (block,) = recording.window(-1.0, 1e9)
     assert block.gyr_radps is not None
