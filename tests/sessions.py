@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +91,7 @@ class Bench:
             last_s = boot.true_s(heads + LIVE_N - 1)
             at_s = arrivals(last_s, rng) if self.jitter else last_s + 0.02
             for head, last, at in zip(heads.tolist(), last_s.tolist(), at_s.tolist(), strict=True):
-                if within(last, self.lost) or within(last, self.deaf, 0.2):
+                if within(last, self.lost) or within(last, self.deaf):
                     continue
                 payload = live(boot, head, boot.samples[head : head + LIVE_N])
                 if rng.random() < self.corrupted:
@@ -109,22 +110,22 @@ class Bench:
         return self.packets
 
     def _sent_again(self, boot: Boot, a: float, b: float) -> list[tuple[int, int, PacketKind, bytes]]:
-        """The samples of a loss, in ring frames, from half a second after it; averages where `thin` says so."""
+        """The samples of a loss, in ring frames, from two seconds after it; averages where `thin` says so."""
         out = []
         index = np.arange(len(boot.samples))
         taken_s = boot.true_s(index)
         own = index[(taken_s >= a - 0.2) & (taken_s < b + 0.2)]
         if not len(own):
             return []
-        at = b + 0.5
+        at = b + 2.0  # by then all of a frame of the ring has been sampled
         low, high = int(own[0]) // 76 * 76, min(-(-int(own[-1]) // 76) * 76, len(boot.samples) // 76 * 76)
         for head in range(low, high, 76):
-            if within(float(boot.true_s(head)), self.deaf):
-                continue
             if any(x <= float(boot.true_s(head)) < y for x, y in self.thin):
                 out.append((self._ns(at), 3, PacketKind.BACKFILL, thinned(boot, head)))
             else:
                 for k in range(head, head + 76, RING_N):
+                    if within(float(boot.true_s(k)), self.deaf):
+                        continue
                     payload = live(boot, k, boot.samples[k : k + RING_N], FrameType.BACKFILL)
                     out.append((self._ns(at), 3, PacketKind.BACKFILL, payload))
             at += 0.02
@@ -193,7 +194,7 @@ def noise(n: int, seed: int) -> Counts:
 def excerpt_boot(
     placement: Placement, number: int = 7, *, rate_hz: float | None = None, ppm: float = 0.0
 ) -> tuple[Boot, tuple[tuple[float, float], ...]]:
-    """The shipped recording as one boot of a sensor at another rate and of a drifting clock, and where the recording has no rows."""
+    """The shipped recording as one boot of a sensor, at another rate and by a drifting clock; and its long holes."""
     recording = open_recording(EXCERPT, sensors=(placement,))
     (block,) = recording.window(-1.0, 1e9)
     assert block.gyr_radps is not None
@@ -203,7 +204,7 @@ def excerpt_boot(
     )
     at_s = boot.true_s(np.arange(int((block.time_s[-1] - block.time_s[0]) * boot.rate_hz)))
     rows = np.stack([np.interp(at_s, block.time_s, v) for v in values.T], axis=1)
-    holes = np.flatnonzero(np.diff(block.time_s) > 1.5 / recording.info.rate_hz)
+    holes = np.flatnonzero(np.diff(block.time_s) > 0.5)  # shorter ones are filled in
     spans = tuple((float(block.time_s[k]), float(block.time_s[k + 1])) for k in holes)
     return replace(boot, samples=np.clip(np.rint(rows), -32768, 32767).astype(np.int16)), spans
 
@@ -226,13 +227,21 @@ def in_order(*found: Sequence[RawPacket]) -> list[RawPacket]:
 
 
 def recorded(
-    folder: Path, packets: Sequence[RawPacket], about: SessionMeta, *, every: int = 50, end_ns: int | None = None
+    folder: Path,
+    packets: Sequence[RawPacket],
+    about: SessionMeta,
+    *,
+    every: int = 50,
+    end_ns: int | None = None,
+    lines: Sequence[dict[str, Any]] = (),
 ) -> Path:
-    """A session of these packets, written as a live run writes it."""
+    """A session of these packets and records, written as a live run writes it."""
     with SessionWriter.create(folder, about) as writer:
         for k, packet in enumerate(packets):
             writer.put(packet)
             if k % every == 0:
                 writer.sync(packet.host_time_ns)
+        for line in lines:
+            writer.append(line)
         writer.close(packets[-1].host_time_ns if end_ns is None else end_ns)
     return folder

@@ -293,7 +293,8 @@ class _Sensor:
         state.waiting = []
         if frames.ticks[0] == NO_TICKS:
             return
-        span_s = float(ticks_since(frames.ticks, int(frames.ticks[0])).max()) / TICK_HZ
+        dated = frames.ticks[frames.ticks != NO_TICKS]
+        span_s = float(ticks_since(dated, int(dated[0])).max()) / TICK_HZ
         if span_s < _RELEASE_MIN * self.params.rate_span_s:
             state.counts.stray += len(frames)
             return
@@ -307,6 +308,7 @@ class _Sensor:
             return
         declared_hz = full_rate_hz(self.state.configs[int(frames.config[0])])
         known = ticks_since(frames.ticks, int(frames.ticks[0])) >= self.params.rate_span_s * TICK_HZ
+        known &= frames.ticks != NO_TICKS
         # Ticks that stand still tell no rate: the samples do not wait for them for ever.
         known |= frames.index - frames.index[0] >= 2.0 * self.params.rate_span_s * declared_hz
         if known.any():
@@ -320,7 +322,7 @@ class _Sensor:
         state = self.state
         config = state.configs[int(frames.config[0])]
         declared_hz = full_rate_hz(config)
-        rate_hz = measured_rate_hz(frames.index[: known + 1], frames.ticks[: known + 1]) if known else declared_hz
+        rate_hz = measured_rate_hz(frames.index[: known + 1], frames.ticks[: known + 1])
         if not abs(rate_hz / declared_hz - 1.0) <= self.params.rate_off_max:
             rate_hz = declared_hz
         first = _mark(frames, 0)

@@ -160,10 +160,16 @@ def ticks_since(ticks: Int | int, origin: int) -> Int:
 
 
 def measured_rate_hz(index: Int, ticks: Int) -> float:
-    """Full-rate samples per second of the sensor's clock: by least squares. NaN where it cannot be told."""
-    elapsed = np.cumsum(
-        ticks_since(ticks[1:] - ticks[:-1], 0)
-    )  # the 32 bits wrap after 36 h, from frame to frame never
+    """Full-rate samples per second of the sensor's clock, by least squares. NaN where it cannot be told.
+
+    index, ticks : (m,) of frames in order of arrival; one that comes twice counts once, one without ticks not at all.
+    """
+    newest = np.maximum.accumulate(np.concatenate([[-1], index]))[:-1]
+    once = (index > newest) & (ticks != NO_TICKS)
+    index, ticks = index[once], ticks[once]
+    if len(index) < 2:
+        return float("nan")
+    elapsed = np.cumsum(ticks_since(np.diff(ticks), 0))  # the 32 bits wrap after 36 h, from frame to frame never
     x, y = (index - index[0]).astype(np.float64), np.concatenate([np.zeros(1), elapsed])
     x, y = x - x.mean(), y - y.mean()
     spread, product = float((x * x).sum()), float((x * y).sum())

@@ -178,12 +178,11 @@ def _eras(found: Gathered, params: ClockConfig) -> list[_Era]:
 
 def _era(found: Gathered, live: Int, declared_hz: float, params: ClockConfig) -> _Era:
     frames = found.frames
+    rate_hz, origin_s = measured_rate_hz(frames.index[live], frames.ticks[live]), 0.0
+    if not abs(rate_hz / declared_hz - 1.0) <= params.rate_off_max:
+        rate_hz = declared_hz
     dated = live[frames.ticks[live] != NO_TICKS]
-    rate_hz, origin_s = declared_hz, 0.0
-    if len(dated) > 1:
-        measured_hz = measured_rate_hz(frames.index[dated], frames.ticks[dated])
-        if abs(measured_hz / declared_hz - 1.0) <= params.rate_off_max:
-            rate_hz = measured_hz
+    if len(dated):
         origin_s = int(frames.ticks[dated[0]]) / TICK_HZ - int(frames.index[dated[0]]) / rate_hz
     return _Era(int(frames.boot[live[0]]), live, declared_hz, rate_hz, origin_s)
 

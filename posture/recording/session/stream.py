@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from posture.recording.session.packets import KINDS, PacketBlock, of_record_batch, schema
+from posture.recording.session.packets import PacketBlock, of_record_batch, schema
 from posture.types import InputError, Int, Placement
 
 STREAM, TABLE = ".arrows", ".parquet"
@@ -46,12 +46,10 @@ def packet_blocks(folder: Path, placement: Placement, tail: Tail | None = None) 
     path = sensor_file(folder, placement)
     if path is None:
         return
-    blocks = _of_stream(path, placement, tail or Tail()) if path.suffix == STREAM else table_blocks(path)
+    blocks = _of_stream(path, placement, tail or Tail()) if path.suffix == STREAM else table_blocks(path, placement)
     last_ns = 0
     held: list[PacketBlock] = []
     for block in blocks:
-        if not _sound(block):
-            raise InputError(f"{path} is damaged; copy the session again, or recover it with `posture data`")
         held.append(_rising(block, last_ns))
         last_ns = int(held[-1].host_time_ns[-1])
         if sum(map(len, held)) >= _JOIN_PACKETS:
@@ -71,11 +69,11 @@ def _of_stream(path: Path, placement: Placement, tail: Tail) -> Iterator[PacketB
     with pa.memory_map(str(path)) as file:
         try:
             kinds = pa.ipc.read_schema(pa.ipc.read_message(file))
-        except (pa.ArrowException, OSError, EOFError):
+            if not _is_of(kinds, path, placement):
+                raise EOFError
+        except (pa.ArrowException, OSError, EOFError):  # torn before the first packet could come
             tail.torn_b = size
             return
-        if not kinds.equals(schema(placement)):
-            raise InputError(f"{path} does not hold the packets of {placement}; copy the session again")
         tail.whole_b = file.tell()
         while tail.whole_b < size:
             batch = _next_batch(file, kinds)
@@ -87,6 +85,14 @@ def _of_stream(path: Path, placement: Placement, tail: Tail) -> Iterator[PacketB
         rest = memoryview(file.read_at(min(size - tail.whole_b, 8), tail.whole_b)) if tail.whole_b < size else b""
         tail.clean = bytes(rest) == b"\xff\xff\xff\xff\0\0\0\0" and size - tail.whole_b == len(rest)
         tail.torn_b = 0 if tail.clean else size - tail.whole_b
+
+
+def _is_of(found: Any, path: Path, placement: Placement) -> bool:
+    """Whether a schema is that of a session; InputError where it is of another sensor. Kinds that a later version adds are fine."""
+    stated = (found.metadata or {}).get(b"placement", b"")
+    if stated != placement.value.encode() and stated in {p.value.encode() for p in Placement}:
+        raise InputError(f"{path} holds the packets of {stated.decode()}, not of {placement}; copy the session again")
+    return bool(found.equals(schema(placement)) and stated)
 
 
 def _next_batch(file: Any, kinds: Any) -> Any:
@@ -102,23 +108,20 @@ def _next_batch(file: Any, kinds: Any) -> Any:
     return batch
 
 
-def table_blocks(path: Path) -> Iterator[PacketBlock]:
+def table_blocks(path: Path, placement: Placement) -> Iterator[PacketBlock]:
     """The packets of a Parquet file."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
+            if not _is_of(file.schema_arrow, path, placement):
+                raise InputError(f"{path} is not a file of a session; copy the session again")
             for batch in file.iter_batches(batch_size=_ROWS):
                 if batch.num_rows:
                     yield of_record_batch(batch)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path} is damaged or cut off; copy the session again") from error
-
-
-def _sound(block: PacketBlock) -> bool:
-    """Whether the numbers can be those of packets."""
-    return bool((np.diff(block.offsets) >= 0).all() and (block.kind < len(KINDS)).all())
 
 
 def _rising(block: PacketBlock, last_ns: int) -> PacketBlock:

@@ -13,7 +13,7 @@ import numpy as np
 from posture.atomic import make_whole
 from posture.recording.session.meta import read_meta
 from posture.recording.session.packets import PacketBlock, record_batch, schema
-from posture.recording.session.recover import recover
+from posture.recording.session.recovery import recover
 from posture.recording.session.stream import STREAM, TABLE, packet_blocks, table_blocks
 from posture.types import InputError, Placement, PostureError
 
@@ -75,7 +75,7 @@ def _groups(folder: Path, placement: Placement) -> Iterator[PacketBlock]:
 
 def _same(folder: Path, placement: Placement, table: Path) -> bool:
     """Whether the table holds the packets of the stream, bit for bit."""
-    return _digest(packet_blocks(folder, placement)) == _digest(table_blocks(table))
+    return _digest(packet_blocks(folder, placement)) == _digest(table_blocks(table, placement))
 
 
 def _digest(blocks: Iterable[PacketBlock]) -> tuple[int, ...]:
