@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
 
@@ -135,6 +136,16 @@ def test_the_watchdog_waits_two_seconds_or_ten_frames() -> None:
     assert silent_after_s(1.0, timers.scaled(0.1)) == pytest.approx(1.0)
     patient = timers.scaled(0.001, least_s=0.3)
     assert (patient.silent_s, patient.connect_s, patient.scale) == (0.3, 0.3, 0.001)
+
+
+def test_every_timer_is_in_the_documents_table_with_its_default(repository: Path) -> None:
+    table = (repository / "docs" / "link.md").read_text(encoding="utf-8")
+    rows = {
+        cells[1].strip("` "): cells[2].removesuffix("s").strip()
+        for line in table.splitlines()
+        if line.startswith("| `") and len(cells := [c.strip() for c in line.split("|")]) == 5
+    }
+    assert rows == {f.name: f"{f.default:g}" for f in fields(LinkTimers) if f.name != "scale"}
 
 
 # ---- the battery

@@ -16,9 +16,9 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 
 from bleak import BleakClient
-from bleak.exc import BleakBluetoothNotAvailableError, BleakDBusError, BleakError, BleakGATTProtocolError
+from bleak.exc import BleakBluetoothNotAvailableError, BleakError
 
-from posture.sensors.backend import SYSTEM, Backend, is_bonded
+from posture.sensors.backend import SYSTEM, Backend, is_bonded, is_unencrypted
 from posture.sensors.driver import Enrolled, Hub, LinkError, LinkState, LinkStatus, RefusedError, Sensor, driver_named
 from posture.sensors.scanning import heard
 from posture.sensors.timers import LinkTimers, retry_after_s, silent_after_s
@@ -30,12 +30,6 @@ BURST_MAX = 64
 """Notifications taken from the queue before others get their turn: about 2 ms."""
 RETRYABLE = (BleakError, EOFError, OSError, TimeoutError, LinkError)
 """What a bad link raises; BrokenPipeError is an OSError, BleakDBusError a BleakError."""
-_AUTHENTICATION = (0x05, 0x08, 0x0F)
-_DBUS_REFUSALS = (
-    "org.bluez.Error.AuthenticationFailed",
-    "org.bluez.Error.NotAuthorized",
-    "org.bluez.Error.NotPermitted",
-)
 
 
 class Link:
@@ -189,7 +183,11 @@ class Link:
     async def _connected(self) -> BleakClient | None:
         """Connect to the sensor as soon as it advertises; None: it was not heard, or `stop`."""
         async with self._lock:
-            device = await heard(self._backend, self._driver, self.enrolled.handle, self.timers, self._stopping)
+            handle = self.enrolled.handle
+            device = await heard(self._backend, self._driver, handle, self.timers, self._stopping)
+            if device is None and not self._stopping.is_set():
+                async with asyncio.timeout(self.timers.request_s):
+                    device = await self._backend.left_connected(handle, self._driver.uuids)
             if device is None:
                 self._not_heard()
                 return None
@@ -204,7 +202,7 @@ class Link:
                     await client.connect()
             except BaseException as error:
                 await self._close(client)
-                if _unencrypted(error):
+                if is_unencrypted(error):
                     raise RefusedError(
                         f"{self.enrolled.name} does not know this computer any more; press its button and pair it again"
                     ) from error
@@ -232,8 +230,8 @@ class Link:
         try:
             async with asyncio.timeout(self.timers.connect_s):
                 await self.sensor.begin(client)
-        except BleakGATTProtocolError as error:
-            if _unencrypted(error):
+        except BleakError as error:
+            if is_unencrypted(error):
                 raise RefusedError(
                     f"the link to {self.enrolled.name} is not encrypted; press its button and pair it again"
                 ) from error
@@ -276,12 +274,6 @@ def _sentence(error: BaseException) -> str:
     if isinstance(error, LinkError):
         return str(error)
     return f"the link was lost ({str(error) or type(error).__name__}); connecting again"
-
-
-def _unencrypted(error: BaseException) -> bool:
-    if isinstance(error, BleakGATTProtocolError):
-        return int(error.code) in _AUTHENTICATION
-    return isinstance(error, BleakDBusError) and error.dbus_error in _DBUS_REFUSALS
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -224,4 +224,4 @@ def driver_named(name: str) -> Driver:
 def clean(text: str | None) -> str:
     """Untrusted text for a terminal, a page or a log: no control, format or private characters, at most `NAME_MAX` long."""
     kept = "".join(c for c in text or "" if unicodedata.category(c)[0] != "C")
-    return " ".join(kept.split())[:NAME_MAX]
+    return " ".join(kept.split())[:NAME_MAX].rstrip()

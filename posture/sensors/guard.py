@@ -13,14 +13,14 @@ import numpy as np
 from firmware_protocol.frames import TICK_HZ, Frame, FrameType, Samples, unwrap
 
 RATE_SLACK = 1.1
-"""An IMU may sample some per cents faster than its configuration says (LSM6DS3TR-C data sheet: output rate +-...); ours."""
+"""An IMU samples up to some per cents faster than its configuration says (PROTOCOL.md section 8); the tenth is ours."""
 TICK_SLACK = 1e-3
 """Most that the sensor's clock may run fast or slow against this computer's: +-1000 ppm, twenty times what crystals do."""
 AVERAGE_N = 16
 """Most samples that one averaged row covers (PROTOCOL.md section 5); its first may lie before what was asked for."""
 BAD_MAX, BAD_WITHIN_S = 5, 1.0
-"""So many spoilt or impossible frames within a second, and not fewer than sound ones, end the connection. Ours: half of what
-comes at 52 Hz is bad."""
+"""So many spoilt or impossible frames within a second, and not fewer than sound ones, end the connection. Ours: at 52 Hz half of
+what comes is bad then."""
 FROZEN_S = 1.0
 """All six channels the same to the last bit for so long: the IMU does not measure. Noise alone moves them at every sample."""
 

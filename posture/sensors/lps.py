@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from bleak import BleakClient
 from bleak.backends.characteristic import BleakGATTCharacteristic
-from bleak.exc import BleakError, BleakGATTProtocolError, BleakGATTProtocolErrorCode
+from bleak.exc import BleakError
 
 from firmware_protocol import gatt
 from firmware_protocol.control import (
@@ -27,6 +27,7 @@ from firmware_protocol.control import (
 from firmware_protocol.frames import Frame, FrameType, MiniFrame, decode, unwrap
 from firmware_protocol.rejection import Rejection
 from firmware_protocol.status import CHARGE_UNKNOWN, CHARGING, Config, Info, StatusReport, decode_info, decode_status
+from posture.sensors.backend import is_unencrypted
 from posture.sensors.backfill import Backfiller
 from posture.sensors.control import ControlPoint
 from posture.sensors.driver import Counts, Hub, LinkError, RefusedError
@@ -35,11 +36,6 @@ from posture.types import PacketKind, RawPacket
 
 CONNECTION = SetConn(interval_min=12, interval_max=40, latency=0, timeout=500)
 """15-50 ms, 5 s (PROTOCOL.md section 9). Under 500 ms data was lost on Windows; the default of Linux is 420 ms."""
-_UNENCRYPTED = (
-    BleakGATTProtocolErrorCode.INSUFFICIENT_AUTHENTICATION,
-    BleakGATTProtocolErrorCode.INSUFFICIENT_ENCRYPTION,
-    BleakGATTProtocolErrorCode.INSUFFICIENT_AUTHORIZATION,
-)
 
 
 class LpsDriver:
@@ -66,8 +62,8 @@ class LpsDriver:
         """Read Status, which is readable over an encrypted link only."""
         try:
             await client.read_gatt_char(str(gatt.STATUS.uuid))
-        except BleakGATTProtocolError as error:
-            if error.code in _UNENCRYPTED:
+        except BleakError as error:
+            if is_unencrypted(error):
                 raise RefusedError("the link is not encrypted; press the sensor's button and pair it again") from error
             raise
 
@@ -135,7 +131,8 @@ class LpsSensor:
         await control.subscribe()
         for row, kind in ((gatt.BACKFILL, PacketKind.BACKFILL), (gatt.STATUS, PacketKind.STATUS)):
             await client.start_notify(str(row.uuid), self._emitter(kind))
-        await client.start_notify(str(gatt.BATTERY_LEVEL.uuid), lambda _, payload: self._charge(payload[0]))
+        if client.services.get_characteristic(str(gatt.BATTERY_LEVEL.uuid)) is not None:  # BlueZ keeps it to itself
+            await client.start_notify(str(gatt.BATTERY_LEVEL.uuid), lambda _, payload: self._battery(bytes(payload)))
         status = await self.read_status()
         await client.start_notify(str(gatt.STREAM.uuid), self._emitter(PacketKind.LIVE))
         await self._start(control, status, info)
@@ -206,7 +203,8 @@ class LpsSensor:
         """Ask for it, record it."""
         if self._client is None:
             raise LinkError("the sensor is not connected")
-        payload = bytes(await self._client.read_gatt_char(str(gatt.STATUS.uuid)))
+        async with asyncio.timeout(self._hub.timers.request_s):
+            payload = bytes(await self._client.read_gatt_char(str(gatt.STATUS.uuid)))
         report = decode_status(payload)
         if isinstance(report, Rejection):
             raise RefusedError("the sensor's status is not readable; update its firmware")
@@ -297,6 +295,11 @@ class LpsSensor:
     def _note_status(self, report: StatusReport) -> None:
         self.status = report
         self._charge(report.charge)
+
+    def _battery(self, payload: bytes) -> None:
+        """Battery Level says percent alone; whether it charges is in Status."""
+        if len(payload) == 1:
+            self.battery_pct = min(payload[0], 100)
 
     def _charge(self, charge: int) -> None:
         known = charge != CHARGE_UNKNOWN

@@ -10,7 +10,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData
 from bleak.exc import BleakError
 
-from posture.sensors.backend import SYSTEM, Backend
+from posture.sensors.backend import SYSTEM, Backend, is_bonded
 from posture.sensors.driver import Driver, Enrolled, Found, LinkError, clean, driver_named, drivers
 from posture.sensors.timers import LinkTimers
 from posture.types import Placement
@@ -103,9 +103,10 @@ async def enrol(
     except (BleakError, OSError, EOFError, TimeoutError) as error:
         raise LinkError(
             f"{found.name} could not be paired ({str(error) or 'it does not answer'}); press its button and try again"
+            + ("" if is_bonded(found.device) is not True else ", after removing it in the system's Bluetooth settings")
         ) from error
     finally:
         with suppress(BleakError, OSError, EOFError, TimeoutError):
             async with asyncio.timeout(timers.request_s):
                 await client.disconnect()
-    return Enrolled(said, placement, name or found.name, found.handle, driver.bonds, driver.name)
+    return Enrolled(said, placement, clean(name) or found.name, found.handle, driver.bonds, driver.name)

@@ -19,8 +19,7 @@ class LinkTimers:
         stretched at random by up to this share, so that two sensors or two computers do not meet each time.
     refused_s : wait after a sensor that was refused.
     sync_s, status_s : between two TIME_SYNC, between two readings of Status.
-    fill_s, settle_s : between two rounds of asking for what is missing; how old a sample must be to be asked for, because the ring
-        stores frames of 19 samples and live frames may overtake one another by none.
+    fill_s : between two looks for what is missing.
     fill_idle_s : a backfill that sends nothing for this long has ended.
     drain_s : the most that `stop` waits for what is missing.
     haptic_s : between two pulses that the host asks for.
@@ -41,7 +40,6 @@ class LinkTimers:
     sync_s: float = 60.0
     status_s: float = 60.0
     fill_s: float = 2.0
-    settle_s: float = 1.0
     fill_idle_s: float = 5.0
     drain_s: float = 5.0
     haptic_s: float = 5.0
