@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DEMO_SPEED = "50"
 """The shipped recording (46 min) in under a minute."""
 SPEED_MIN, SPEED_MAX = 0.1, 1e6
+_DEMO_ENDS = "Ctrl-C stops."
 VIRTUAL_SPEED_MIN, VIRTUAL_SPEED_MAX = 0.1, 100.0
 """Of the virtual sensor; every sample of it crosses a link."""
 
@@ -103,13 +104,18 @@ def demo(
 ) -> None:
     """See it work without hardware, in about a minute.
 
-    A shipped recording of simulated motion, worn with two sensors, plays
-    through the whole monitor: angle, activity, time-in-flexion meter,
-    events and alerts as they become known. Then the day's report is
-    written, and you are told where it is.
+    A virtual sensor in a process of its own plays a shipped recording of
+    simulated motion, worn at two places. The monitor finds it, pairs,
+    streams, records, judges and alerts as it would with a real one: only
+    the radio is left out. Then the day's report is written, and you are told
+    where it is.
+
+    Needs the extra virtual and a C compiler; without them the recording is
+    played directly, and what is missing is said.
 
     What one sensor knows of the same motion: posture demo --sensors sacrum
     """
+    from posture.app.doctor import missing_virtual
     from posture.app.places import data_dir, shipped_recording
     from posture.app.runs import replayed
     from posture.app.summary import result_lines, say
@@ -118,21 +124,36 @@ def demo(
     recording = shipped_recording()
     poses = recording.with_name(recording.name.replace(".parquet", ".poses.json"))
     folder = out or data_dir() / "demo"
-    request = ReplayRequest(recording, config_of(None, None), sensors_of(sensors), poses)
-    times = _speed(speed)
+    config, worn, times = config_of(None, None), sensors_of(sensors), _speed(speed)
+    why = missing_virtual()
+    if why is None and (times is None or times > VIRTUAL_SPEED_MAX):
+        why = f"a speed of at most {VIRTUAL_SPEED_MAX:g}"
+    if why is None and times is not None:
+        from posture.app.demo import demonstrated
+        from posture.app.live import console
 
-    def begin(prepared: Prepared) -> None:
-        length_s = prepared.recording.info.last_s - prepared.recording.info.first_s
-        pace = (
-            "as fast as it goes" if times is None else f"{times:g} times faster than life: {_takes(length_s / times)}"
-        )
         say(
-            f"No hardware needed. {length_s / 60:.0f} min of simulated motion, made from motion capture, play {pace}. "
-            "Ctrl-C stops."
+            "No hardware needed. A virtual sensor plays simulated motion, made from motion capture, over a real Bluetooth "
+            f"stack without a radio, {times:g} times faster than life; the link's timers are scaled to that. {_DEMO_ENDS}"
         )
-        say("BLE link not simulated: the recording is played directly.")
+        made = demonstrated(recording, poses, folder, worn, config, times, console())
+    else:
 
-    made = replayed(request, folder, speed=times, title="posture demo", begin=begin, report=True)
+        def begin(prepared: Prepared) -> None:
+            length_s = prepared.recording.info.last_s - prepared.recording.info.first_s
+            pace = (
+                "as fast as it goes"
+                if times is None
+                else f"{times:g} times faster than life: {_takes(length_s / times)}"
+            )
+            say(
+                f"No hardware needed. {length_s / 60:.0f} min of simulated motion, made from motion capture, play {pace}. "
+                f"{_DEMO_ENDS}"
+            )
+            say(f"BLE link not simulated: that needs {why}. The recording is played directly.")
+
+        request = ReplayRequest(recording, config, worn, poses)
+        made = replayed(request, folder, speed=times, title="posture demo", begin=begin, report=True)
     for line in ("", *result_lines(made)):
         say(line)
     say(f"Written to {folder}", wrap=False)

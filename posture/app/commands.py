@@ -18,7 +18,7 @@ from posture.app.guided import calibrate_command
 from posture.app.keeping import Keeper, Saved
 from posture.app.live import View, span_text
 from posture.app.monitor import Ended, Monitor
-from posture.app.notify import desktop
+from posture.app.notify import Notifier, desktop
 from posture.app.session import (
     BATTERY_KEY,
     Here,
@@ -190,11 +190,13 @@ async def run_command(
     sensors: tuple[Placement, ...] | None,
     calibration: Calibration | None,
     *,
+    title: str = "posture run",
+    notifier: Notifier | None = None,
     until: asyncio.Event | None = None,
 ) -> tuple[Path, Ended]:
     """`posture run`: one session, from finishing what was cut off before to the final result of this one.
 
-    until : ends it when set; None: the user does.
+    notifier : in place of the desktop's. until : ends it when set; None: the user does.
     """
     say = here.say
     with bluetooth():
@@ -203,7 +205,9 @@ async def run_command(
             have = await keeper.do(known)
             have = wear_of(replace(have, calibration=calibration or have.calibration), config, sensors)
             async with here.radio() as radio:
-                folder, session_id, ended = await _session(here, have, config, radio, keeper, until)
+                folder, session_id, ended = await _session(
+                    here, have, config, radio, keeper, title, notifier or desktop(say), until
+                )
             for line in ended_lines(ended):
                 say(line)
             found = await keeper.do(lambda store: finished(folder, store, session_id))
@@ -213,7 +217,14 @@ async def run_command(
 
 
 async def _session(
-    here: Here, have: Known, config: Config, radio: Radio, keeper: Keeper, until: asyncio.Event | None
+    here: Here,
+    have: Known,
+    config: Config,
+    radio: Radio,
+    keeper: Keeper,
+    title: str,
+    notifier: Notifier,
+    until: asyncio.Event | None,
 ) -> tuple[Path, int, Ended]:
     say = here.say
     clock, start_utc = SessionClock(radio.speed), datetime.now(UTC)
@@ -225,12 +236,11 @@ async def _session(
         session_id = await keeper.do(lambda store: _put_session(store, folder, meta))
         decoder = SessionDecoder(meta.placements, config.clock)
         view = View.live(
-            pipeline.calibration, config, title="posture run", subtitle="Ctrl-C ends the session", speed=radio.speed
+            pipeline.calibration, config, title=title, subtitle="Ctrl-C ends the session", speed=radio.speed
         )
         monitor: Monitor
         source = LiveSource(links, writer, decoder, clock, say=lambda words: monitor.say(words))
         saved = Saved(keeper, session_id, lambda words: monitor.say(words))
-        notifier = desktop(say)
         monitor = Monitor(source, pipeline, saved, view, notifier, here.console)
         for sensor in have.sensors:
             say(f"{sensor.placement}: {sensor.name}. Wear it {WHERE[sensor.placement]}.")
