@@ -240,7 +240,7 @@ def test_the_final_result_is_that_of_a_session_without_losses(lossy: tuple[Path,
     np.testing.assert_array_equal(x.context, y.context)
     off_deg = np.abs(x.flexion_deg - y.flexion_deg)
     assert np.nanmax(off_deg) < 1.0  # spoilt frames, which this bench does not send again
-    assert np.nanpercentile(off_deg, 95) < 0.01
+    assert np.nanpercentile(off_deg, 95) < 0.05
     assert Counter((e.kind, e.verdict) for e in a.events) == Counter((e.kind, e.verdict) for e in b.events)
     live = EpochBlock.joined(lossy[1].epochs)
     assert np.count_nonzero(np.isnan(live.flexion_deg) & ~np.isnan(y.flexion_deg)) > 350  # live lacked it

@@ -1,4 +1,4 @@
-"""`posture demo` over the whole way: a virtual sensor in a process of its own, the real client, recorder, pipeline, alerts, report."""
+"""`posture demo` over the whole way: a virtual sensor in another process, the real client, recorder, pipeline, alerts, report."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ there into the final result (`posture.app.ending`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -51,7 +51,7 @@ class Ended:
 class Monitor:
     """One session. `run` returns when it was asked to end and everything is in place.
 
-    source : made for this session. saved : where the live result goes. note : told what should stand in the log.
+    source : made for this session. saved : where the live result goes. heard : told everything that live says, as it does.
     """
 
     source: LiveSource
@@ -60,10 +60,10 @@ class Monitor:
     view: View
     notifier: Notifier
     console: Console
+    heard: Callable[[Output], None] = lambda _: None
     _ended: Ended = field(default_factory=lambda: Ended(0, {}))
     _batteries: dict[Placement, BatteryState] = field(default_factory=dict)
     _states: dict[Placement, tuple[LinkState, str]] = field(default_factory=dict)
-    _alerts_n: int = 0
     _drawn_s: float = float("-inf")
     _saved_s: float = float("-inf")
     _group: asyncio.TaskGroup | None = None
@@ -127,6 +127,7 @@ class Monitor:
 
     def _said(self, output: Output, until_s: float) -> None:
         self.saved.add(output)
+        self.heard(output)
         self._ended.events_n += len(output.events)
         self._ended.seconds_n += sum(len(e) for e in output.epochs)
         self.view.update(output, until_s)

@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from firmware_protocol.frames import TICK_HZ
+from firmware_protocol.frames import SAMPLES_MAX, TICK_HZ
 from firmware_protocol.status import Config
 from posture.config import ClockConfig
 from posture.recording.session.frames import (
@@ -36,6 +36,10 @@ _ERA_MIN_S = 1.0
 """s of samples that make an era; a shorter one is a stray frame whose check sum happened to fit; ours, as in the live decoder."""
 _THIN_MIN_S = 2.0
 """s; a shorter stretch of averages between full-rate samples costs more trust (a second at each end) than it brings; ours."""
+_FRAME_MAX_N = SAMPLES_MAX * 16
+"""Full-rate samples of the longest frame that a configuration can declare."""
+_WINDOW_N = 240 * _FRAME_MAX_N
+"""Samples that are put in order at once, about 20 min: bounds what sorting takes."""
 _LATE_JOIN_S = 1.0
 """s; late samples that are no further apart are one stretch."""
 
@@ -141,12 +145,10 @@ def final_fits(fits: Sequence[ClockFit], params: ClockConfig) -> tuple[ClockFit,
 def session_times(fits: Sequence[ClockFit], device_s: Float) -> Float:
     """(n,) session times of rising device times, each by the fit that is in force there; not falling."""
     starts = [float(f.device_s(np.array(f.from_tick / GRID_HZ))) for f in fits[1:]]
-    which = np.searchsorted(starts, device_s, side="right")
-    out = np.empty(len(device_s))
-    for k in np.unique(which):
-        mine = which == k
-        fit = fits[int(k)]
-        out[mine] = device_s[mine] + fit.offset_s + fit.drift_ppm * 1e-6 * (device_s[mine] - fit.at_s)
+    edges = [0, *np.searchsorted(device_s, starts).tolist(), len(device_s)]
+    out = device_s.copy()
+    for fit, a, b in zip(fits, edges, edges[1:], strict=False):
+        out[a:b] += fit.offset_s + fit.drift_ppm * 1e-6 * (device_s[a:b] - fit.at_s)
     return np.maximum.accumulate(out) if len(out) else out
 
 
@@ -227,41 +229,57 @@ def _stretches(found: Gathered, era: _Era, low: int, high: int) -> Iterator[Stre
     mine[era.live] = True
     mine &= (frames.boot == era.boot) & (rates[frames.config] == era.declared_hz)
     mine &= (frames.index >= low) & (frames.index < high)
-    index, at, place = [], [], []
-    full = np.empty(0, np.int64)
-    for k in sorted(np.unique(frames.config[mine]).tolist(), key=lambda k: int(decimation[k])):
-        d = int(decimation[k])
-        own, first = _rows(found, np.flatnonzero(mine & (frames.config == k)), d)
-        free = np.searchsorted(full, own) == np.searchsorted(full, own + d)
-        own, first = own[free], first[free]
-        index.append(own)
-        at.append(first)
-        place.append(np.full(len(own), k))
-        if d == 1:
-            full = np.sort(np.concatenate([full, own]))
-    if not index:
+    own = np.flatnonzero(mine)
+    own = own[np.argsort(frames.index[own], kind="stable")]
+    if not len(own):
         return
-    order = np.argsort(np.concatenate(index), kind="stable")
-    all_index, all_at = np.concatenate(index)[order], np.concatenate(at)[order]
-    all_place = np.concatenate(place)[order]
-    if (decimation[all_place] > 1).any():
-        keep = _long_enough(all_place, decimation, era.rate_hz)
-        all_index, all_at, all_place = all_index[keep], all_at[keep], all_place[keep]
+    parts = list(_best(found, own, decimation))
+    index, at, place = (np.concatenate(column) for column in zip(*parts, strict=True))
+    del parts
+    if (decimation[place] > 1).any():
+        keep = _long_enough(place, decimation, era.rate_hz)
+        index, at, place = index[keep], at[keep], place[keep]
     owner_late = np.repeat(found.late, frames.n)
-    for a, b in _runs(all_place):
-        config = found.configs[int(all_place[a])]
+    for a, b in _runs(place):
+        config = found.configs[int(place[a])]
         d = config.decimation
         yield Stretch(
             Segment(0, era.rate_hz / d),
             config,
-            all_index[a:b] // d,
-            frames.samples[all_at[a:b]],
+            index[a:b] // d,
+            frames.samples[at[a:b]],
             np.empty(0),
-            owner_late[all_at[a:b]],
+            owner_late[at[a:b]],
             # A row of averages is that of the middle of its samples.
             era.origin_s + 0.5 * (d - 1) / era.rate_hz,
             (),
         )
+
+
+def _best(found: Gathered, own: Int, decimation: Int) -> Iterator[tuple[Int, Int, NDArray[np.uint8]]]:
+    """Of frames in order of index, window by window: index of the first sample of each row, rising, best copy of each; where its
+    counts are, and its configuration. Windows begin where averages do, so that none is cut.
+    """
+    frames = found.frames
+    first = frames.index[own]
+    for start in range(int(first[0]) // _WINDOW_N * _WINDOW_N, int(first[-1]) + _FRAME_MAX_N, _WINDOW_N):
+        a, b = (int(k) for k in np.searchsorted(first, (start - _FRAME_MAX_N, start + _WINDOW_N)))
+        near = np.sort(own[a:b])  # in order of arrival: of equal copies the first counts
+        index, at, place = [], [], []
+        full = np.empty(0, np.int64)
+        for k in sorted(np.unique(frames.config[near]).tolist(), key=lambda k: int(decimation[k])):
+            d = int(decimation[k])
+            row, where = _rows(found, near[frames.config[near] == k], d)
+            inside = (row >= start) & (row < start + _WINDOW_N)
+            inside &= np.searchsorted(full, row) == np.searchsorted(full, row + d)  # not where there is better
+            index.append(row[inside])
+            at.append(where[inside])
+            place.append(np.full(len(index[-1]), k, np.uint8))
+            if d == 1:
+                full = np.sort(np.concatenate([full, index[-1]]))
+        if index:
+            order = np.argsort(np.concatenate(index), kind="stable")
+            yield np.concatenate(index)[order], np.concatenate(at)[order], np.concatenate(place)[order]
 
 
 def _rows(found: Gathered, own: Int, d: int) -> tuple[Int, Int]:
@@ -277,12 +295,12 @@ def _rows(found: Gathered, own: Int, d: int) -> tuple[Int, Int]:
     return index, at[first]
 
 
-def _runs(place: Int) -> list[tuple[int, int]]:
+def _runs(place: NDArray[np.uint8]) -> list[tuple[int, int]]:
     edges = [0, *(np.flatnonzero(np.diff(place)) + 1).tolist(), len(place)]
     return [(a, b) for a, b in pairwise(edges) if b > a]
 
 
-def _long_enough(place: Int, decimation: Int, rate_hz: float) -> Bool:
+def _long_enough(place: NDArray[np.uint8], decimation: Int, rate_hz: float) -> Bool:
     """(n,) False in stretches of averages that are too short to be of use beside full-rate samples."""
     keep = np.ones(len(place), np.bool_)
     runs = _runs(place)
