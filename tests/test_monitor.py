@@ -30,7 +30,7 @@ from posture.sensors.driver import Enrolled, LinkState, LinkStatus
 from posture.store import Difference, Store
 from posture.types import Alert, EpochBlock, Placement, RawPacket
 
-FROM_S, TO_S = 1500.0, 1680.0
+FROM_S, TO_S = 1650.0, 1830.0
 """Of the shipped motion: bends and a way down to the floor and up, with their cues."""
 STEP_S = 0.5
 
