@@ -247,3 +247,46 @@ def _time_axis(axes: Axes, clock: Clock, first_s: float, last_s: float) -> None:
     axes.set_xticks(ticks, [clock.text(t, seconds=fine) for t in ticks])
     axes.set_xlim(first_s, last_s)
     axes.set_xlabel(clock.axis)
+
+
+@styled
+def draw_whatif(
+    days: Sequence[Ribbon],
+    meters: Sequence[MeterTrace | None],
+    clock: Clock,
+    *,
+    names: Sequence[str],
+    highs: Sequence[float],
+) -> Figure:
+    """The same recording twice, one above the other: how sitting was judged, the meter where there is one, alerts and bends."""
+    figure = Figure(figsize=(10, 2.3 * len(days) + 0.6), layout="constrained")
+    shared: Axes | None = None
+    for k, (day, meter, name, high) in enumerate(zip(days, meters, names, highs, strict=True)):
+        axes = figure.add_subplot(len(days), 1, k + 1, sharex=shared)
+        shared = shared or axes
+        for role in ("not_flexed", "flexed", "end_range", "unjudged", "unknown", "gap", "non_wear"):
+            _bars(axes, day.spans.get(role, np.empty((0, 2))), -0.12, role, half=0.07)
+        if meter is not None:
+            axes.plot(meter.time_s, meter.creep, color=FILL["standing"], linewidth=1.4)
+            axes.axhline(high, color=INK, linewidth=0.8, linestyle="--")
+        axes.plot(day.alerts_s, [1.04] * len(day.alerts_s), "v", color=INK, markersize=6, clip_on=False)
+        for verdict, times in day.bends_s.items():
+            _marks(axes, times, [-0.32] * len(times), verdict, size=4.5)
+        axes.set_ylim(-0.42, 1.1)
+        axes.set_yticks([-0.32, -0.12, 0, 0.5, 1.0], ["bends", "sitting", "0", "meter 0.5", "1"])
+        axes.set_title(name, loc="left", fontsize=9.5)
+        _time_axis(axes, clock, day.first_s, day.last_s)
+        if k + 1 < len(days):
+            axes.tick_params(axis="x", labelbottom=False)
+            axes.set_xlabel("")
+    roles = [
+        r
+        for r in ("not_flexed", "flexed", "end_range", "unjudged", "unknown", "gap")
+        if any(r in d.spans for d in days)
+    ]
+    handles: list[Patch | Line2D] = [_patch(r) for r in roles]
+    handles += [Line2D([], [], color=FILL["standing"], label="time-in-flexion meter")] if any(meters) else []
+    handles += [Line2D([], [], color=INK, marker="v", linestyle="none", label="alert")]
+    handles += [_handle(v) for v in Verdict if any(d.bends_s[v] for d in days)]
+    figure.legend(handles=handles, loc="outside lower center", ncol=4)
+    return figure

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture import __version__
-from posture.app import live_cli, log, programme, workout
+from posture.app import live_cli, log, programme, whatif, workout
 from posture.app.exits import Commands, end_cleanly, run
 from posture.app.options import ConfigOption, PackOption, PersonOption, SensorsOption, config_of, sensors_of
 from posture.vocabulary import InputError, Preset
@@ -162,7 +162,7 @@ def demo(
         say("Next: open the report in a browser; or see what one sensor knows with posture demo --sensors sacrum")
 
 
-app.registered_commands += live_cli.app.registered_commands
+app.registered_commands += [*live_cli.app.registered_commands, *whatif.app.registered_commands]
 
 
 @app.command()
