@@ -518,6 +518,21 @@ class MatConfig(_Section):
     )
 
 
+class RepsConfig(_Section):
+    """Repetitions on the feet: down or forward, and back to where it was."""
+
+    half_s: Positive = Field(
+        1.5, description="s before and after that the body is compared with: half a slow repetition; ours"
+    )
+    drop_m: Positive = Field(0.25, description="m lower than then is a full excursion; ours: a shallow squat")
+    lean_deg: Positive = Field(40.0, description="deg further forward than then is a full excursion; ours: a hip hinge")
+    on_share: Positive = Field(0.6, description="of a full excursion, from which the body is out; " + _MADE)
+    off_share: Positive = Field(
+        0.15, description="of a full excursion in the other direction, from which it is back; " + _MADE
+    )
+    longest_s: Positive = Field(8.0, description="s out, at most: who stays longer has sat down or holds; ours")
+
+
 class WearConfig(_Section):
     """When the sensor is not on a body."""
 
@@ -646,6 +661,7 @@ class Config(_Section):
     climb: ClimbConfig = ClimbConfig()
     floor: FloorConfig = FloorConfig()
     mat: MatConfig = MatConfig()
+    reps: RepsConfig = RepsConfig()
     wear: WearConfig = WearConfig()
     slip: SlipConfig = SlipConfig()
     trust: TrustConfig = TrustConfig()
