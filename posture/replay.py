@@ -18,6 +18,7 @@ import numpy as np
 
 from posture import __version__
 from posture.config import Config
+from posture.detect.declared import Declared
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, alert_record, event_record, json_rows, write_epochs
 from posture.pipeline import Output, Pipeline, SensorSpec
@@ -68,7 +69,7 @@ class ReplayRequest:
 class Prepared:
     """A checked recording with its calibration: all that can be wrong with the input has been found by now.
 
-    smoothed : the sensors whose orientation comes from the offline filter.
+    smoothed : the sensors whose orientation comes from the offline filter. workouts : as they were declared.
     """
 
     recording: Recording
@@ -79,6 +80,7 @@ class Prepared:
     notes: tuple[str, ...]
     routine: tuple[float, float] | None = None
     smoothed: tuple[Placement, ...] = ()
+    workouts: tuple[Declared, ...] = ()
 
     def pipeline(self, *, want_angles: bool = False, as_live: bool = False) -> Pipeline:
         """A fresh pipeline for this recording. as_live : nothing is smoothed, whatever was asked for."""
@@ -90,6 +92,7 @@ class Prepared:
             self.config,
             want_angles=want_angles,
             routine=self.routine,
+            workouts=self.workouts,
             start_s=info.first_s,
             filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
         )

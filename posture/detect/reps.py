@@ -63,14 +63,18 @@ class RepsState:
 
 
 class Reps:
-    """Angle blocks (ticks in order, no holes) -> repetitions, each said `KNOWN_AFTER_S` after its end at the latest."""
+    """Angle blocks (ticks in order, no holes) -> repetitions, each said `KNOWN_AFTER_S` after its end at the latest.
 
-    def __init__(self, params: RepsConfig, state: RepsState | None = None) -> None:
+    on_mat : of somebody lying, in the inclination of the lowest sensor alone; then that is what `lean_deg` is of.
+    """
+
+    def __init__(self, params: RepsConfig, state: RepsState | None = None, *, on_mat: bool = False) -> None:
         self.params = params
         self.state = state or RepsState()
         self.half_n = round(params.half_s / STEP_S)
         self.longest_n = round(params.longest_s / STEP_S)
         self.kernel = _kernel(self.half_n)
+        self.on_mat = on_mat
 
     def push(self, block: AngleBlock) -> tuple[Rep, ...]:
         """Repetitions that are known with these ticks."""
@@ -99,10 +103,13 @@ class Reps:
 
     def _steps(self, block: AngleBlock) -> Float:
         """(channels, m) means of the steps that are complete with these ticks; NaN where a tick of the step has none."""
-        state, upper = self.state, block.upper_lumbar_inclination_deg
+        state = self.state
+        lean, other = block.upper_lumbar_inclination_deg, block.sacrum_inclination_deg
+        if self.on_mat:
+            lean, other = other, lean
         rows = np.stack(
             [
-                np.where(np.isnan(upper), block.sacrum_inclination_deg, upper),
+                np.where(np.isnan(lean), other, lean),
                 block.sacrum_inclination_deg,
                 block.flexion_deg,
                 block.lateral_deg,
@@ -125,13 +132,15 @@ class Reps:
         known = max(0, steps.shape[1] - 2 * _REACH_N - first)
         if not known:
             return np.empty(0)
+        lean, p = steps[_LEAN], self.params
+        at = first + _REACH_N + np.arange(known)
+        forward_deg = lean[at] - 0.5 * (lean[at - self.half_n] + lean[at + self.half_n])
+        if self.on_mat:
+            return np.where(steps[_TILT, at] >= p.mat_tilt_deg, forward_deg / p.mat_deg, np.nan)
         window = slice(first, first + known + 2 * _REACH_N)
         around = sliding_window_view(steps[_VERTICAL, window], 2 * _REACH_N + 1)[:known]
         lower_m = (around * self.kernel).sum(axis=1)
-        lean = steps[_LEAN]
-        at = first + _REACH_N + np.arange(known)
-        forward_deg = lean[at] - 0.5 * (lean[at - self.half_n] + lean[at + self.half_n])
-        return np.asarray(lower_m / self.params.drop_m + forward_deg / self.params.lean_deg)
+        return np.asarray(lower_m / p.drop_m + forward_deg / p.lean_deg)
 
     def _signs(self, excursion: Float, before: int) -> Int8:
         """1 from where the body is out, -1 from where it is back; between them as before."""
