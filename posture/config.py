@@ -522,10 +522,12 @@ class RepsConfig(_Section):
     """Repetitions on the feet: down or forward, and back to where it was."""
 
     half_s: Positive = Field(
-        1.5, description="s before and after that the body is compared with: half a slow repetition; ours"
+        1.5, description="s before and after that the body is compared with: half a repetition; ours"
     )
+    slow_half_s: Positive = Field(2.2, description="the same for one that pauses at the bottom; " + _MADE)
     drop_m: Positive = Field(0.25, description="m lower than then is a full excursion; ours: a shallow squat")
     lean_deg: Positive = Field(40.0, description="deg further forward than then is a full excursion; ours: a hip hinge")
+    pelvis_deg: Positive = Field(28.0, description="the same of the pelvis, with the sacrum alone; ours")
     on_share: Positive = Field(0.6, description="of a full excursion, from which the body is out; " + _MADE)
     off_share: Positive = Field(
         0.15, description="of a full excursion in the other direction, from which it is back; " + _MADE
@@ -533,6 +535,9 @@ class RepsConfig(_Section):
     longest_s: Positive = Field(8.0, description="s out, at most: who stays longer has sat down or holds; ours")
     mat_deg: Positive = Field(
         1.2, description="deg of pelvis that are a full excursion while lying: off-load control moves it by 2; " + _MADE
+    )
+    mat_trunk_deg: Positive = Field(
+        2.5, description="the same of the trunk, with the upper lumbar sensor alone: breathing moves it by 0.7; " + _MADE
     )
     mat_tilt_deg: Positive = Field(60.0, description="deg; tilt from which repetitions are those of a mat; ours")
 
@@ -544,17 +549,34 @@ class ExerciseConfig(_Section):
         3, description="repetitions that open a set which was not declared; ours"
     )
     mat_reps_min: Annotated[int, Field(ge=2)] = Field(5, description="the same, lying; ours")
-    mat_spread: Share = Field(
-        0.3, description="share by which the times between repetitions on a mat may spread; " + _MADE
+    reps_sure: Annotated[int, Field(ge=2)] = Field(
+        6, description="repetitions at an even pace that are a set even where the first ones are rounded; ours"
+    )
+    steady_spread: Share = Field(
+        0.3, description="share of their mean by which the times between repetitions of an even pace spread; " + _MADE
     )
     shortest_s: Positive = Field(1.2, description="s; a repetition that is shorter is a bounce; ours")
+    least_m: Positive = Field(
+        0.18, description="m down that make a repetition on the feet, at least: steps reach 0.16; or " + _MADE
+    )
+    least_deg: Positive = Field(15.0, description="deg of lean that do; ours")
     top_tilt_deg: Positive = Field(
         12.0, description="deg; tilt at the top of a repetition, at most; sets seen: 2; " + _TUNED
     )
-    gap_s: Positive = Field(6.0, description="s between two repetitions of a set, at most; ours")
+    top_dps: Positive = Field(
+        15.0, description="deg/s at the top of a repetition, at most: walking turns at 30; " + _MADE
+    )
+    step_top_dps: Positive = Field(
+        2.5, description="the same where it hardly leans and its seconds seem walking: lunges do, by their steps; " + _TUNED
+    )
+    gap_s: Positive = Field(4.0, description="s between two repetitions of a set, at most; ours")
     declared_gap_s: Positive = Field(20.0, description="the same, in a declared workout; ours")
-    alike_m: Positive = Field(0.12, description="m by which repetitions of a set may differ in depth; " + _TUNED)
-    alike_deg: Positive = Field(15.0, description="deg by which they may differ in lean; " + _TUNED)
+    alike_m: Positive = Field(0.2, description="m by which repetitions of a set may differ in depth; " + _TUNED)
+    alike_deg: Positive = Field(25.0, description="deg by which they may differ in lean; " + _TUNED)
+    alike_one_deg: Positive = Field(
+        30.0,
+        description="the same with the sacrum alone: when the back rounds the pelvis leans less; " + _MADE,
+    )
     alike_share: Share = Field(0.4, description="or this share of the set's own, whichever is more; " + _TUNED)
     begun_pct: Positive = Field(
         60.0, description="% of own range: a set that begins with this and more in each repetition is daily bending; ours"

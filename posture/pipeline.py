@@ -226,8 +226,8 @@ class Pipeline:
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
         self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration.basis, s.wear if s else None)
-        self._feet = Reps(config.reps, s.feet if s else None)
-        self._mat_reps = Reps(config.reps, s.mat_reps if s else None, on_mat=True)
+        self._feet = Reps(config.reps, tuple(sensors), s.feet if s else None)
+        self._mat_reps = Reps(config.reps, tuple(sensors), s.mat_reps if s else None, on_mat=True)
         self.workouts = s.workouts if s else list(workouts)
         self._sets = Sets(
             config.exercise, calibration, s.sets if s else None, routine=routine, declared=self.workouts

@@ -21,7 +21,7 @@ from posture.detect.practice import hold_evidence
 from posture.detect.reps import Rep
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
-from posture.types import Basis, Bool, Context, EventKind, Int8, JsonValue, Placement, PostureEvent, Verdict
+from posture.types import Basis, Bool, Context, EventKind, Float, Int8, JsonValue, Placement, PostureEvent, Verdict
 
 CALIBRATION_SET = 0
 """`set_id` of what was done in a calibration routine."""
@@ -60,13 +60,14 @@ class Span:
 
 @dataclass(slots=True)
 class SetsState:
-    """Repetitions whose last second is not decided yet, the open run per ground, labels of the last seconds and the second after
-    them, the sets of the last minute, and the newest id.
+    """Repetitions whose last second is not decided yet, the open run per ground, label and lowest inclination (deg) of the last
+    seconds and the second after them, the sets of the last minute, and the newest id.
     """
 
     waiting: list[tuple[Ground, Rep]] = field(default_factory=list)
     runs: dict[Ground, Run] = field(default_factory=dict)
     labels: Int8 = field(default_factory=lambda: np.empty(0, dtype=np.int8))
+    lowest_deg: Float = field(default_factory=lambda: np.empty(0))
     next_s: int = 0
     spans: list[Span] = field(default_factory=list)
     newest_id: int = CALIBRATION_SET
@@ -134,8 +135,11 @@ class Sets:
 
     def _remember(self, block: ContextBlock) -> None:
         if len(block.start_s):
-            self.state.labels = np.concatenate([self.state.labels, block.context])[-_KEPT_S - len(block.start_s) :]
-            self.state.next_s = int(block.start_s[-1]) + 1
+            state, f, most = self.state, block.features, _KEPT_S + len(block.start_s)
+            sacrum, upper = f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg
+            state.labels = np.concatenate([state.labels, block.context])[-most:]
+            state.lowest_deg = np.concatenate([state.lowest_deg, np.where(np.isnan(sacrum), upper, sacrum)])[-most:]
+            state.next_s = int(block.start_s[-1]) + 1
 
     def _in_routine(self, rep: Rep) -> bool:
         return self.routine is not None and self.routine[0] <= rep.peak_s < self.routine[1]
@@ -153,7 +157,9 @@ class Sets:
         declared = declared_at(self.declared, rep.peak_s)
         if declared is not None and declared.practice is not None:
             return []  # a hold, not repetitions
-        if rep.end_s - rep.start_s < p.shortest_s or (rep.tilt_deg > p.top_tilt_deg and ground is Ground.FEET):
+        if rep.end_s - rep.start_s < p.shortest_s:
+            return []
+        if ground is Ground.FEET and not self._on_feet(rep):
             return []
         if run is not None and rep.start_s < run.reps[-1].peak_s:
             return []  # the same movement seen twice
@@ -164,6 +170,8 @@ class Sets:
         if run is None:
             run = state.runs[ground] = Run([])
         run.reps.append(rep)
+        if run.set_id is None and _strays(run.reps):
+            del run.reps[0]
         if run.set_id is None and self._is_set(ground, run.reps):
             state.newest_id += 1
             run.set_id = state.newest_id
@@ -172,6 +180,17 @@ class Sets:
         elif run.set_id is not None:
             next(s for s in state.spans if s.set_id == run.set_id).ends_s.append(rep.end_s)
         return said
+
+    def _on_feet(self, rep: Rep) -> bool:
+        """Deep enough for a repetition, upright at its ends and at rest for a moment, and no step."""
+        p = self.params
+        leans = rep.lean_deg >= p.least_deg
+        top_dps = p.step_top_dps if self._walks(rep) and not leans else p.top_dps
+        return (leans or rep.drop_m >= p.least_m) and rep.tilt_deg <= p.top_tilt_deg and rep.top_dps <= top_dps
+
+    def _walks(self, rep: Rep) -> bool:
+        labels = self.state.labels[max(self._row(rep.start_s), 0) : max(self._row(rep.end_s), 0)]
+        return bool(2 * np.count_nonzero(labels == Context.WALKING) >= max(len(labels), 1))
 
     def _follows(self, run: Run, rep: Rep) -> bool:
         return rep.start_s - run.reps[-1].end_s <= self._gap_s(run)
@@ -186,10 +205,10 @@ class Sets:
         if ground is Ground.MAT:
             return True
         drop_m, lean_deg = (float(np.median(v)) for v in ([r.drop_m for r in reps], [r.lean_deg for r in reps]))
-        return (
-            abs(rep.drop_m - drop_m) <= max(p.alike_m, p.alike_share * drop_m)
-            and abs(rep.lean_deg - lean_deg) <= max(p.alike_deg, p.alike_share * lean_deg)
-        )
+        trunk = Placement.UPPER_LUMBAR in self.calibration.sensors
+        return abs(rep.drop_m - drop_m) <= max(p.alike_m, p.alike_share * drop_m) and abs(
+            rep.lean_deg - lean_deg
+        ) <= max(p.alike_deg if trunk else p.alike_one_deg, p.alike_share * lean_deg)
 
     def _is_set(self, ground: Ground, reps: Sequence[Rep]) -> bool:
         """Declared, or: enough of them, of a known exercise, begun in its form, and not by somebody seated."""
@@ -200,15 +219,26 @@ class Sets:
             return False
         labels = [self._label(reps[0].start_s - back_s) for back_s in (1.0, 2.0)]
         if ground is Ground.MAT:
-            return all(label == Context.LYING for label in labels) and _steady(reps, p.mat_spread)
+            return all(label == Context.LYING for label in labels) and _steady(reps, p.steady_spread)
         first = [abs(r.flexion_deg) for r in reps[: p.reps_min]]
         formed = np.isnan(first).any() or min(first) <= p.begun_pct / 100.0 * self.calibration.rom_deg
+        formed |= len(reps) >= p.reps_sure and _steady(reps, p.steady_spread)
         seated = all(label == Context.SITTING for label in labels)
-        return formed and not seated and self._name(ground, reps)[1] >= p.confidence_min
+        low = float(np.median([r.drop_m for r in reps])) >= p.least_m  # nobody seated goes down
+        return formed and (low or not seated) and self._name(ground, reps)[1] >= p.confidence_min
 
     def _label(self, time_s: float) -> int:
-        at = int(np.floor(time_s)) - (self.state.next_s - len(self.state.labels))
+        at = self._row(time_s)
         return int(self.state.labels[at]) if 0 <= at < len(self.state.labels) else int(Context.UNKNOWN)
+
+    def _row(self, time_s: float) -> int:
+        return int(np.floor(time_s)) - (self.state.next_s - len(self.state.labels))
+
+    def _rest_deg(self, reps: Sequence[Rep]) -> float:
+        """Lowest inclination in the seconds before the first repetition; NaN where it is not known."""
+        row = self._row(reps[0].start_s)
+        before = self.state.lowest_deg[max(row - _REST_S, 0) : max(row, 0)]
+        return float(np.median(before)) if len(before) and not np.isnan(before).any() else float("nan")
 
     def _name(self, ground: Ground, reps: Sequence[Rep]) -> tuple[str, float]:
         declared = declared_at(self.declared, reps[0].peak_s)
@@ -216,7 +246,7 @@ class Sets:
             return declared.repeated, 1.0
         if ground is Ground.FEET:
             return form.named(reps, tuple(self.calibration.sensors))
-        return form.named_on_mat(reps)
+        return form.named_on_mat(reps, self._rest_deg(reps))
 
     def _stands(self, second: float) -> bool:
         """Whether an open set on the feet goes on in this second: its next repetition is due no later than the last ones were."""
@@ -234,6 +264,8 @@ class Sets:
 
     def _event(self, ground: Ground, run: Run) -> PostureEvent:
         p, c, reps = self.params, self.calibration, run.reps
+        if _strays(reps[::-1]):
+            reps = reps[:-1]
         name, sure = self._name(ground, reps)
         if name == BRACE:
             return self._tilted_brace(run, sure)
@@ -292,6 +324,8 @@ class Sets:
         )
 
 
+_REST_S = 4
+"""s before the first repetition in which the pose is what it comes back to; ours."""
 _KEPT_S = 90
 """s of labels and ended sets that are kept: the first three repetitions of the slowest set, and the latest event of one."""
 _BEFORE_S = 1.0
@@ -318,6 +352,16 @@ def _period_s(reps: Sequence[Rep]) -> float:
     if len(reps) < 2:
         return reps[0].end_s - reps[0].start_s
     return float(np.median([b.peak_s - a.peak_s for a, b in pairwise(reps)]))
+
+
+def _strays(reps: Sequence[Rep]) -> bool:
+    """Whether the first lies so far from the second that it is no part of the set: a bend before it (reversed: after it)."""
+    times = np.abs([b.peak_s - a.peak_s for a, b in pairwise(reps)])
+    return len(times) > 1 and bool(times[0] > _STRAY * np.median(times[1:]))
+
+
+_STRAY = 1.6
+"""Times the usual distance; ours."""
 
 
 def _longest_s(reps: Sequence[Rep]) -> float:

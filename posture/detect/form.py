@@ -34,7 +34,7 @@ class Kind(NamedTuple):
 
 KINDS = {
     SQUAT: Kind(Normal(0.34, 0.09), Normal(43.0, 10.0), Normal(29.0, 8.0), Normal(0.0, 1.6)),
-    HIP_HINGE: Kind(Normal(0.05, 0.06), Normal(57.0, 10.0), Normal(48.0, 9.0), Normal(0.0, 1.6)),
+    HIP_HINGE: Kind(Normal(0.05, 0.09), Normal(57.0, 10.0), Normal(48.0, 9.0), Normal(0.0, 1.6)),
     REVERSE_LUNGE: Kind(Normal(0.30, 0.08), Normal(22.0, 11.0), Normal(16.0, 10.0), Normal(3.5, 2.5)),
 }
 """Provisional: chosen on simulated people, seeds 1-20, and on the sets of labelled days 21-28 (simulated from recorded motion)."""
@@ -46,7 +46,8 @@ _OTHER_SHARE = 0.1
 
 
 def named(reps: Sequence[Rep], sensors: Sequence[Placement]) -> tuple[str, float]:
-    """The exercise on the feet that the medians of the repetitions fit best, and its probability among those known here."""
+    """The exercise on the feet that the medians of the first repetitions, before form breaks, fit best; and its probability."""
+    reps = reps[:_NAMED_BY_N]
     drop_m, lean_deg, tip_deg = (
         float(np.median(v))
         for v in ([r.drop_m for r in reps], [r.lean_deg for r in reps], [abs(r.lateral_deg) for r in reps])
@@ -64,17 +65,24 @@ def named(reps: Sequence[Rep], sensors: Sequence[Placement]) -> tuple[str, float
     return best, likely[best] / (sum(likely.values()) + _OTHER_SHARE * density(_OTHER))
 
 
-def named_on_mat(reps: Sequence[Rep]) -> tuple[str, float]:
-    """Off-load control, where pelvis and trunk move together, or a brace whose pelvis tips under a still trunk, and its probability."""
+def named_on_mat(reps: Sequence[Rep], rest_deg: float) -> tuple[str, float]:
+    """Off-load control, or a brace whose pelvis tips back, and the probability.
+
+    rest_deg : lowest inclination before the first repetition. A brace tips back from it, so that its "repetitions" are the rests
+    between and begin tipped. With two sensors the trunk says it too: it stays while the pelvis of a brace tips.
+    """
     share = float(np.median([r.flexion_deg / r.pelvis_deg if r.pelvis_deg else np.nan for r in reps]))
-    if np.isnan(share):  # one sensor: a pelvis that moves evenly; a brace does not move where it is held well
-        return OFFLOAD_CONTROL, _ONE_ON_MAT
+    tipped_deg = rest_deg - float(np.median([r.level_deg for r in reps[:_REFERENCE_N]]))
+    back = tipped_deg > _BACK_SHARE * float(np.median([r.lean_deg for r in reps]))
+    if np.isnan(share):
+        return (BRACE if back else OFFLOAD_CONTROL), _ONE_ON_MAT
     return (BRACE if share < _STILL_TRUNK else OFFLOAD_CONTROL), _TWO_ON_MAT
 
 
 _STILL_TRUNK = -0.6
 """Flexion per deg of pelvis under which the trunk stays (-1: not at all); ours."""
-_ONE_ON_MAT, _TWO_ON_MAT = 0.6, 0.9
+_BACK_SHARE = 0.5
+_ONE_ON_MAT, _TWO_ON_MAT = 0.7, 0.9
 """Probability of the name. Provisional: ours."""
 
 
@@ -103,8 +111,8 @@ def form_of(
     """Clean repetitions and the first whose form failed.
 
     change_deg : what should not change, per repetition: lumbar flexion on the feet, the pelvis on a mat; NaN: not measured.
-    A repetition fails when it exceeds the mean of the clean ones of the first three by the larger of the two margins: less than
-    5 deg is within what two sensors know. Where none of the first three is clean the form failed from the first on.
+    A repetition fails when it is not clean and exceeds the mean of the clean ones of the first three by the larger of the two
+    margins: less than 5 deg is within what two sensors know. Where none of the first three is clean the form failed from the start.
     """
     if not change_deg or np.isnan([*change_deg, *roll_deg]).any():
         return Form(None, None)
@@ -114,11 +122,11 @@ def form_of(
     if not len(first):
         return Form(tuple(clean.tolist()), 1)
     usual = float(first.mean())
-    failed = size > usual + max(params.failed_deg, params.failed_pct / 100.0 * usual)
+    failed = ~clean & (size > usual + max(params.failed_deg, params.failed_pct / 100.0 * usual))
     return Form(tuple(clean.tolist()), int(np.argmax(failed)) + 1 if failed.any() else None)
 
 
-_REFERENCE_N = 3
+_REFERENCE_N, _NAMED_BY_N = 3, 5
 
 
 def side_of(reps: Sequence[Rep], tip_min_deg: float) -> str | None:

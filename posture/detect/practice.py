@@ -60,18 +60,17 @@ class Holds:
     def push(self, block: ContextBlock, training: Bool | None = None) -> list[Said]:
         """Holds that ended in these seconds. training : (m,) seconds of an open set or a declared workout: no rest."""
         on_back = self._on_back(block)
-        if training is not None:
-            on_back &= ~training
+        resting = on_back if training is None else on_back & ~training
         if not on_back.any() and not self.declared and self.state.hold is None:
             return []
         f = block.features
         lowest = np.where(np.isnan(f.sacrum_inclination_deg), f.upper_lumbar_inclination_deg, f.sacrum_inclination_deg)
-        columns = (block.start_s, on_back, f.rate_dps, lowest, f.lateral_deg, block.confidence, block.context)
+        columns = (block.start_s, on_back, resting, f.rate_dps, lowest, f.lateral_deg, block.confidence, block.context)
         said: list[Said] = []
-        for second, back, rate, inclination, lateral, sure, label in zip(*(c.tolist() for c in columns), strict=True):
+        for second, back, rests, rate, inclination, lateral, sure, label in zip(*(c.tolist() for c in columns), strict=True):
             declared = declared_at(self.declared, second)
-            practice = declared.practice if declared is not None else TOWEL if back else None
-            if declared is not None and practice == TOWEL and not back:
+            practice = declared.practice if declared is not None else TOWEL if rests else None
+            if practice == TOWEL and not back:
                 practice = None
             hold = self.state.hold
             if hold is not None and (practice, declared) != (hold.practice, hold.declared):
