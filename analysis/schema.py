@@ -180,6 +180,38 @@ class Habits:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkoutSet:
+    """One set of exercise. clean_reps, first_failed_rep : None where not `form_measured`; the latter also where no form failed."""
+
+    exercise: str
+    start_s: float
+    end_s: float
+    reps: int
+    clean_reps: int | None
+    first_failed_rep: int | None
+    form_measured: bool
+    side: str | None
+    declared: bool
+    tempo_s: float | None
+    basis: str | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeHold:
+    """One hold. drifted : more than the practice allows; None not measured. declared : False where it was only seen."""
+
+    practice: str
+    start_s: float
+    hold_s: float | None
+    drift_deg: float | None
+    drifted: bool | None
+    side: str | None
+    declared: bool
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class DailySummary:
     """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition.
 
@@ -207,6 +239,8 @@ class DailySummary:
     notice: str
     other_days: tuple[DailySummary, ...] = ()
     habits: Habits = Habits()
+    workouts: tuple[WorkoutSet, ...] = ()
+    practices: tuple[PracticeHold, ...] = ()
 
     def to_json(self) -> str:
         """UTF-8 JSON text; the same input gives the same bytes."""

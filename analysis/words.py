@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from analysis.daily import CHAIR_KINDS, LONG_BOUT_MIN
 from analysis.inputs import DayEvent
 from analysis.schema import DailySummary, FloorGroup
-from posture.pipeline import CALIBRATION_SET
-from posture.types import EventKind
+from posture.types import CALIBRATION_SET, EventKind
 
 WORDS_MAX = 120
 MOSTLY_JUDGED = 0.8  # share that must be judged before something may be called well done; ours

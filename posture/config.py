@@ -524,20 +524,22 @@ class RepsConfig(_Section):
     half_s: Positive = Field(
         1.5, description="s before and after that the body is compared with: half a repetition; ours"
     )
-    slow_half_s: Positive = Field(2.2, description="the same for one that pauses at the bottom; " + _MADE)
+    slow_half_s: Positive = Field(2.2, description="s; the same for one that pauses at the bottom; " + _MADE)
     drop_m: Positive = Field(0.25, description="m lower than then is a full excursion; ours: a shallow squat")
     lean_deg: Positive = Field(40.0, description="deg further forward than then is a full excursion; ours: a hip hinge")
-    pelvis_deg: Positive = Field(28.0, description="the same of the pelvis, with the sacrum alone; ours")
-    on_share: Positive = Field(0.6, description="of a full excursion, from which the body is out; " + _MADE)
+    pelvis_deg: Positive = Field(28.0, description="deg; the same of the pelvis, with the sacrum alone; ours")
+    on_share: Positive = Field(0.6, description="share of a full excursion, from which the body is out; " + _MADE)
     off_share: Positive = Field(
-        0.15, description="of a full excursion in the other direction, from which it is back; " + _MADE
+        0.15, description="share of a full excursion in the other direction, from which it is back; " + _MADE
     )
     longest_s: Positive = Field(8.0, description="s out, at most: who stays longer has sat down or holds; ours")
     mat_deg: Positive = Field(
         1.2, description="deg of pelvis that are a full excursion while lying: off-load control moves it by 2; " + _MADE
     )
     mat_trunk_deg: Positive = Field(
-        2.5, description="the same of the trunk, with the upper lumbar sensor alone: breathing moves it by 0.7; " + _MADE
+        2.5,
+        description="deg; the same of the trunk, with the upper lumbar sensor alone: breathing moves it by 0.7; "
+        + _MADE,
     )
     mat_tilt_deg: Positive = Field(60.0, description="deg; tilt from which repetitions are those of a mat; ours")
 
@@ -567,19 +569,22 @@ class ExerciseConfig(_Section):
         15.0, description="deg/s at the top of a repetition, at most: walking turns at 30; " + _MADE
     )
     step_top_dps: Positive = Field(
-        2.5, description="the same where it hardly leans and its seconds seem walking: lunges do, by their steps; " + _TUNED
+        2.5,
+        description="deg/s; the same where it hardly leans and its seconds seem walking: lunges do, by their steps; "
+        + _TUNED,
     )
     gap_s: Positive = Field(4.0, description="s between two repetitions of a set, at most; ours")
-    declared_gap_s: Positive = Field(20.0, description="the same, in a declared workout; ours")
+    declared_gap_s: Positive = Field(20.0, description="s; the same, in a declared workout; ours")
     alike_m: Positive = Field(0.2, description="m by which repetitions of a set may differ in depth; " + _TUNED)
     alike_deg: Positive = Field(25.0, description="deg by which they may differ in lean; " + _TUNED)
     alike_one_deg: Positive = Field(
         30.0,
-        description="the same with the sacrum alone: when the back rounds the pelvis leans less; " + _MADE,
+        description="deg; the same with the sacrum alone: when the back rounds the pelvis leans less; " + _MADE,
     )
-    alike_share: Share = Field(0.4, description="or this share of the set's own, whichever is more; " + _TUNED)
+    alike_share: Share = Field(0.4, description="share of the set's own, whichever is more; " + _TUNED)
     begun_pct: Positive = Field(
-        60.0, description="% of own range: a set that begins with this and more in each repetition is daily bending; ours"
+        60.0,
+        description="% of own range: a set that begins with this and more in each repetition is daily bending; ours",
     )
     confidence_min: Share = Field(
         0.6, description="least probability of an exercise that is named, or opens a set which was not declared; ours"
@@ -595,9 +600,12 @@ class ExerciseConfig(_Section):
     )
     failed_pct: Positive = Field(20.0, description="% over that mean, if that is more; design default")
     side_min_deg: Positive = Field(
-        2.5, description="deg of tip from which a repetition has a side: 0-2 without one (labelled days), 5 simulated; ours"
+        2.5,
+        description="deg of tip from which a repetition has a side: 0-2 without one (labelled days), 5 simulated; ours",
     )
-    still_dps: Positive = Field(6.0, description="deg/s; mean rate of a second of a hold; as for a rest on the mat; ours")
+    still_dps: Positive = Field(
+        6.0, description="deg/s; mean rate of a second of a hold; as for a rest on the mat; ours"
+    )
     unrest_s: NonNegative = Field(3.0, description="s of movement that a hold outlasts; ours")
     on_back_deg: Positive = Field(30.0, description="deg turned about the long axis, at most, on the back; ours")
     brace_min_s: Positive = Field(5.0, description="s; shortest declared brace; ours")
@@ -611,7 +619,8 @@ class ExerciseConfig(_Section):
         360.0, description="s; longer is a rest, where it was not declared; design default 5 min and one; ours"
     )
     towel_share: Share = Field(
-        0.5, description="share of rests of that length that are the towel, where it was not declared; ours, not measured"
+        0.5,
+        description="share of rests of that length that are the towel, where it was not declared; ours, not measured",
     )
 
 

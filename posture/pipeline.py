@@ -20,7 +20,7 @@ from posture.detect.climbs import Climb, Climbs, ClimbsState
 from posture.detect.context import ContextBlock, ContextModel, ContextState
 from posture.detect.declared import Declared
 from posture.detect.epochs import Epochs, EpochsState
-from posture.detect.exercise import CALIBRATION_SET, IN_SETS, Sets, SetsState, unjudged
+from posture.detect.exercise import Sets, SetsState
 from posture.detect.floor import Floor, FloorState
 from posture.detect.gaps import Gaps, GapsState
 from posture.detect.mat import Mat, MatState
@@ -28,6 +28,7 @@ from posture.detect.movement import Movement, Movements, MovementsState
 from posture.detect.practice import Holds, HoldsState
 from posture.detect.reps import Rep, Reps, RepsState
 from posture.detect.said import Said
+from posture.detect.sets import IN_SETS, unjudged
 from posture.detect.sitting import Sitting, SittingState
 from posture.detect.slip import Slip, SlipState
 from posture.detect.uprights import Uprights, UprightsState
@@ -39,6 +40,7 @@ from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
 from posture.types import (
+    CALIBRATION_SET,
     GRID_HZ,
     Alert,
     AngleBlock,
@@ -229,9 +231,7 @@ class Pipeline:
         self._feet = Reps(config.reps, tuple(sensors), s.feet if s else None)
         self._mat_reps = Reps(config.reps, tuple(sensors), s.mat_reps if s else None, on_mat=True)
         self.workouts = s.workouts if s else list(workouts)
-        self._sets = Sets(
-            config.exercise, calibration, s.sets if s else None, routine=routine, declared=self.workouts
-        )
+        self._sets = Sets(config.exercise, calibration, s.sets if s else None, routine=routine, declared=self.workouts)
         self._holds = Holds(config.exercise, calibration, s.holds if s else None, declared=self.workouts)
         self._uprights = Uprights(tuple(sensors), s.uprights if s else None)
         self._slip = Slip(config.slip, calibration, s.slip if s else None)

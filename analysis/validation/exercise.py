@@ -1,4 +1,4 @@
-"""`python -m analysis.validation.exercise [--seeds 201] [--people 30] [--docs docs/exercise.md]`: sets of exercise and practice holds.
+"""`python -m analysis.validation.exercise [--seeds 201] [--people 30] [--docs docs/exercise.md]`: sets and practice holds.
 
 Each simulated person does every exercise once or twice among everyday movements; what the product said of it with both sensors and
 with each alone, undeclared and in a declared workout. Seeds 1-20 are for choosing thresholds: those that are reported begin at 201.
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from analysis.validation.memory import replayed
 from analysis.validation.page import read_page, replaced
 from analysis.validation.synth import Script, make, person
 from posture.atomic import write_whole
-from posture.detect.declared import BRACE, EXERCISES, HIP_MOBILITY, OFFLOAD_CONTROL, PRACTICES, TOWEL, Declared
+from posture.detect.declared import BRACE, EXERCISES, OFFLOAD_CONTROL, PRACTICES, TOWEL, Declared
 from posture.types import Placement
 
 REPORTED_FROM = 201
@@ -127,7 +128,9 @@ def heard(seed: int, sensors: tuple[Placement, ...], *, announced: bool) -> Hear
     chairs = [e for e in said if e["kind"] in CHAIR]
     found = [(t, _most_shared(t, sets)) for t in truth if t["name"] in EXERCISES]
     spare = [s for s in sets if not any(s is mine for _, mine in found)]
-    practices = [(t, _most_shared(t, [h for h in holds if h["practice"] == t["name"]])) for t in truth if t["name"] in PRACTICES]
+    practices = [
+        (t, _most_shared(t, [h for h in holds if h["practice"] == t["name"]])) for t in truth if t["name"] in PRACTICES
+    ]
     return Heard(
         tuple(_set(t, mine, chairs) for t, mine in found),
         tuple(
@@ -218,21 +221,32 @@ def targets(people: People) -> list[tuple[str, float, float]]:
 def page(people: People, seeds: Sequence[int]) -> str:
     """The tables, marked simulated."""
     lines = [
-        f"*Simulated*: {len(seeds)} people (seeds {seeds[0]}-{seeds[-1]}), five sets on the feet and one on a mat each, not declared.",
+        f"*Simulated*: {len(seeds)} people (seeds {seeds[0]}-{seeds[-1]}), five sets on the feet and one on a mat each.",
         "",
         "| target, both sensors | measured | at least | met |",
         "| --- | --- | --- | --- |",
     ]
-    lines += [f"| {what} | {v:.3f} | {least:.2f} | {'yes' if v >= least else '**no**'} |" for what, v, least in targets(people)]
+    lines += [
+        f"| {what} | {v:.3f} | {least:.2f} | {'yes' if v >= least else '**no**'} |"
+        for what, v, least in targets(people)
+    ]
     columns = list(shares([]))
-    lines += ["", "| sensors | declared | sets | n | " + " | ".join(columns) + " |", "| --- " * (4 + len(columns)) + "|"]
+    lines += [
+        "",
+        "| sensors | declared | sets | n | " + " | ".join(columns) + " |",
+        "| --- " * (4 + len(columns)) + "|",
+    ]
     for (wear, announced), all_heard in people.items():
         sets = [s for h in all_heard for s in h.sets]
         rows = {"all": sets} | {e: [s for s in sets if s.name == e] for e in (EXERCISES if not announced else ())}
         for name, some in rows.items():
             cells = " | ".join(_cell(v) for v in shares(some).values())
             lines.append(f"| {wear} | {'yes' if announced else 'no'} | {name} | {len(some)} | {cells} |")
-    lines += ["", "| sensors | declared | sets said that were none | chair events left in sets |", "| --- | --- | --- | --- |"]
+    lines += [
+        "",
+        "| sensors | declared | sets said that were none | chair events left in sets |",
+        "| --- | --- | --- | --- |",
+    ]
     for (wear, announced), all_heard in people.items():
         spare, chairs = sum(h.spare_n for h in all_heard), sum(s.chairs_n for h in all_heard for s in h.sets)
         lines.append(f"| {wear} | {'yes' if announced else 'no'} | {spare} | {chairs} |")
@@ -242,7 +256,7 @@ def page(people: People, seeds: Sequence[int]) -> str:
 
 def _practices(people: People) -> list[str]:
     lines = [
-        "| sensors | declared | brace with a tilt of 6-8 deg: said as drifted | brace with 0-1 deg: said, and as drifted | towel said |",
+        "| sensors | declared | brace, tilt of 6-8 deg: said as drifted | brace, 0-1 deg: said, and as drifted | towel said |",
         "| --- | --- | --- | --- | --- |",
     ]
     for (wear, announced), all_heard in people.items():
@@ -262,7 +276,7 @@ def _confidence(people: People) -> list[str]:
     """Share of the names that are right where the confidence was this high."""
     edges = (0.6, 0.8, 0.9, 0.95, 1.0)
     lines = [
-        "| name right where its confidence was | " + " | ".join(f"{a:g}-{b:g}" for a, b in zip(edges, edges[1:], strict=False)) + " |",
+        "| name right where its confidence was | " + " | ".join(f"{a:g}-{b:g}" for a, b in pairwise(edges)) + " |",
         "| --- " * len(edges) + "|",
     ]
     for (wear, announced), all_heard in people.items():
@@ -270,7 +284,7 @@ def _confidence(people: People) -> list[str]:
             continue
         said = [s for h in all_heard for s in h.sets if s.said_name is not None]
         cells = []
-        for low, high in zip(edges, edges[1:], strict=False):
+        for low, high in pairwise(edges):
             inside = [s for s in said if low <= s.confidence < high]
             cells.append(f"{_cell(_mean(s.said_name == s.name for s in inside))} ({len(inside)})")
         lines.append(f"| {wear} | " + " | ".join(cells) + " |")

@@ -9,25 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from posture.config import ExerciseConfig
 from posture.detect import form
 from posture.detect.context import ContextBlock
-from posture.detect.declared import BRACE, REVERSE_LUNGE, Declared, declared_at
-from posture.detect.practice import hold_evidence
+from posture.detect.declared import Declared, declared_at
 from posture.detect.reps import Rep
 from posture.detect.said import Said
+from posture.detect.sets import longest_s, period_s, set_event, steady, strays
 from posture.signal.calibration import Calibration
-from posture.types import Basis, Bool, Context, EventKind, Float, Int8, JsonValue, Placement, PostureEvent, Verdict
-
-CALIBRATION_SET = 0
-"""`set_id` of what was done in a calibration routine."""
-CHAIR = (EventKind.SIT_TO_STAND, EventKind.STAND_TO_SIT, EventKind.PLUNGE)
-IN_SETS = (EventKind.BEND, *CHAIR, EventKind.ROLL, EventKind.SUPINE_CURL)
-"""Kinds that a repetition, or what is done between two of them, may look like."""
+from posture.types import CALIBRATION_SET, Bool, Context, EventKind, Float, Int8, Placement
 
 
 class Ground(StrEnum):
@@ -37,11 +31,20 @@ class Ground(StrEnum):
     MAT = "mat"
 
 
+class Before(NamedTuple):
+    """The seconds before a repetition: whether the wearer seemed seated, or lay, and the lowest inclination, deg (NaN: unknown)."""
+
+    seated: bool
+    lay: bool
+    rest_deg: float
+
+
 @dataclass(slots=True)
 class Run:
-    """Repetitions that follow one another. set_id : None until it is a set."""
+    """Repetitions that follow one another, and what was before the first. set_id : None until it is a set."""
 
     reps: list[Rep]
+    before: Before
     set_id: int | None = None
 
 
@@ -113,7 +116,7 @@ class Sets:
                 said += self._take(second, ground, rep)
             state.waiting = [w for w in state.waiting if w[1].end_s >= second + 1.0]
             for ground, run in list(state.runs.items()):
-                if second >= run.reps[-1].end_s + self._gap_s(run) + _longest_s(run.reps):
+                if second >= run.reps[-1].end_s + self._gap_s(run) + longest_s(run.reps):
                     said += self._close(second, ground)
             training[k] |= any(run.set_id is not None for run in state.runs.values())
             stands[k] = self._stands(second)
@@ -168,11 +171,12 @@ class Sets:
             said = self._close(second, ground)
             run = None
         if run is None:
-            run = state.runs[ground] = Run([])
+            run = state.runs[ground] = Run([], self._before(rep))
         run.reps.append(rep)
-        if run.set_id is None and _strays(run.reps):
+        if run.set_id is None and strays(run.reps):
             del run.reps[0]
-        if run.set_id is None and self._is_set(ground, run.reps):
+            run.before = self._before(run.reps[0])
+        if run.set_id is None and self._is_set(ground, run):
             state.newest_id += 1
             run.set_id = state.newest_id
             ends_s = [r.end_s for r in run.reps]
@@ -206,136 +210,75 @@ class Sets:
             return True
         drop_m, lean_deg = (float(np.median(v)) for v in ([r.drop_m for r in reps], [r.lean_deg for r in reps]))
         trunk = Placement.UPPER_LUMBAR in self.calibration.sensors
-        return abs(rep.drop_m - drop_m) <= max(p.alike_m, p.alike_share * drop_m) and abs(
-            rep.lean_deg - lean_deg
-        ) <= max(p.alike_deg if trunk else p.alike_one_deg, p.alike_share * lean_deg)
+        near_deg = max(p.alike_deg if trunk else p.alike_one_deg, p.alike_share * lean_deg)
+        near_m = max(p.alike_m, p.alike_share * drop_m)
+        return abs(rep.drop_m - drop_m) <= near_m and abs(rep.lean_deg - lean_deg) <= near_deg
 
-    def _is_set(self, ground: Ground, reps: Sequence[Rep]) -> bool:
+    def _is_set(self, ground: Ground, run: Run) -> bool:
         """Declared, or: enough of them, of a known exercise, begun in its form, and not by somebody seated."""
-        p = self.params
+        p, reps = self.params, run.reps
         if declared_at(self.declared, reps[-1].peak_s) is not None:
             return True
         if len(reps) < (p.reps_min if ground is Ground.FEET else p.mat_reps_min):
             return False
-        labels = [self._label(reps[0].start_s - back_s) for back_s in (1.0, 2.0)]
         if ground is Ground.MAT:
-            return all(label == Context.LYING for label in labels) and _steady(reps, p.steady_spread)
+            return run.before.lay and steady(reps, p.steady_spread)
         first = [abs(r.flexion_deg) for r in reps[: p.reps_min]]
         formed = np.isnan(first).any() or min(first) <= p.begun_pct / 100.0 * self.calibration.rom_deg
-        formed |= len(reps) >= p.reps_sure and _steady(reps, p.steady_spread)
-        seated = all(label == Context.SITTING for label in labels)
+        formed |= len(reps) >= p.reps_sure and steady(reps, p.steady_spread)
         low = float(np.median([r.drop_m for r in reps])) >= p.least_m  # nobody seated goes down
-        return formed and (low or not seated) and self._name(ground, reps)[1] >= p.confidence_min
+        return formed and (low or not run.before.seated) and self._name(ground, run)[1] >= p.confidence_min
 
-    def _label(self, time_s: float) -> int:
-        at = self._row(time_s)
-        return int(self.state.labels[at]) if 0 <= at < len(self.state.labels) else int(Context.UNKNOWN)
+    def _before(self, rep: Rep) -> Before:
+        row = self._row(rep.start_s)
+        labels = self.state.labels[max(row - _BEFORE_N, 0) : max(row, 0)]
+        rest = self.state.lowest_deg[max(row - _REST_N, 0) : max(row, 0)]
+        known = len(rest) and not np.isnan(rest).any()
+        return Before(
+            seated=bool(len(labels) and (labels == Context.SITTING).all()),
+            lay=bool(len(labels) and (labels == Context.LYING).all()),
+            rest_deg=float(np.median(rest)) if known else float("nan"),
+        )
 
     def _row(self, time_s: float) -> int:
+        """Where the second of this moment stands among those that are kept."""
         return int(np.floor(time_s)) - (self.state.next_s - len(self.state.labels))
 
-    def _rest_deg(self, reps: Sequence[Rep]) -> float:
-        """Lowest inclination in the seconds before the first repetition; NaN where it is not known."""
-        row = self._row(reps[0].start_s)
-        before = self.state.lowest_deg[max(row - _REST_S, 0) : max(row, 0)]
-        return float(np.median(before)) if len(before) and not np.isnan(before).any() else float("nan")
-
-    def _name(self, ground: Ground, reps: Sequence[Rep]) -> tuple[str, float]:
+    def _name(self, ground: Ground, run: Run) -> tuple[str, float]:
+        """The exercise, and the probability of that."""
+        reps = run.reps
         declared = declared_at(self.declared, reps[0].peak_s)
         if declared is not None and declared.repeated is not None:
             return declared.repeated, 1.0
         if ground is Ground.FEET:
             return form.named(reps, tuple(self.calibration.sensors))
-        return form.named_on_mat(reps, self._rest_deg(reps))
+        return form.named_on_mat(reps, run.before.rest_deg)
 
     def _stands(self, second: float) -> bool:
         """Whether an open set on the feet goes on in this second: its next repetition is due no later than the last ones were."""
         run = self.state.runs.get(Ground.FEET)
-        return run is not None and run.set_id is not None and second < run.reps[-1].end_s + _period_s(run.reps)
+        return run is not None and run.set_id is not None and second < run.reps[-1].end_s + period_s(run.reps)
 
     def _close(self, second: float, ground: Ground) -> list[Said]:
         run = self.state.runs.pop(ground)
         if run.set_id is None:
             return []
-        self.state.spans = [
-            replace(s, closed_s=second) if s.set_id == run.set_id else s for s in self.state.spans
-        ]
-        return [Said(second, self._event(ground, run))]
-
-    def _event(self, ground: Ground, run: Run) -> PostureEvent:
-        p, c, reps = self.params, self.calibration, run.reps
-        if _strays(reps[::-1]):
-            reps = reps[:-1]
-        name, sure = self._name(ground, reps)
-        if name == BRACE:
-            return self._tilted_brace(run, sure)
-        declared = declared_at(self.declared, reps[0].peak_s)
-        deepest = max(reps, key=lambda r: r.lean_deg)
-        if ground is Ground.FEET:
-            clean_deg = max(p.clean_deg, p.clean_pct / 100.0 * c.rom_deg)
-            change = [r.flexion_deg for r in reps]
-        else:
-            clean_deg, change = p.mat_clean_deg, [r.pelvis_deg for r in reps]
-        held = form.form_of(change, [r.lateral_deg for r in reps], clean_deg, p.roll_deg, p)
-        side = form.side_of(reps, p.side_min_deg) if name == REVERSE_LUNGE else None
-        measured = held.clean is not None
-        evidence: dict[str, JsonValue] = {
-            "exercise": name if sure >= p.confidence_min else form.UNKNOWN,
-            "reps": len(reps),
-            "clean_reps": held.clean_n,
-            "first_failed_rep": held.first_failed,
-            "form_measured": measured,
-            "side": declared.side if declared is not None and declared.side else side,
-            "declared": declared is not None,
-            "tempo_s": round(_period_s(reps), 1),
-            "drop_m": round(float(np.median([r.drop_m for r in reps])), 2) if ground is Ground.FEET else None,
-            "lean_deg": round(float(np.median([r.lean_deg for r in reps])), 1),
-            "change_deg": [round(float(abs(v)), 1) for v in change] if measured else None,
-            "rep_start_s": [round(r.start_s, 1) for r in reps],
-        }
-        return PostureEvent(
-            kind=EventKind.EXERCISE_SET,
-            start_s=round(reps[0].start_s, 3),
-            end_s=round(reps[-1].end_s, 3),
-            peak_s=round(deepest.peak_s, 3),
-            peak_deg=round(deepest.lean_deg, 1),
-            verdict=Verdict.UNKNOWN,
-            basis=c.basis,
-            confidence=round(min(sure, 0.99), 3),
-            set_id=run.set_id,
-            evidence=evidence,
+        self.state.spans = [replace(s, closed_s=second) if s.set_id == run.set_id else s for s in self.state.spans]
+        reps = run.reps[:-1] if strays(run.reps[::-1]) else run.reps
+        name, sure = self._name(ground, Run(reps, run.before))
+        announced = declared_at(self.declared, reps[0].peak_s)
+        made = set_event(
+            reps, name, sure, self.params, self.calibration, on_mat=ground is Ground.MAT, declared=announced
         )
+        return [Said(second, replace(made, set_id=run.set_id) if made.kind is EventKind.EXERCISE_SET else made)]
 
 
-    def _tilted_brace(self, run: Run, sure: float) -> PostureEvent:
-        """A pelvis that tips under a still trunk, over and over: a brace into which tilt has crept."""
-        reps = run.reps
-        drift_deg = float(np.median([abs(r.pelvis_deg) for r in reps]))
-        return PostureEvent(
-            kind=EventKind.PRACTICE_HOLD,
-            start_s=round(reps[0].start_s, 3),
-            end_s=round(reps[-1].end_s, 3),
-            peak_s=round(reps[0].peak_s, 3),
-            peak_deg=round(drift_deg, 1),
-            verdict=Verdict.UNKNOWN,
-            basis=self.calibration.basis,
-            confidence=round(sure, 3),
-            evidence=hold_evidence(BRACE, reps[-1].end_s - reps[0].start_s, drift_deg, self.params, declared=None),
-        )
-
-
-_REST_S = 4
-"""s before the first repetition in which the pose is what it comes back to; ours."""
+_BEFORE_N, _REST_N = 2, 4
+"""s before the first repetition that say where the wearer was, and what it comes back to; ours."""
 _KEPT_S = 90
 """s of labels and ended sets that are kept: the first three repetitions of the slowest set, and the latest event of one."""
 _BEFORE_S = 1.0
 """s by which a bend may begin before its repetition; ours."""
-
-
-def unjudged(event: PostureEvent) -> PostureEvent:
-    """The set of a wear that cannot judge now: counted, its form not measured."""
-    unknown = {"clean_reps": None, "first_failed_rep": None, "form_measured": False, "change_deg": None}
-    return replace(event, evidence={**event.evidence, **unknown})
 
 
 def _upright(block: ContextBlock, stands: Bool) -> ContextBlock:
@@ -345,31 +288,3 @@ def _upright(block: ContextBlock, stands: Bool) -> ContextBlock:
         return block
     context = np.where(wrong, Context.STANDING, block.context).astype(np.int8)
     return replace(block, context=context, seated=np.where(wrong, 0.0, block.seated))
-
-
-def _period_s(reps: Sequence[Rep]) -> float:
-    """Median time from one repetition to the next; of a single one, its length."""
-    if len(reps) < 2:
-        return reps[0].end_s - reps[0].start_s
-    return float(np.median([b.peak_s - a.peak_s for a, b in pairwise(reps)]))
-
-
-def _strays(reps: Sequence[Rep]) -> bool:
-    """Whether the first lies so far from the second that it is no part of the set: a bend before it (reversed: after it)."""
-    times = np.abs([b.peak_s - a.peak_s for a, b in pairwise(reps)])
-    return len(times) > 1 and bool(times[0] > _STRAY * np.median(times[1:]))
-
-
-_STRAY = 1.6
-"""Times the usual distance; ours."""
-
-
-def _longest_s(reps: Sequence[Rep]) -> float:
-    """How long the next repetition may last: it is known when it has ended."""
-    return 1.5 * max(r.end_s - r.start_s for r in reps)
-
-
-def _steady(reps: Sequence[Rep], spread: float) -> bool:
-    """Whether they come at an even pace: the spread of the times between them, as a share of their mean."""
-    times = np.array([b.peak_s - a.peak_s for a, b in pairwise(reps)])
-    return bool(times.std() <= spread * times.mean())

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from posture.detect.exercise import CALIBRATION_SET, CHAIR, IN_SETS
-from posture.types import Context, EpochBlock, EventKind, PostureEvent
+from posture.detect.sets import CHAIR, IN_SETS
+from posture.types import CALIBRATION_SET, Context, EpochBlock, EventKind, PostureEvent
 
 _STAY = (EventKind.GAP, EventKind.SENSOR_MOVED)
 _LYING_DOWN = (EventKind.SIT_TO_LIE, EventKind.FLOOR_TRANSITION)
@@ -46,12 +46,10 @@ def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[Epoch
     return done, kept
 
 
-def _with_sets(
-    epochs: EpochBlock, events: Sequence[PostureEvent]
-) -> tuple[EpochBlock, list[PostureEvent]]:
-    """What lies in a set by half or more has its `set_id`, from the first repetition on and not after the last; live it was not known.
+def _with_sets(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[EpochBlock, list[PostureEvent]]:
+    """What lies in a set by half or more has its `set_id`, from the first repetition on, when live it was not known, to the last.
 
-    Nobody sits down between two repetitions on the feet: its seconds of sitting are standing, and its chair transitions leave the list.
+    Nobody sits down between two repetitions: its seconds of sitting are standing, and chair transitions leave the list.
     """
     sets = [e for e in events if e.kind is EventKind.EXERCISE_SET]
     context, confidence, flexed = epochs.context.copy(), epochs.context_confidence.copy(), epochs.flexed.copy()

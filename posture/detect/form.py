@@ -106,7 +106,11 @@ class Form:
 
 
 def form_of(
-    change_deg: Sequence[float], roll_deg: Sequence[float], clean_deg: float, roll_max_deg: float, params: ExerciseConfig
+    change_deg: Sequence[float],
+    roll_deg: Sequence[float],
+    clean_deg: float,
+    roll_max_deg: float,
+    params: ExerciseConfig,
 ) -> Form:
     """Clean repetitions and the first whose form failed.
 

@@ -17,7 +17,7 @@ from posture.detect.declared import BRACE, HIP_MOBILITY, TOWEL, Declared, declar
 from posture.detect.mat import turned_deg
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
-from posture.types import Basis, Bool, Context, EventKind, Float, JsonValue, PostureEvent, Verdict
+from posture.types import Bool, Context, EventKind, Float, JsonValue, PostureEvent, Verdict
 
 
 @dataclass(slots=True)
@@ -67,31 +67,35 @@ class Holds:
         lowest = np.where(np.isnan(f.sacrum_inclination_deg), f.upper_lumbar_inclination_deg, f.sacrum_inclination_deg)
         columns = (block.start_s, on_back, resting, f.rate_dps, lowest, f.lateral_deg, block.confidence, block.context)
         said: list[Said] = []
-        for second, back, rests, rate, inclination, lateral, sure, label in zip(*(c.tolist() for c in columns), strict=True):
+        for second, back, rests, rate, inclination, lateral, sure, label in zip(
+            *(c.tolist() for c in columns), strict=True
+        ):
             declared = declared_at(self.declared, second)
             practice = declared.practice if declared is not None else TOWEL if rests else None
             if practice == TOWEL and not back:
                 practice = None
             hold = self.state.hold
-            if hold is not None and (practice, declared) != (hold.practice, hold.declared):
+            if hold is not None and (practice, _start_s(declared)) != (hold.practice, _start_s(hold.declared)):
                 said += self._ended(second)
-            if practice is None or label == Context.GAP:
-                continue
-            still = rate <= self.params.still_dps or practice == BRACE
-            if self.state.hold is None:
-                if not still:
-                    continue
-                self.state.hold = Hold(practice, declared, second, second)
-            hold = self.state.hold
-            assert hold is not None
-            if still:
-                hold.last_still_s = second
-                hold.inclination_deg.append(inclination)
-                hold.lateral_deg.append(lateral)
-                hold.sure += sure
-            elif second - hold.last_still_s > self.params.unrest_s:
-                said += self._ended(second)
+            if practice is not None and label != Context.GAP:
+                still = rate <= self.params.still_dps or practice == BRACE
+                said += self._step(second, still, Hold(practice, declared, second, second), inclination, lateral, sure)
         return said
+
+    def _step(
+        self, second: float, still: bool, begun: Hold, inclination_deg: float, lateral_deg: float, sure: float
+    ) -> list[Said]:
+        """One second of a practice; `begun` is the hold that it would begin."""
+        if not still:
+            hold = self.state.hold
+            over = hold is not None and second - hold.last_still_s > self.params.unrest_s
+            return self._ended(second) if over else []
+        hold = self.state.hold = self.state.hold or begun
+        hold.last_still_s = second
+        hold.inclination_deg.append(inclination_deg)
+        hold.lateral_deg.append(lateral_deg)
+        hold.sure += sure
+        return []
 
     def flush(self) -> list[Said]:
         """A hold that the session cuts off has been one."""
@@ -99,7 +103,7 @@ class Holds:
         return [] if hold is None else self._ended(hold.last_still_s)
 
     def _on_back(self, block: ContextBlock) -> Bool:
-        return (block.context == Context.LYING) & (np.abs(turned_deg(block)) <= self.params.on_back_deg)
+        return np.asarray((block.context == Context.LYING) & (np.abs(turned_deg(block)) <= self.params.on_back_deg))
 
     def _ended(self, second: float) -> list[Said]:
         """The hold as an event, if it was long enough for its practice."""
@@ -130,6 +134,11 @@ class Holds:
             evidence=hold_evidence(hold.practice, hold_s, drift_deg, p, declared=hold.declared),
         )
         return [Said(second, event)]
+
+
+def _start_s(declared: Declared | None) -> float | None:
+    """Which workout it is: its end becomes known while it runs."""
+    return None if declared is None else declared.start_s
 
 
 _MOST, _LEAST = 95.0, 5.0

@@ -22,7 +22,9 @@ STEP_S = 0.1
 KNOWN_AFTER_S = 4.8
 """s after its end a repetition is known: the reach of the second difference and the seconds in which its end is sought."""
 _STEP_N = round(STEP_S * GRID_HZ)
-_REACH_N = 30  # steps: the mean over this far before and after is taken off the acceleration, against an offset of the part
+_REACH_N = (
+    30  # steps: the mean over this far before and after is taken off the acceleration, against an offset of the part
+)
 _EDGE_N = 15  # steps after the sign has changed in which the top between two repetitions lies
 _BEFORE_N = 25  # and before it
 _TOP_N, _NEAR_N = 5, 10  # steps of rest at an end, and how far from it they may lie
@@ -56,8 +58,8 @@ class Rep:
 
 @dataclass(slots=True)
 class RepsState:
-    """The ticks of the open step, (channels, < a step); the last steps, (channels, n); excursion, (2, m) as `Reps._excursion`, and its
-    sign (1 out, -1 back), one per step up to `_REACH_N` before the last; and the step after the last.
+    """The ticks of the open step, (channels, < a step); the last steps, (channels, n); their excursion, (2, m) as in
+    `Reps._excursion`, and its sign (1 out, -1 back), one per step up to `_REACH_N` before the last; and the step after the last.
     """
 
     next_step: int | None = None
@@ -145,25 +147,26 @@ class Reps:
         return rows[:, : whole * _STEP_N].reshape(_CHANNELS, whole, _STEP_N).mean(axis=2)
 
     def _excursion(self, steps: Float, first: int) -> Float:
-        """(2, m) excursion of the steps from `first` on whose reach is there, against `half_s` and the most of it and `slow_half_s`.
+        """(2, m) excursion of the steps from `first` on whose reach is there; 1: as far as `drop_m` or `lean_deg`; NaN near a gap.
 
-        1 is as far as `drop_m` or `lean_deg`; NaN near a gap.
+        First against `half_s`, then the most of that and against `slow_half_s`.
         """
         known = max(0, steps.shape[1] - 2 * _REACH_N - first)
         if not known:
             return np.empty((2, 0))
+        both: list[Float]
         lean, p = steps[_LEAN], self.params
         at = first + _REACH_N + np.arange(known)
         further = [lean[at] - 0.5 * (lean[at - n] + lean[at + n]) for n in self.half_n]
         if self.on_mat:
             lies = steps[_TILT, at] >= p.mat_tilt_deg
-            both = [np.where(lies, deg / self.full_deg, np.nan) for deg in further]
+            both = [np.asarray(np.where(lies, deg / self.full_deg, np.nan)) for deg in further]
         else:
             window = slice(first, first + known + 2 * _REACH_N)
             around = sliding_window_view(steps[_VERTICAL, window], 2 * _REACH_N + 1)[:known]
             lower = [(around * kernel).sum(axis=1) for kernel in self.kernels]
             both = [m / p.drop_m + deg / self.full_deg for m, deg in zip(lower, further, strict=True)]
-        return np.stack([both[0], np.maximum(*both)])
+        return np.asarray(np.stack([both[0], np.maximum(both[0], both[1])]))
 
     def _signs(self, excursion: Float, before: int) -> Int8:
         """1 from where the body is out, -1 from where it is back; between them as before."""
@@ -239,4 +242,3 @@ def _drop_m(vertical_mps2: Float) -> float:
 def _furthest(change: Float) -> float:
     """The largest change, with its sign; NaN where one is not known."""
     return float("nan") if np.isnan(change).any() else float(change[np.argmax(np.abs(change))])
-
