@@ -565,8 +565,14 @@ class ExerciseConfig(_Section):
     top_tilt_deg: Positive = Field(
         12.0, description="deg; tilt at the top of a repetition, at most; sets seen: 2; " + _TUNED
     )
+    declared_tilt_deg: Positive = Field(
+        25.0, description="deg; the same, in a declared workout: quick toe touches overshoot by 20 (trial 14_20); ours"
+    )
+    no_step_m: Positive = Field(0.45, description="m down that no step goes, in a declared workout; ours")
     top_dps: Positive = Field(
-        15.0, description="deg/s at the top of a repetition, at most: walking turns at 30; " + _MADE
+        15.0,
+        description="deg/s for half a second at the top of a repetition, at most: walking turns at 30, and who bends over and over "
+        "at work does not rest; not asked for in a declared workout; " + _TUNED,
     )
     step_top_dps: Positive = Field(
         2.5,

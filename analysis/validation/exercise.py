@@ -17,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from analysis.validation.exercise_labels import days_table, heard_days, trials_table
 from analysis.validation.memory import replayed
 from analysis.validation.page import read_page, replaced
 from analysis.validation.synth import Script, make, person
 from posture.atomic import write_whole
 from posture.detect.declared import BRACE, EXERCISES, OFFLOAD_CONTROL, PRACTICES, TOWEL, Declared
-from posture.types import Placement
+from posture.types import InputError, Placement
 
 REPORTED_FROM = 201
 EXACT_MIN, NEAR_MIN, NAMED_MIN, FAILED_MIN = 0.85, 0.97, 0.90, 0.80
@@ -171,16 +172,21 @@ def _shared_s(truth: Mapping[str, Any], said: Mapping[str, Any]) -> float:
 def shares(sets: Sequence[Set]) -> dict[str, float]:
     """Shares of the sets: a set that was not found counts as wrong in all but the last three."""
     broke, held = [s for s in sets if s.failed is not None], [s for s in sets if s.failed is None]
+    unmeasured = not any(s.measured for s in sets)
     sided = [s for s in sets if s.side is not None]
     return {
         "found": _mean(s.said_reps is not None for s in sets),
         "reps exact": _mean(s.said_reps == s.reps for s in sets),
         "within one": _mean(s.said_reps is not None and abs(s.said_reps - s.reps) <= 1 for s in sets),
         "named": _mean(s.said_name == s.name for s in sets),
-        "first failed rep within one": _mean(
+        "first failed rep within one": float("nan")
+        if unmeasured
+        else _mean(
             s.said_failed is not None and s.failed is not None and abs(s.said_failed - s.failed) <= 1 for s in broke
         ),
-        "none said where form held": _mean(s.measured and s.said_failed is None for s in held),
+        "none said where form held": float("nan")
+        if unmeasured
+        else _mean(s.measured and s.said_failed is None for s in held),
         "side": _mean(s.said_side == s.side for s in sided),
     }
 
@@ -296,11 +302,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m analysis.validation.exercise", description=__doc__)
     parser.add_argument("--seeds", type=int, default=REPORTED_FROM, help="first seed (default 201)")
     parser.add_argument("--people", type=int, default=30)
+    parser.add_argument("--days", type=Path, help="folder of labelled days to count sets on, too")
+    parser.add_argument(
+        "--motion", type=Path, help="folder of the recorded trials 14_14 and 14_20, to count repetitions in"
+    )
     parser.add_argument("--docs", type=Path, help="page to write the tables into")
     args = parser.parse_args(argv)
     seeds = range(args.seeds, args.seeds + args.people)
+    try:
+        days = {wear: heard_days(args.days, sensors) for wear, sensors in WEARS.items()} if args.days else {}
+        trials = trials_table(args.motion) if args.motion else []
+    except (InputError, OSError) as error:
+        parser.error(str(error))
     people = gathered(seeds)
-    text = page(people, seeds)
+    parts = [page(people, seeds)]
+    if days:
+        names = [d.name for d in next(iter(days.values()))]
+        parts += [f"**On labelled days** ({', '.join(names)})", "\n".join(days_table(days))]
+    if trials:
+        parts += ["**On recorded motion**", "\n".join(trials)]
+    text = "\n\n".join(parts)
     sys.stdout.write(text + "\n")
     if args.docs:
         write_whole(args.docs, replaced(read_page(args.docs), "exercise", text, where=str(args.docs)))

@@ -186,11 +186,19 @@ class Sets:
         return said
 
     def _on_feet(self, rep: Rep) -> bool:
-        """Deep enough for a repetition, upright at its ends and at rest for a moment, and no step."""
+        """Deep enough for a repetition, upright at its ends and, where nobody said that it is one, at rest there for a moment.
+
+        Steps neither lean nor go deep nor rest; who bends over and over at work does not rest between.
+        """
         p = self.params
-        leans = rep.lean_deg >= p.least_deg
+        declared = declared_at(self.declared, rep.peak_s) is not None
+        if rep.tilt_deg > (p.declared_tilt_deg if declared else p.top_tilt_deg):
+            return False
+        leans, deep = rep.lean_deg >= p.least_deg, rep.drop_m >= p.no_step_m
+        if declared and (leans or deep):
+            return True
         top_dps = p.step_top_dps if self._walks(rep) and not leans else p.top_dps
-        return (leans or rep.drop_m >= p.least_m) and rep.tilt_deg <= p.top_tilt_deg and rep.top_dps <= top_dps
+        return (leans or rep.drop_m >= p.least_m) and rep.top_dps <= top_dps
 
     def _walks(self, rep: Rep) -> bool:
         labels = self.state.labels[max(self._row(rep.start_s), 0) : max(self._row(rep.end_s), 0)]
@@ -206,7 +214,8 @@ class Sets:
     def _alike(self, ground: Ground, reps: Sequence[Rep], rep: Rep) -> bool:
         """About as deep and as far forward as the ones before: else it is another exercise, or none."""
         p = self.params
-        if ground is Ground.MAT:
+        declared = declared_at(self.declared, rep.peak_s)
+        if ground is Ground.MAT or (declared is not None and declared.repeated is not None):
             return True
         drop_m, lean_deg = (float(np.median(v)) for v in ([r.drop_m for r in reps], [r.lean_deg for r in reps]))
         trunk = Placement.UPPER_LUMBAR in self.calibration.sensors

@@ -144,7 +144,7 @@ class Reps:
         whole = rows.shape[1] // _STEP_N
         state.open = rows[:, whole * _STEP_N :].copy()
         state.next_step += whole
-        return rows[:, : whole * _STEP_N].reshape(_CHANNELS, whole, _STEP_N).mean(axis=2)
+        return np.asarray(rows[:, : whole * _STEP_N].reshape(_CHANNELS, whole, _STEP_N).mean(axis=2))
 
     def _excursion(self, steps: Float, first: int) -> Float:
         """(2, m) excursion of the steps from `first` on whose reach is there; 1: as far as `drop_m` or `lean_deg`; NaN near a gap.
