@@ -231,7 +231,8 @@ class Sets:
         if len(reps) < (p.reps_min if ground is Ground.FEET else p.mat_reps_min):
             return False
         if ground is Ground.MAT:
-            return run.before.lay and steady(reps, p.steady_spread)
+            sure = self._name(ground, run)[1]
+            return run.before.lay and steady(reps, p.steady_spread) and sure >= p.confidence_min
         first = [abs(r.flexion_deg) for r in reps[: p.reps_min]]
         formed = np.isnan(first).any() or min(first) <= p.begun_pct / 100.0 * self.calibration.rom_deg
         formed |= len(reps) >= p.reps_sure and steady(reps, p.steady_spread)

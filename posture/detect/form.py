@@ -74,6 +74,8 @@ def named_on_mat(reps: Sequence[Rep], rest_deg: float) -> tuple[str, float]:
     share = float(np.median([r.flexion_deg / r.pelvis_deg if r.pelvis_deg else np.nan for r in reps]))
     tipped_deg = rest_deg - float(np.median([r.level_deg for r in reps[:_REFERENCE_N]]))
     back = tipped_deg > _BACK_SHARE * float(np.median([r.lean_deg for r in reps]))
+    if np.isnan([r.pelvis_deg for r in reps]).any() and back:
+        return UNKNOWN, 0.0  # a brace moves the pelvis, and no sensor is there
     if np.isnan(share):
         return (BRACE if back else OFFLOAD_CONTROL), _ONE_ON_MAT
     return (BRACE if share < _STILL_TRUNK else OFFLOAD_CONTROL), _TWO_ON_MAT

@@ -115,12 +115,9 @@ class Holds:
         least = {BRACE: p.brace_min_s, HIP_MOBILITY: p.hip_min_s, TOWEL: p.towel_min_s}[hold.practice]
         if hold_s < least or (hold.declared is None and hold_s > p.towel_max_s):
             return []
-        around = np.abs(_centred(hold.inclination_deg)) if hold.practice == BRACE else None
-        drift_deg = (
-            float(np.percentile(around, _MOST))
-            if around is not None
-            else max(_spread(hold.inclination_deg), _spread(hold.lateral_deg))
-        )
+        drift_deg = _spread(hold.inclination_deg)
+        if hold.practice != BRACE:  # a brace is judged by the pelvis tipping, not by how the wearer lies
+            drift_deg = max(drift_deg, _spread(hold.lateral_deg))
         sure = hold.sure / len(hold.inclination_deg)
         event = PostureEvent(
             kind=EventKind.PRACTICE_HOLD,
@@ -145,14 +142,10 @@ _MOST, _LEAST = 95.0, 5.0
 """Percentiles that stand for the largest and the smallest: one second may be a cough."""
 
 
-def _centred(values: Sequence[float]) -> Float:
-    known = np.array(values)[~np.isnan(values)]
-    return known - np.median(known) if len(known) else np.zeros(1)
-
-
 def _spread(values: Sequence[float]) -> float:
-    centred = _centred(values)
-    return float(np.percentile(centred, _MOST) - np.percentile(centred, _LEAST))
+    """How far apart the largest and the smallest are; 0 where none is known."""
+    known = np.array(values)[~np.isnan(values)]
+    return float(np.percentile(known, _MOST) - np.percentile(known, _LEAST)) if len(known) else 0.0
 
 
 def hold_evidence(

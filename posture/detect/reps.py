@@ -55,6 +55,11 @@ class Rep:
     top_dps: float
     trusted: float
 
+    @property
+    def middle_s(self) -> float:
+        """Half way between its ends: steadier than the deepest moment, which a pause leaves open."""
+        return 0.5 * (self.start_s + self.end_s)
+
 
 @dataclass(slots=True)
 class RepsState:

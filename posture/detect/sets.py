@@ -103,12 +103,12 @@ def period_s(reps: Sequence[Rep]) -> float:
     """Median time from one repetition to the next; of a single one, its length."""
     if len(reps) < 2:
         return reps[0].end_s - reps[0].start_s
-    return float(np.median([b.peak_s - a.peak_s for a, b in pairwise(reps)]))
+    return float(np.median([b.middle_s - a.middle_s for a, b in pairwise(reps)]))
 
 
 def strays(reps: Sequence[Rep]) -> bool:
     """Whether the first lies so far from the second that it is no part of the set: a bend before it (reversed: after it)."""
-    times = np.abs([b.peak_s - a.peak_s for a, b in pairwise(reps)])
+    times = np.abs([b.middle_s - a.middle_s for a, b in pairwise(reps)])
     return len(times) > 1 and bool(times[0] > _STRAY * np.median(times[1:]))
 
 
@@ -123,5 +123,5 @@ def longest_s(reps: Sequence[Rep]) -> float:
 
 def steady(reps: Sequence[Rep], spread: float) -> bool:
     """Whether they come at an even pace: the spread of the times between them, as a share of their mean."""
-    times = np.array([b.peak_s - a.peak_s for a, b in pairwise(reps)])
+    times = np.array([b.middle_s - a.middle_s for a, b in pairwise(reps)])
     return bool(times.std() <= spread * times.mean())
