@@ -165,29 +165,41 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class SetSeen:
-    """A set of an exercise that the sensors saw. clean_reps, first_failed_rep : None where form was not measured, or none failed.
+class WorkoutSet:
+    """A set of an exercise that the sensors saw, [start_s, end_s). clean_reps, first_failed_rep : None where not `form_measured`;
+    the latter also where none failed.
 
-    exercise : id, or `unknown`. confidence : that it was that exercise.
+    exercise : id, or `unknown`. confidence : that it was that exercise. declared : by the wearer. tempo_s : s a rep.
     """
 
     exercise: str
     start_s: float
+    end_s: float
     reps: int
     clean_reps: int | None
     first_failed_rep: int | None
+    form_measured: bool
     side: str | None
+    declared: bool
+    tempo_s: float | None
+    basis: str | None
     confidence: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class HoldSeen:
-    """A practice that was held, [start_s, end_s). drift_deg : deg, how far the pelvis moved in it."""
+class PracticeHold:
+    """A practice that was held, [start_s, end_s). drift_deg : deg, how far the pelvis moved in it. drifted : more than the
+    practice allows; None not measured. declared : False where it was only seen.
+    """
 
     practice: str
     start_s: float
     end_s: float
+    hold_s: float | None
     drift_deg: float | None
+    drifted: bool | None
+    side: str | None
+    declared: bool
     confidence: float | None
 
 
@@ -195,8 +207,8 @@ class HoldSeen:
 class Workouts:
     """Exercise as the sensors saw it, in order; the log knows of it too, and of pain."""
 
-    sets: tuple[SetSeen, ...] = ()
-    holds: tuple[HoldSeen, ...] = ()
+    sets: tuple[WorkoutSet, ...] = ()
+    holds: tuple[PracticeHold, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

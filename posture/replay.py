@@ -19,6 +19,7 @@ import numpy as np
 from posture import __version__
 from posture.alerts import AlertState
 from posture.config import Config, parse_config
+from posture.detect.declared import Declared
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, alert_record, event_record, json_rows, write_epochs
 from posture.pipeline import Output, Pipeline, SensorSpec
@@ -88,6 +89,7 @@ class Prepared:
 
     smoothed : the sensors whose orientation comes from the offline filter. alert_state : of a session, where the policy began.
     raised : of a final result, the alerts that live raised, with their answers; None: those that the pipeline raises.
+    workouts : as they were declared.
     """
 
     recording: Recording | SessionRecording
@@ -100,6 +102,7 @@ class Prepared:
     smoothed: tuple[Placement, ...] = ()
     alert_state: AlertState | None = None
     raised: tuple[dict[str, JsonValue], ...] | None = None
+    workouts: tuple[Declared, ...] = ()
 
     def pipeline(self, *, want_angles: bool = False, as_live: bool = False) -> Pipeline:
         """A fresh pipeline for this recording. as_live : nothing is smoothed, whatever was asked for."""
@@ -111,6 +114,7 @@ class Prepared:
             self.config,
             want_angles=want_angles,
             routine=self.routine,
+            workouts=self.workouts,
             start_s=info.first_s,
             filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
             alerts=None if self.alert_state is None else self.alert_state.copy(),

@@ -15,7 +15,7 @@ import pytest
 from analysis.daily import summarise
 from analysis.inputs import DayAlert, DayEvent, ReportInput, Session
 from analysis.schema import DailySummary
-from posture.pipeline import CALIBRATION_SET
+from posture.types import CALIBRATION_SET
 from posture.types import CONTEXT_NAMES, EpochBlock, InputError, Placement
 
 

@@ -17,7 +17,7 @@ from analysis.inputs import load, read_epochs
 from posture.config import Config
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, Staging
-from posture.pipeline import CALIBRATION_SET
+from posture.types import CALIBRATION_SET
 from posture.recording import write_sample_file
 from posture.replay import (
     Prepared,

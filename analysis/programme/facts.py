@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.inputs import DAY_BEGINS_H
 from analysis.programme.diary import Entry, PracticeEntry
-from analysis.schema import DailySummary, SetSeen
+from analysis.schema import DailySummary, WorkoutSet
 from analysis.words import MOSTLY_JUDGED, span
 
 SURE_SPREAD = 1.96 * sqrt(2)
@@ -193,7 +193,7 @@ def _logged_towels_s(summary: DailySummary, entries: Sequence[Entry]) -> list[fl
     return ends_s
 
 
-def _named(seen: SetSeen) -> str:
+def _named(seen: WorkoutSet) -> str:
     """For reading; what the sensors could not name for sure is some exercise."""
     sure = seen.exercise != "unknown" and (seen.confidence or 0.0) >= NAMED_FROM
     return seen.exercise.replace("_", " ") if sure else "exercise"
