@@ -12,6 +12,7 @@ from dataclasses import astuple
 
 import numpy as np
 
+from analysis.exposure import alert_counts, angle_spreads, range_time, reduced_rate_min, shifts_of
 from analysis.habits import habits_of
 from analysis.inputs import NOTICE, DayAlert, DayEvent, Session, check_epochs, period_of, runs
 from analysis.schema import (
@@ -38,6 +39,7 @@ METER_HIGH = 0.80  # level of the meter at which the sitting alert may come, whe
 LONG_BOUT_MIN = 20.0  # a sitting bout of at least this is a long one (domain.md, rule R01)
 BOUT_MIN_S = 60  # shorter sitting is counted apart. Provisional: the usual resolution of activity diaries
 BOUT_HOLE_MAX_S = 30  # a gap, unknown or transition up to this long does not end a bout. Provisional: ours
+BED_KINDS = (EventKind.SIT_TO_LIE, EventKind.LIE_TO_SIT)
 CHAIR_KINDS = (EventKind.SIT_TO_STAND, EventKind.STAND_TO_SIT)
 
 
@@ -54,7 +56,7 @@ def summarise(
     daily = [e for e in events if e.set_id is None]
     routine = [e for e in events if e.set_id == CALIBRATION_SET]
     in_sets = [e for e in events if e.set_id not in (None, CALIBRATION_SET)]
-    wear = _wear(epochs, worn)
+    wear = _wear(epochs, worn, session)
     sitting, short_count, short_min = _sitting(epochs, worn)
     meter = _meter(epochs, worn, sitting=sitting, session=session)
     done = {c.name.lower(): epochs.context == c for c in Context}
@@ -86,6 +88,9 @@ def summarise(
         notice=NOTICE,
         habits=habits_of(epochs, daily, session, sitting=sitting, meter=meter),
         workouts=workouts_of([e for e in events if e.set_id != CALIBRATION_SET]),
+        range_time=range_time(epochs, worn, session),
+        alert_counts=alert_counts(epochs, alerts, session),
+        bed_transitions=_floor([e for e in daily if e.kind in BED_KINDS]).groups,
     )
 
 
@@ -115,7 +120,7 @@ def _verdicts(events: Iterable[DayEvent]) -> dict[str, int]:
     return {verdict.value: count[verdict] for verdict in Verdict}
 
 
-def _wear(epochs: EpochBlock, worn: Bool) -> Wear:
+def _wear(epochs: EpochBlock, worn: Bool, session: Session) -> Wear:
     gap = epochs.context == Context.GAP
     start, end, code = runs(gap)
     gap_s = (end - start)[code == 1]
@@ -135,6 +140,7 @@ def _wear(epochs: EpochBlock, worn: Bool) -> Wear:
         both_angles_min=_minutes(worn & (angles == 2)),
         one_angle_min=_minutes(worn & (angles == 1)),
         no_angle_min=_minutes(worn & (angles == 0)),
+        reduced_rate_min=reduced_rate_min(epochs, worn, session),
     )
 
 
@@ -181,6 +187,8 @@ def _sitting(epochs: EpochBlock, worn: Bool) -> tuple[Sitting, int, float]:
         long_bouts=sum(b.sitting_min >= LONG_BOUT_MIN for b in kept),
         bouts=kept,
         spreads=tuple(s for s in spreads if s),
+        angles=angle_spreads(epochs, sits),
+        shifts=shifts_of(epochs, sits),
     )
     return sitting, len(bouts) - len(kept), short_min
 

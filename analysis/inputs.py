@@ -127,6 +127,23 @@ class DayAlert(BaseModel):
     preset: str = ""
     reason: str = ""
 
+    @property
+    def was_wrong(self) -> bool:
+        """Whether the wearer called it wrong (`wrong`, or among its `answers`)."""
+        extra = self.model_extra or {}
+        answers = extra.get("answers")
+        said = [a.get("said") for a in answers if isinstance(a, Mapping)] if isinstance(answers, list) else []
+        return extra.get("wrong") is True or "wrong" in said
+
+
+class SegmentInfo(BaseModel):
+    """From first_s on the sensors sent rate_hz samples a second."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    first_s: float
+    rate_hz: float
+
 
 class CalibrationInfo(BaseModel):
     """The calibration that was in force. rom_deg : deg, lumbar range of motion, `measured` or a `population` value.
@@ -179,6 +196,7 @@ class Session(BaseModel):
     calibration: CalibrationInfo
     judges: str
     notes: tuple[str, ...] = ()
+    segments: tuple[SegmentInfo, ...] = ()
     config: dict[str, dict[str, Any]] = {}
     part: Part | None = None
 

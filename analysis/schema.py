@@ -18,7 +18,8 @@ class Wear:
     """recorded = worn + gap + non_wear. validity : `day` from report_from_min worn, else `short_recording` or `empty`.
 
     valid_share_pct : share of worn time that rests on measured samples. both_angles_min, one_angle_min, no_angle_min :
-    worn time by how many inclinations are known; they add up to worn_min.
+    worn time by how many inclinations are known; they add up to worn_min. reduced_rate_min : worn time in which the sensors sent
+    less than 20 samples a second; None where the recording does not tell its rates.
     """
 
     validity: str
@@ -34,6 +35,7 @@ class Wear:
     both_angles_min: float
     one_angle_min: float
     no_angle_min: float
+    reduced_rate_min: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,44 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class AngleSpread:
+    """Percentiles of an angle over the sitting seconds in which it is known, deg."""
+
+    measure: str
+    measured_min: float
+    p10_deg: float
+    p50_deg: float
+    p90_deg: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shifts:
+    """Changes of level of an angle while sitting, by 5 deg and more (`analysis.exposure.shifts_of`)."""
+
+    measure: str
+    count: int
+    measured_min: float
+    per_15_min: float
+
+
+@dataclass(frozen=True, slots=True)
+class RangeTime:
+    """Minutes at 60 and 80 % of the range and more, out of lying; of them sitting. own_range : measured, not a population's."""
+
+    own_range: bool
+    measured_min: float
+    over_60_min: float
+    over_80_min: float
+    sitting_over_60_min: float
+    sitting_over_80_min: float
+
+
+@dataclass(frozen=True, slots=True)
 class Sitting:
-    """total = judged + unjudged; judged = flexed + not flexed. The flexed share is of judged time only."""
+    """total = judged + unjudged; judged = flexed + not flexed. The flexed share is of judged time only.
+
+    shifts : None where no angle was known.
+    """
 
     total_min: float
     share_of_worn_pct: float | None
@@ -92,6 +130,8 @@ class Sitting:
     long_bouts: int
     bouts: tuple[SittingBout, ...]
     spreads: tuple[Spread, ...]
+    angles: tuple[AngleSpread, ...] = ()
+    shifts: Shifts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +190,31 @@ class Floor:
     total: int
     by_verdict: dict[str, int]
     groups: tuple[FloorGroup, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCount:
+    """Alerts of one kind. answered : of alerts on sitting alone; else None. wrong : called so by the wearer."""
+
+    kind: str
+    raised: int
+    answered: int | None
+    wrong: int
+
+
+@dataclass(frozen=True, slots=True)
+class PainSaid:
+    """Pain of the day as the log has it, of 10: the highest of each time of day; None not said. leg : it spread into a leg.
+
+    activity : the exercise of the set with the most pain.
+    """
+
+    morning: int | None
+    evening: int | None
+    other: int | None
+    leg: bool
+    in_exercise: int | None
+    activity: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +338,8 @@ class DailySummary:
     """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition.
 
     other_days : of a session over 04:00, the summaries of its other days, in order.
-    advice : in a report; None in a summary, which knows neither log nor earlier days.
+    range_time : None with one sensor. bed_transitions : getting into and out of bed or up from lying, by way.
+    pain, advice : in a report; None in a summary, which knows neither log nor earlier days.
     """
 
     schema_version: int
@@ -298,6 +364,10 @@ class DailySummary:
     other_days: tuple[DailySummary, ...] = ()
     habits: Habits = Habits()
     workouts: Workouts = Workouts()
+    range_time: RangeTime | None = None
+    alert_counts: tuple[AlertCount, ...] = ()
+    bed_transitions: tuple[FloorGroup, ...] = ()
+    pain: PainSaid | None = None
     advice: DayAdvice | None = None
 
     def to_json(self) -> str:

@@ -15,8 +15,7 @@ import pytest
 from analysis.daily import summarise
 from analysis.inputs import DayAlert, DayEvent, ReportInput, Session
 from analysis.schema import DailySummary
-from posture.types import CALIBRATION_SET
-from posture.types import CONTEXT_NAMES, EpochBlock, InputError, Placement
+from posture.types import CALIBRATION_SET, CONTEXT_NAMES, EpochBlock, InputError, Placement
 
 
 def table(*stretches: tuple[str, int, int], start_s: float = 0.0, **columns: Any) -> EpochBlock:

@@ -17,7 +17,6 @@ from analysis.inputs import load, read_epochs
 from posture.config import Config
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, Staging
-from posture.types import CALIBRATION_SET
 from posture.recording import write_sample_file
 from posture.replay import (
     Prepared,
@@ -31,7 +30,7 @@ from posture.replay import (
     run,
     write_records,
 )
-from posture.types import Context, EpochBlock, ImuBatch, InputError, Placement, Preset
+from posture.types import CALIBRATION_SET, Context, EpochBlock, ImuBatch, InputError, Placement, Preset
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,130 @@
+"""How far, how long and how still: percentiles of angles, time at a large part of the range, shifts in sitting, answers to alerts.
+
+Pure functions of the seconds of a day. Time in gaps, not worn or lying is in none of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.inputs import DayAlert, Session, runs
+from analysis.schema import AlertCount, AngleSpread, RangeTime, Shifts
+from posture.types import AlertKind, Bool, Context, EpochBlock, Float
+
+ANGLES = ("flexion_deg", "sacrum_inclination_deg", "upper_lumbar_inclination_deg")
+HIGH_PCT, END_RANGE_PCT = 60.0, 80.0  # of the own range (domain.md sections 3 and 5)
+SHIFT_DEG = 5.0  # a smaller change within a wear is not reported as one (domain.md section 1)
+SHIFT_BLOCK_S = 10  # s whose median is the level; a shorter movement is none. Provisional: ours
+FULL_RATE_HZ = 20.0  # a sensor that sends less gives inclination and context alone (contract.md)
+ANSWER_WITHIN_S = 180.0  # from the alert to standing, or to the start of a stay under `off` (domain.md section 3)
+ANSWER_STAY_S = 60  # of that stay (domain.md section 3)
+
+
+def angle_spreads(epochs: EpochBlock, sits: Bool) -> tuple[AngleSpread, ...]:
+    """10th, 50th and 90th percentile of each angle over the sitting seconds in which it is known."""
+    found = []
+    for name in ANGLES:
+        known = getattr(epochs, name)[sits]
+        known = known[np.isfinite(known)]
+        if len(known):
+            p10, p50, p90 = (_round(v) for v in np.percentile(known, (10, 50, 90)))
+            found.append(AngleSpread(name, _round(len(known) / 60), p10, p50, p90))
+    return tuple(found)
+
+
+def range_time(epochs: EpochBlock, worn: Bool, session: Session) -> RangeTime | None:
+    """Minutes at 60 and 80 % of the range and more, out of lying; None with one sensor, which has no range."""
+    if len(session.sensors) < 2:
+        return None
+    seen = worn & (epochs.context != Context.LYING) & np.isfinite(epochs.flexion_pct_rom)
+    pct = np.where(seen, epochs.flexion_pct_rom, -np.inf)
+    sits = epochs.context == Context.SITTING
+    own = session.calibration.rom_source == "measured"
+    counts = (seen, pct >= HIGH_PCT, pct >= END_RANGE_PCT, sits & (pct >= HIGH_PCT), sits & (pct >= END_RANGE_PCT))
+    return RangeTime(own, *(_round(np.count_nonzero(mask) / 60) for mask in counts))
+
+
+def shifts_of(epochs: EpochBlock, sits: Bool) -> Shifts | None:
+    """Changes of level while sitting, per 15 min of sitting in which the angle is known; None where it never is.
+
+    Each unbroken stretch of sitting is cut into blocks of SHIFT_BLOCK_S (the rest of it is left out). A shift is a block whose
+    median lies SHIFT_DEG or more from the level; it is then the level. Two sensors: of lumbar flexion; one: of its inclination.
+    """
+    name = next((n for n in ANGLES if np.isfinite(getattr(epochs, n)[sits]).any()), None)
+    if name is None:
+        return None
+    angle = getattr(epochs, name)
+    start, end, inside = runs(sits & np.isfinite(angle))
+    count, blocks = 0, 0
+    for first, last in zip(start[inside == 1], end[inside == 1], strict=True):
+        levels = _blocks(angle[first:last])
+        blocks += len(levels)
+        count += _crossings(levels)
+    measured_min = blocks * SHIFT_BLOCK_S / 60
+    return Shifts(name, count, _round(measured_min), _round(15 * count / measured_min)) if blocks else None
+
+
+def _blocks(angle: Float) -> Float:
+    whole = len(angle) // SHIFT_BLOCK_S
+    return np.asarray(np.median(angle[: whole * SHIFT_BLOCK_S].reshape(whole, SHIFT_BLOCK_S), axis=1))
+
+
+def _crossings(levels: Float) -> int:
+    count, at = 0, None
+    for level in levels.tolist():
+        if at is None:
+            at = level
+        elif abs(level - at) >= SHIFT_DEG:
+            count, at = count + 1, level
+    return count
+
+
+def reduced_rate_min(epochs: EpochBlock, worn: Bool, session: Session) -> float | None:
+    """Worn minutes in which the sensors sent less than FULL_RATE_HZ; None where the recording does not tell its rates."""
+    if not session.segments or not len(epochs):
+        return None
+    ordered = sorted(session.segments, key=lambda s: s.first_s)
+    at = np.searchsorted([s.first_s for s in ordered], epochs.start_s, side="right") - 1
+    slow = np.array([s.rate_hz < FULL_RATE_HZ for s in ordered])[np.maximum(at, 0)]
+    return _round(np.count_nonzero(worn & slow) / 60)
+
+
+def alert_counts(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Session) -> tuple[AlertCount, ...]:
+    """By kind: raised, answered, called wrong. Whether one was answered is only asked of alerts on sitting."""
+    kinds = [k.value for k in AlertKind]
+    kinds += sorted({a.kind for a in alerts} - set(kinds))
+    rests = _rests_s(epochs, session)
+    counts = []
+    for kind in kinds:
+        here = [a for a in alerts if a.kind == kind]
+        answered = sum(_answered(a.raised_s, rests) for a in here) if kind == AlertKind.FLEXED_SITTING else None
+        counts.append(AlertCount(kind, len(here), answered, sum(a.was_wrong for a in here)))
+    return tuple(counts)
+
+
+def _rests_s(epochs: EpochBlock, session: Session) -> Float:
+    """(k, 2) s: standing or walking, and stays of ANSWER_STAY_S while sitting under the `off` level."""
+    upright = np.isin(epochs.context, (Context.STANDING, Context.WALKING))
+    two = len(session.sensors) == 2
+    pct = epochs.flexion_pct_rom if two else epochs.slump_index_pct
+    off = session.setting("sitting.flexed_off_pct", 50.0) if two else session.setting("sitting.slump_off_pct", 52.0)
+    with np.errstate(invalid="ignore"):
+        under = upright | ((epochs.context == Context.SITTING) & (pct < off))
+    found = []
+    for mask, least_s in ((upright, 1), (under, ANSWER_STAY_S)):
+        start, end, inside = runs(mask)
+        keep = (inside == 1) & (end - start >= least_s)
+        found.append(np.column_stack([start[keep], end[keep]]))
+    first_s = float(epochs.start_s[0]) if len(epochs) else 0.0
+    return np.asarray(first_s + np.concatenate(found), dtype=float).reshape(-1, 2)
+
+
+def _answered(raised_s: float, rests_s: Float) -> bool:
+    """Whether a rest begins within ANSWER_WITHIN_S of the alert, or goes on at it."""
+    return bool(np.any((rests_s[:, 0] <= raised_s + ANSWER_WITHIN_S) & (rests_s[:, 1] > raised_s)))
+
+
+def _round(value: float) -> float:
+    return round(float(value), 4)
