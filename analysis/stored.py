@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from analysis.daily import summarise
 from analysis.days import split
@@ -15,9 +16,12 @@ from analysis.inputs import Clock, DayAlert, DayEvent, Part, ReportInput
 from analysis.programme.days import HISTORY_DAYS, advised
 from analysis.programme.diary import Entry, parse
 from analysis.programme.pack import Pack
-from analysis.schema import DailySummary, DayAdvice
+from analysis.schema import SCHEMA_VERSION, DailySummary, DayAdvice
+from analysis.whatif import Row, compared
+from posture import __version__
 from posture.store import Store
-from posture.types import Context, EpochBlock
+from posture.store.days import DayChange, KeptDay
+from posture.types import Context, EpochBlock, JsonValue
 
 
 def entries_of(store: Store) -> tuple[Entry, ...]:
@@ -27,15 +31,12 @@ def entries_of(store: Store) -> tuple[Entry, ...]:
 
 def days_of(store: Store, first: date, last: date) -> dict[date, ReportInput]:
     """The days of [first, last] on which something was recorded, in order."""
-    day = timedelta(
-        days=1
-    )  # the zones of the earth lie less than a day apart from UTC, and a day ends at 04:00 of the next
-    begin, end = (datetime.combine(d, time(), tzinfo=UTC) for d in (first - day, last + 2 * day))
+    begin, end = _utc_span(first, last)
     parts: dict[date, list[ReportInput]] = {}
     for session in store.sessions(begin, end):
         about = {**session.about, "start_utc": session.start_utc.isoformat(), "zone": session.zone}
         whole = ReportInput.from_records(
-            store.epochs(session.id), events=store.events(session.id), alerts=store.alerts(session.id), session=about
+            store.epochs(session.id), events=store.events(session.id), alerts=_alerts(store, session.id), session=about
         )
         for part in split(whole) if len(whole.epochs) else ():
             on = part.session.clock.day_of(float(part.epochs.start_s[0]))
@@ -44,12 +45,30 @@ def days_of(store: Store, first: date, last: date) -> dict[date, ReportInput]:
     return {on: _alone(joined(parts[on]), on) for on in sorted(parts)}
 
 
+def _alerts(store: Store, session_id: int) -> list[dict[str, JsonValue]]:
+    """As raised, with their answers; `wrong` where feedback says so of the same alert."""
+    said = {
+        (f.kind, round(f.about_s, 3))
+        for f in store.diary.feedback(session_id)
+        if f.about == "alert" and f.said == "wrong"
+    }
+    alerts = store.alerts(session_id)
+    return [a | {"wrong": True} if (a["kind"], round(float(str(a["about_s"])), 3)) in said else a for a in alerts]
+
+
+def _utc_span(first: date, last: date) -> tuple[datetime, datetime]:
+    """Moments between which all of these days lie: zones are less than a day from UTC, and a day ends at 04:00 of the next."""
+    day = timedelta(days=1)
+    begin, end = (datetime.combine(d, time(), tzinfo=UTC) for d in (first - day, last + 2 * day))
+    return begin, end
+
+
 def last_day(store: Store) -> date | None:
     """The last day on which something was recorded; None for an empty store."""
     for session in reversed(store.sessions()):
-        epochs = store.epochs(session.id)
-        if len(epochs):
-            return Clock(session.start_utc, ZoneInfo(session.zone)).day_of(float(epochs.start_s[-1]))
+        seconds = store.seconds(session.id)
+        if seconds:
+            return Clock(session.start_utc, ZoneInfo(session.zone)).day_of(seconds[1] - 1.0)
     return None
 
 
@@ -60,8 +79,90 @@ def advice_of(store: Store, pack: Pack, on: date) -> DayAdvice:
 
 def summaries_of(store: Store, until: date, days: int) -> dict[date, DailySummary]:
     """Of the `days` days before `until` and of that day, those on which something was recorded."""
-    found = days_of(store, until - timedelta(days=days), until)
-    return {on: summarise(day.epochs, day.events, day.alerts, day.session) for on, day in found.items()}
+    return kept_summaries(store, until - timedelta(days=days), until)
+
+
+def kept_summaries(store: Store, first: date, last: date, *, now: datetime | None = None) -> dict[date, DailySummary]:
+    """The days of [first, last] on which something was recorded, summed up: read where they are up to date, else made and kept.
+
+    A day is out of date after a later result of one of its sessions, later seconds, an answer or another version of the program;
+    what is then different of its numbers goes to the store's day changes.
+    """
+    made_of = _made_of(store, first, last)
+    kept = store.days.kept(first, last)
+    found: dict[date, DailySummary] = {}
+    stale: list[date] = []
+    for on, key in made_of.items():
+        summary = _read(kept[on].summary) if on in kept and kept[on].made_of == key else None
+        if summary is None:
+            stale.append(on)
+        else:
+            found[on] = summary
+    fresh = _summed(store, stale)
+    changed = []
+    for on, summary in fresh.items():
+        before = _read(kept[on].summary) if on in kept else None
+        moved: list[dict[str, JsonValue]] = [
+            {"name": r.name, "before": r.before, "after": r.after} for r in _moved_rows(before, summary)
+        ]
+        if moved:
+            changed.append(DayChange(on, now or datetime.now(UTC), made_of[on], tuple(moved)))
+    if fresh:
+        store.days.put([KeptDay(on, made_of[on], s.to_json()) for on, s in fresh.items()], changed)
+    gone = [on for on in kept if on not in made_of]
+    if gone:
+        store.days.drop(gone)
+    return dict(sorted((found | fresh).items()))
+
+
+def _summed(store: Store, days: Sequence[date]) -> dict[date, DailySummary]:
+    """Summaries of single days, runs of them read together."""
+    found: dict[date, DailySummary] = {}
+    for on in days:
+        if on not in found:
+            last = on
+            while last + timedelta(days=1) in days and (last - on).days < _AT_ONCE_DAYS:
+                last += timedelta(days=1)
+            read = days_of(store, on, last)
+            found |= {d: summarise(p.epochs, p.events, p.alerts, p.session) for d, p in read.items() if d in days}
+    return found
+
+
+_AT_ONCE_DAYS = 7
+"""Days whose seconds are in memory together."""
+
+
+def _made_of(store: Store, first: date, last: date) -> dict[date, str]:
+    """For each day on which there may be something: what its summary is made of."""
+    begin, end = _utc_span(first, last)
+    found: dict[date, list[str]] = {}
+    for session in store.sessions(begin, end):
+        count = store.seconds(session.id)
+        if not count:
+            continue
+        clock = Clock(session.start_utc, ZoneInfo(session.zone))
+        mark = f"{session.id}.{session.revision}.{store.days.marks(session.id)}"
+        for day, _ in clock.days(count[0], count[1] - 1.0):
+            on = date.fromisoformat(day)
+            if first <= on <= last:
+                found.setdefault(on, []).append(mark)
+    return {on: f"{__version__} {SCHEMA_VERSION} {' '.join(marks)}" for on, marks in sorted(found.items())}
+
+
+def _moved_rows(before: DailySummary | None, after: DailySummary) -> list[Row]:
+    return [r for r in compared(before, after) if r.differs] if before is not None else []
+
+
+def _read(text: str) -> DailySummary | None:
+    """None for one of another version."""
+    try:
+        summary = _SUMMARY.validate_json(text)
+    except ValidationError:
+        return None
+    return summary if summary.schema_version == SCHEMA_VERSION else None
+
+
+_SUMMARY: TypeAdapter[DailySummary] = TypeAdapter(DailySummary)
 
 
 def joined(parts: Sequence[ReportInput]) -> ReportInput:
@@ -91,6 +192,11 @@ def joined(parts: Sequence[ReportInput]) -> ReportInput:
         update={
             "start_utc": first.session.start_utc,
             "zone": first.session.zone,
+            "segments": tuple(
+                s.model_copy(update={"first_s": s.first_s + _between_s(first, p)})
+                for p in parts
+                for s in p.session.segments
+            ),
             "notes": (*notes, f"Put together from {len(parts)} sessions; what lies between them is a gap."),
         }
     )

@@ -242,8 +242,6 @@ def test_options_that_cannot_be_used(
         (["--nonsense"], ["no such option"]),
         (["replay"], ["missing argument 'RECORDING'", "see `posture replay --help`"]),
         (["replay", "a.parquet"], ["missing option '--out'"]),
-        (["calibrate"], ["missing option '--from'"]),
-        (["report"], ["missing option '--from'"]),
         (["demo", "--speed", "quick"], ["--speed 'quick'"]),
         (["demo", "--sensors", "neck"], ["'neck'"]),
         (["replay", "--out"], ["requires an argument"]),

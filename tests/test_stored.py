@@ -14,11 +14,13 @@ from test_daily import table
 from test_report import Page, session_json
 
 from analysis.daily import summarise
-from analysis.stored import days_of, last_day, summaries_of
+from analysis.stored import days_of, kept_summaries, last_day, summaries_of
 from posture.app.cli import app
 from posture.app.exits import run
+from posture.app.options import today
 from posture.app.places import store_path
-from posture.store import Store
+from posture.store import Feedback, Store
+from posture.store.days import KeptDay
 from posture.types import Context
 
 MONDAY = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)  # 09:00 in Berlin
@@ -172,6 +174,70 @@ def test_the_report_of_a_kept_day_hears_the_log_and_the_days_before(store: Store
     assert "Tomorrow: stand for two minutes at each nudge. R01" in text
     assert "What went well: you practised today (1 in the log). W02" in text
     assert "Programme stage 1 back-health-masterclass 1" in text
+
+
+def test_a_summed_up_day_is_read_again_and_made_anew_only_when_something_of_it_changed(store: Store) -> None:
+    session = worn(store, MONDAY, ("sitting", 1, 7200), ("standing", -1, 3600), events=(lean(100.0),))
+    ((on, first),) = kept_summaries(store, date(2026, 3, 1), date(2026, 3, 3)).items()
+    (kept,) = store.days.kept(on, on).values()
+    assert json.loads(kept.summary)["sitting"]["total_min"] == 120.0
+    store.days.put([KeptDay(on, kept.made_of, kept.summary.replace('"source": "day.parquet"', '"source": "kept"'))])
+    assert kept_summaries(store, on, on)[on].source == "kept", "read, not made"
+    assert store.days.changes() == ()
+
+    late = table(("sitting", 1, 3600), ("sitting", 0, 3600), ("standing", -1, 3600))
+    made = datetime(2026, 3, 2, 20, 0, tzinfo=UTC)
+    store.put_final(session, epochs=late, events=[], about=store.sessions()[0].about, code_version="1", made_utc=made)
+    second = kept_summaries(store, on, on, now=made)[on]
+    assert (first.sitting.flexed_min, second.sitting.flexed_min) == (120.0, 60.0)
+    (change,) = store.days.changes(on)
+    assert (change.day, change.made_utc) == (on, made)
+    moved = {str(c["name"]): (c["before"], c["after"]) for c in change.changes}
+    assert moved["flexed sitting"] == (120.0, 60.0)
+    assert moved["bends"] == (1, 0)
+    assert kept_summaries(store, on, on)[on] == second
+    assert len(store.days.changes()) == 1, "what is up to date is not logged again"
+
+
+def test_later_seconds_an_answer_and_that_was_wrong_make_a_day_anew(store: Store) -> None:
+    session = worn(store, MONDAY, ("sitting", 1, 3600))
+    alert = {"about_s": 900.0, "raised_s": 906.0, "kind": "flexed_sitting", "preset": "balanced", "reason": "long"}
+    (alert_id,) = store.put_alerts(session, [alert])
+    on = date(2026, 3, 2)
+
+    def counted() -> tuple[float, int]:
+        found = kept_summaries(store, on, on)[on]
+        return found.wear.worn_min, next(c.wrong for c in found.alert_counts if c.kind == "flexed_sitting")
+
+    assert counted() == (60.0, 0)
+    store.put_epochs(session, table(("standing", -1, 600), start_s=3600.0))
+    assert counted() == (70.0, 0)
+    store.diary.put_feedback(Feedback(session, "alert", "flexed_sitting", 900.0, "wrong", "", MONDAY))
+    assert counted() == (70.0, 1)
+    store.put_answer(alert_id, "wrong", MONDAY)
+    assert counted() == (70.0, 1), "said twice of one alert is one"
+
+
+def test_yesterday_and_today_are_days_that_begin_at_four(store: Store, posture: Said) -> None:
+    at = datetime.combine(today() - timedelta(days=1), datetime.min.time(), tzinfo=UTC) + timedelta(hours=9)
+    worn(store, at, ("standing", -1, 3600), zone="UTC")
+    code, said, _ = posture("report", "yesterday", "--format", "json")
+    assert code == 0
+    assert json.loads(Path(said.split()[-1]).read_text())["period"]["day"] == str(today() - timedelta(days=1))
+    code, _, error = posture("report", "today")
+    assert (code, f"nothing was recorded on {today()}" in error) == (2, True)
+
+
+def test_a_trend_of_the_store_is_of_its_days(store: Store, posture: Said, home: Path) -> None:
+    for k in range(3):
+        worn(store, MONDAY + timedelta(days=k), ("sitting", 1, 7 * 3600))
+    code, said, _ = posture("trend", "--until", "2026-03-08")
+    assert code == 0
+    assert "3 of 28 days count" in said
+    assert "no usual yet" in said
+    code, _, _ = posture("trend", "--until", "2026-03-08", "--week", "--format", "json")
+    tree = json.loads((home / "data" / "reports" / "week-2026-03-08.json").read_text())
+    assert [d["state"] for d in tree["days"][-7:]] == ["valid"] * 3 + ["missing"] * 4
 
 
 def test_the_programme_reads_the_days_of_the_store(store: Store, posture: Said) -> None:

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
-from math import sqrt
-from statistics import median, stdev
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.inputs import DAY_BEGINS_H
 from analysis.programme.diary import Entry, PracticeEntry
 from analysis.schema import DailySummary, WorkoutSet
+from analysis.usual import DAYS_MIN, usual_of
 from analysis.words import MOSTLY_JUDGED, span
 
-SURE_SPREAD = 1.96 * sqrt(2)
-"""Times the SD of the person's own days: the smallest detectable change (95 %)."""
-DAYS_MIN = 7
-"""Valid earlier days from which a change is judged (domain.md section 5)."""
 SHARE_FLOOR_PCT = 5.0
 """Of judged sitting; a smaller change is not called one, however alike the days were. Provisional: ours."""
 NAMED_FROM = 0.7
@@ -217,21 +212,18 @@ def improvement(history: Sequence[Facts], today: Facts, *, worn_min: float, conf
 
 
 def _less_flexed(valid: Sequence[Facts], today: Facts) -> tuple[float, str] | None:
-    """Share of judged sitting in flexion. Detectable change: 1.96 sqrt(2) SD of the days, at least SHARE_FLOOR_PCT."""
+    """Share of judged sitting in flexion; a change of less than SHARE_FLOOR_PCT is none."""
     days = [f.flexed_share_pct for f in valid if f.flexed_share_pct is not None]
-    now = today.flexed_share_pct
-    if now is None or len(days) < DAYS_MIN:
+    now, usual = today.flexed_share_pct, usual_of(days, floor=SHARE_FLOOR_PCT, last=DAYS_MIN)
+    if now is None or usual is None:
         return None
-    usual = median(days[-DAYS_MIN:])
-    by = usual - now - max(SHARE_FLOOR_PCT, SURE_SPREAD * stdev(days))
-    text = f"{now:.0f} % of your judged sitting was flexed, against {usual:.0f} % as your 7-day median"
-    return 100 * by / usual if usual else by, text
+    by = usual.median - now - usual.change
+    text = f"{now:.0f} % of your judged sitting was flexed, against {usual.median:.0f} % as your 7-day median"
+    return 100 * by / usual.median if usual.median else by, text
 
 
 def _fewer(name: str, valid: Sequence[Facts], today: Facts, confidence_min: float) -> tuple[float, str] | None:
-    """A count, per hour of wear. Two counts of one Poisson rate differ by more than 1.96 sqrt(2 n) in one of 20; where the
-    person's days differ by more than that, by more than 1.96 sqrt(2) SD.
-    """
+    """A count, compared per minute of wear and told in a wear as long as today's."""
     kind, words = COUNTS[name]
 
     def rate(facts: Facts) -> float | None:
@@ -239,11 +231,12 @@ def _fewer(name: str, valid: Sequence[Facts], today: Facts, confidence_min: floa
         sure = facts.confidence.get(kind, 1.0) >= confidence_min
         return count / facts.worn_min if count is not None and judged >= 100 * MOSTLY_JUDGED and sure else None
 
+    worn_min = float(today.worn_min or 0)
     days = [r for f in valid if (r := rate(f)) is not None]
-    if rate(today) is None or len(days) < DAYS_MIN:
+    usual = usual_of(days, counted_over=worn_min, last=DAYS_MIN)
+    if rate(today) is None or usual is None:
         return None
-    now, worn_min = float(getattr(today, name)), float(today.worn_min or 0)
-    usual = median(days[-DAYS_MIN:]) * worn_min
-    by = usual - now - SURE_SPREAD * max(sqrt(usual), stdev(days) * worn_min)
-    text = f"{now:.0f} {words} in {span(worn_min)} of wear, against {usual:.0f} at your 7-day median"
-    return 100 * by / usual if usual else by, text
+    now, usually = float(getattr(today, name)), usual.median * worn_min
+    by = usually - now - usual.change * worn_min
+    text = f"{now:.0f} {words} in {span(worn_min)} of wear, against {usually:.0f} at your 7-day median"
+    return 100 * by / usually if usually else by, text

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture import __version__
-from posture.app import live_cli, log, programme, whatif, workout
+from posture.app import live_cli, log, programme, trend, whatif, workout
 from posture.app.exits import Commands, end_cleanly, run
 from posture.app.options import ConfigOption, PackOption, PersonOption, SensorsOption, config_of, sensors_of
 from posture.vocabulary import InputError, Preset
@@ -162,7 +162,11 @@ def demo(
         say("Next: open the report in a browser; or see what one sensor knows with posture demo --sensors sacrum")
 
 
-app.registered_commands += [*live_cli.app.registered_commands, *whatif.app.registered_commands]
+app.registered_commands += [
+    *live_cli.app.registered_commands,
+    *whatif.app.registered_commands,
+    *trend.app.registered_commands,
+]
 
 
 @app.command()
@@ -266,7 +270,9 @@ def report(
     date: Annotated[
         str | None,
         typer.Argument(
-            metavar="DATE", help="A day that the monitor kept, as 2026-03-02. Default: the last.", show_default=False
+            metavar="DATE",
+            help="A day that the monitor kept: 2026-03-02, yesterday or today. Default: the last.",
+            show_default=False,
         ),
     ] = None,
     folder: Annotated[
@@ -313,7 +319,7 @@ def report(
     with the programme's part; CSV has one row an event, and the numbers in
     a second file beside it; PNG is one file a figure.
 
-    Example: posture report 2026-03-02
+    Example: posture report yesterday --format pdf
 
     Example: posture report --from monday
     """

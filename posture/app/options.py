@@ -64,11 +64,13 @@ def sensors_of(text: str | None) -> tuple[Placement, ...] | None:
 
 
 def day_of(text: str, option: str) -> date:
-    """A day as the user wrote it; InputError names the option."""
+    """A day as the user wrote it (`today` and `yesterday` too); InputError names the option."""
+    if text in ("today", "yesterday"):
+        return date.fromordinal(today().toordinal() - (text == "yesterday"))
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise InputError(f"{option} {text!r} is no day; write it as 2026-03-02") from None
+        raise InputError(f"{option} {text!r} is no day; write it as 2026-03-02, yesterday or today") from None
 
 
 def today(now: datetime | None = None) -> date:

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from posture.alerts import AlertState
 from posture.signal import calibration as cal
 from posture.store.database import connect, transaction
+from posture.store.days import DayBook
 from posture.store.diary import Diary
 from posture.store.differences import Difference, difference
 from posture.store.moments import as_moment, as_text
@@ -59,13 +60,15 @@ class PolicyMemory:
 class Store:
     """One person's database. Belongs to the thread that made it; a second process may have one of its own.
 
-    Events and alerts go in and come out as in events.json and alerts.json. diary : what the wearer says.
+    Events and alerts go in and come out as in events.json and alerts.json.
+    diary : what the wearer says. days : as they were summed up.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._database = connect(path)
         self.diary = Diary(self._database)
+        self.days = DayBook(self._database)
 
     def __enter__(self) -> Self:
         return self
@@ -161,6 +164,13 @@ class Store:
     def epochs(self, session_id: int) -> EpochBlock:
         """All seconds of the present result, rounded as in `posture.store.packing`."""
         return read_epochs(self._database, session_id)
+
+    def seconds(self, session_id: int) -> tuple[float, float] | None:
+        """First second and the one behind the last of the present result; None where there is none yet."""
+        row = self._database.execute(
+            "SELECT min(first_s), max(first_s + count) FROM epochs WHERE session_id = ?", (session_id,)
+        ).fetchone()
+        return None if row[0] is None else (float(row[0]), float(row[1]))
 
     def events(self, session_id: int) -> list[dict[str, JsonValue]]:
         """The present result's events by start."""

@@ -1,0 +1,96 @@
+"""A trend as files: one self-contained page, the figure as PNG or SVG, the days as CSV, all of it as JSON."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from analysis.inputs import NOT_MEDICAL, RED_FLAGS
+from analysis.report import Drawing, svg
+from analysis.trend_figure import draw_trend, image, panels_of
+from analysis.trends import METRICS, OUTCOMES, STATES, WEEK_DAYS, Trend, shown, words_of
+from analysis.words import SENSOR_NAMES, span
+from posture import __version__
+from posture.atomic import write_whole
+from posture.types import InputError
+
+FORMATS = ("html", "png", "svg", "csv", "json")
+COLUMNS_MAX = 5  # numbers in the table of days; the CSV has all
+CAPTION = (
+    "Each mark is a day; hollow ones were worn too short to count. The grey band is what your own days differ by without a real "
+    "change, around your usual; the line is the median of the last week."
+)
+
+
+def write_trend(trend: Trend, fmt: str, path: Path, *, week: bool = False) -> Path:
+    """Write it whole and give back the path. week : the table of days is of the last seven.
+
+    InputError for a format that there is not, or for a picture of nothing.
+    """
+    if fmt not in FORMATS:
+        raise InputError(f"there is no trend format {fmt!r}; choose one of {', '.join(FORMATS)}")
+    if fmt == "json":
+        return write_whole(path, trend.to_json())
+    if fmt == "csv":
+        return write_whole(path, trend.to_csv())
+    if fmt == "html":
+        return write_whole(path, render_trend(trend, week=week))
+    panels = panels_of(trend)
+    if not panels:
+        raise InputError("nothing was measured in these days, so there is nothing to draw; take --format html or json")
+    return write_whole(path, image(draw_trend(panels, date.fromisoformat(trend.days[0].day)), fmt))
+
+
+def render_trend(trend: Trend, *, week: bool = False) -> str:
+    """The trend as one page that loads nothing."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    panels = panels_of(trend)
+    figure = draw_trend(panels, date.fromisoformat(trend.days[0].day)) if panels else None
+    caption = CAPTION if panels else "Nothing was measured in these days: there is nothing to draw."
+    page = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    page.lstrip_blocks = True
+    page.filters |= {"span": span}
+    days = trend.last(WEEK_DAYS) if week else trend.days
+    measured = {c.metric for c in trend.compared}
+    return page.get_template(
+        "trend.html"
+    ).render(
+        t=trend,
+        title=_title(trend, week=week),
+        words=words_of(trend),
+        svg=Markup(svg(Drawing("f8", "Trend", caption, figure))),  # noqa: S704 - our own; its texts are escaped
+        caption=caption,
+        week=days,
+        columns=[(m.key, m.name, m.unit) for m in METRICS if m.key in measured][:COLUMNS_MAX],
+        named={d.day: day_name(d.day) for d in trend.days},
+        states=STATES,
+        shown=shown,
+        sensor_names=SENSOR_NAMES,
+        not_medical=NOT_MEDICAL,
+        red_flags=RED_FLAGS,
+        version=__version__,
+    )
+
+
+def day_name(day: str) -> str:
+    """`Mon 2 March`."""
+    at = date.fromisoformat(day)
+    return f"{at:%a} {at.day} {at:%B}"
+
+
+def _title(trend: Trend, *, week: bool) -> str:
+    until = date.fromisoformat(trend.until)
+    what = "Posture week" if week else f"Posture trend of {trend.window_days} days"
+    return f"{what} to {until:%A} {until.day} {until:%B} {until.year}"
+
+
+def table_of(trend: Trend, window_days: int) -> list[tuple[str, ...]]:
+    """Rows for a terminal: number and unit, median, usual, what would be a change, outcome; the head first."""
+    rows: list[tuple[str, ...]] = [(f"last {window_days} days", "median", "usual", "change from", "")]
+    for c in (c for c in trend.compared if c.window_days == window_days):
+        numbers = ["-" if v is None else shown(v, c.unit, with_unit=False) for v in (c.median, c.usual, c.detectable)]
+        said = OUTCOMES.get(c.outcome) or f"{'more' if (c.changed_by or 0) > 0 else 'less'} than usual"
+        rows.append((f"{c.name}{f', {c.unit}' * bool(c.unit)}", *numbers, said))
+    return rows
