@@ -16,18 +16,22 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.daily import summarise
 from analysis.days import chosen, split, summarised
+from analysis.exposure_data import distribution, exercise_card, set_name, variation, way_rows
 from analysis.figure_data import END_RANGE_PCT, bend_points, bout_data, meter_data, ribbon_data
 from analysis.inputs import NOT_MEDICAL, RED_FLAGS, ReportInput, load, period_of
 from analysis.programme.days import advised, advised_alone
 from analysis.programme.diary import Entry, read_log
 from analysis.programme.pack import load_pack
 from analysis.schema import DailySummary, DayAdvice
+from analysis.sheet import LogOfDay, Sections, log_of, sheet_rows
 from analysis.tables import events_csv, summary_csv
+from analysis.trends import Trend, words_of
 from analysis.words import SENSOR_NAMES, detail, leans, origin_of, plain, span, verdict_of, way, words
 from posture.atomic import write_whole
 from posture.types import EventKind, InputError
 
 if TYPE_CHECKING:
+    from jinja2 import Template
     from matplotlib.figure import Figure
 
 __all__ = ["FORMATS", "advice_on", "load", "render_html", "write", "write_day"]
@@ -43,6 +47,17 @@ SOURCES = {
 
 
 @dataclass(frozen=True, slots=True)
+class Background:
+    """What a report knows besides its day: the log up to it, and the weeks. None: not there."""
+
+    log: LogOfDay | None = None
+    trend: Trend | None = None
+
+
+NO_BACKGROUND = Background()
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """One figure of the report; `figure` is None where there is nothing to draw, and `caption` then says why."""
 
@@ -52,12 +67,80 @@ class Drawing:
     figure: Figure | None
 
 
-def drawings(day: ReportInput, summary: DailySummary) -> list[Drawing]:
-    """F1, F3, F4 and F5, in that order; later figures are added here."""
+def drawings(day: ReportInput, summary: DailySummary, trend: Trend | None = None) -> list[Drawing]:
+    """F1 to F9, in that order; F7 where there was exercise, F8 where there are weeks."""
     if not len(day.epochs):
         return [Drawing("f1", "The day", "The recording is empty: there is nothing to draw.", None)]
-    parts = (_ribbon_drawing, _bout_drawing, _meter_drawing, _bend_drawing)
-    return [part(day, summary) for part in parts]
+    parts = (
+        _ribbon_drawing,
+        _distribution_drawing,
+        _bout_drawing,
+        _meter_drawing,
+        _bend_drawing,
+        _way_drawing,
+        _exercise_drawing,
+    )
+    found = [drawn for part in parts if (drawn := part(day, summary)) is not None]
+    weeks = [_trend_drawing(trend)] if trend is not None else []
+    return [*found, *weeks, _variation_drawing(day)]
+
+
+def _distribution_drawing(day: ReportInput, _: DailySummary) -> Drawing:
+    from analysis import exposure_figures
+
+    title, data = "How far flexed, for how much of the time", distribution(day.epochs, day.session)
+    if data is None:
+        return Drawing("f2", title, "Flexion was not measured in this wear.", None)
+    text = "Read a level on the line: for that share of its time the activity was at most so flexed. Marks at 10, 50 and 90 %."
+    return Drawing("f2", title, text, exposure_figures.draw_distribution(data))
+
+
+def _way_drawing(_: ReportInput, summary: DailySummary) -> Drawing:
+    from analysis import exposure_figures
+
+    title, rows = "Ways up and down", way_rows(summary)
+    if not rows:
+        return Drawing("f6", title, "No way to or from a seat, the floor or a bed was seen.", None)
+    text = "Chair, floor and bed, by how the lower back was held"
+    text += (
+        "; from one sensor a floor transition is judged by its path alone." if len(summary.basis.sensors) == 1 else "."
+    )
+    return Drawing("f6", title, text, exposure_figures.draw_ways(rows))
+
+
+def _exercise_drawing(_: ReportInput, summary: DailySummary) -> Drawing | None:
+    from analysis import exposure_figures
+
+    card = exercise_card(summary)
+    if card is None:
+        return None
+    text = "Sets that the sensors saw; the thick mark is the first repetition whose form changed."
+    if card.gap_pct is not None:
+        text += f" Rounded: {card.in_exercise_pct:.0f} % of repetitions, {card.in_life_pct:.0f} % of judged bends and chair rises."
+    else:
+        text += " Carry-over into daily life: not known, too little of both was judged."
+    return Drawing("f7", "Exercise", text, exposure_figures.draw_exercise(card))
+
+
+def _trend_drawing(trend: Trend) -> Drawing:
+    from analysis.trend_figure import CAPTION, draw_trend, panels_of
+
+    title, panels = "Your last weeks", panels_of(trend)
+    if not panels:
+        return Drawing("f8", title, "Nothing was measured in these weeks.", None)
+    said = " ".join(words_of(trend)[1:])
+    return Drawing("f8", title, f"{said} {CAPTION}", draw_trend(panels, date.fromisoformat(trend.days[0].day)))
+
+
+def _variation_drawing(day: ReportInput) -> Drawing:
+    from analysis import exposure_figures
+
+    title, data = "How long at a level", variation(day.epochs, day.session)
+    if data is None:
+        return Drawing("f9", title, "Flexion was not measured in this wear.", None)
+    what = "sitting" if data.measure == "slump_index_pct" else "worn time out of lying"
+    text = f"Minutes of {what} at each level, by how long it was kept without a break. Up and to the right: far flexed, and long."
+    return Drawing("f9", title, text, exposure_figures.draw_variation(data))
 
 
 def _ribbon_drawing(day: ReportInput, summary: DailySummary) -> Drawing:
@@ -139,27 +222,26 @@ def svg(drawing: Drawing) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
-def render_html(day: ReportInput, advice: DayAdvice) -> str:
-    """The whole report as one page that loads nothing."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def render_html(
+    day: ReportInput, advice: DayAdvice, background: Background = NO_BACKGROUND, *, printed: bool = False
+) -> str:
+    """The whole report as one page that loads nothing. printed : without long lists, which no paper wants."""
     from markupsafe import Markup
 
-    summary = summarise(day.epochs, day.events, day.alerts, day.session)
+    summary = _summary(day, background)
     listed = [e for e in day.events if e.kind != EventKind.GAP]
-    page = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page.lstrip_blocks = True
-    page.filters |= {"span": span, "plain": plain, "detail": detail, "way": way, "verdict": verdict_of}
-    return page.get_template(
+    return template(
         "report.html"
     ).render(
         s=summary,
         session=day.session,
         clock=day.session.clock,
+        printed=printed,
         title=_title(summary),
         words=words(summary, advice),
         advice=advice,
         # The SVG is our own; every text in it was escaped when it was drawn.
-        figures=[(d, Markup(svg(d))) for d in drawings(day, summary)],  # noqa: S704
+        figures=[(d, Markup(svg(d))) for d in drawings(day, summary, background.trend)],  # noqa: S704
         leans=leans(summary),
         origin=origin_of(summary),
         events=listed[:EVENTS_SHOWN],
@@ -174,6 +256,58 @@ def render_html(day: ReportInput, advice: DayAdvice) -> str:
     )
 
 
+def template(name: str) -> Template:
+    """One of the report's templates, with its filters."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    page = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    page.lstrip_blocks = True
+    page.filters |= {
+        "span": span,
+        "plain": plain,
+        "detail": detail,
+        "way": way,
+        "verdict": verdict_of,
+        "set_name": set_name,
+    }
+    return page.get_template(name)
+
+
+def _summary(day: ReportInput, background: Background) -> DailySummary:
+    """The day's summary, with the pain that the log knows of."""
+    found = summarise(day.epochs, day.events, day.alerts, day.session)
+    return replace(found, pain=background.log.pain if background.log else None)
+
+
+SHEET_SETTINGS = (
+    ("sitting.flexed_on_pct", "flexed sitting from, % of range", 2),
+    ("sitting.slump_on_pct", "flexed sitting from, slump index", 1),
+    ("bends.deep_trunk_deg", "deep bend from, deg", 2),
+    ("bends.rounded_share", "rounded bend from, share of range", 2),
+    ("alerts.creep_min", "alert on sitting from, meter", None),
+)
+"""Thresholds named on the physiotherapist's page, and for how many sensors; the report has all."""
+
+
+def sheet(day: ReportInput, background: Background) -> tuple[str, Sections]:
+    """Title and sections of the physiotherapist's page."""
+    summary = _summary(day, background)
+    named = [(key, text) for key, text, sensors in SHEET_SETTINGS if sensors in (None, len(day.session.sensors))]
+    settings = [(text, f"{value:g}") for key, text in named if (value := day.session.setting(key, -1.0)) >= 0]
+    rows = sheet_rows(
+        summary, log=background.log, trend=background.trend, settings=settings or [("thresholds", "the defaults")]
+    )
+    return f"For the physiotherapist. {_title(summary)}", rows
+
+
+def render_sheet(day: ReportInput, background: Background = NO_BACKGROUND) -> str:
+    """The physiotherapist's page: one sheet of A4 that loads nothing."""
+    title, sections = sheet(day, background)
+    return template("sheet.html").render(
+        title=title, sections=sections, judges=day.session.judges, not_medical=NOT_MEDICAL, red_flags=RED_FLAGS
+    )
+
+
 def write(
     folder: Path,
     fmt: str,
@@ -182,6 +316,7 @@ def write(
     day: str | None = None,
     log: Path | None = None,
     pack: Path | None = None,
+    for_physio: bool = False,
 ) -> list[Path]:
     """Write a report of a replay folder; gives back the files written, each of them whole.
 
@@ -191,33 +326,54 @@ def write(
     _check_format(fmt)
     parts = split(load(folder))
     part = chosen(parts, day)
-    advice = advice_on(parts, part, () if log is None else read_log(log), pack)
+    entries = () if log is None else read_log(log)
+    on = period_of(part.epochs, part.session).day
+    background = Background(log_of(load_pack(pack), entries, date.fromisoformat(on)) if on is not None else None)
     return write_day(
-        part, fmt, out or folder / f"report.{fmt}", advice=advice, other_days=[p for p in parts if p is not part]
+        part,
+        fmt,
+        out or folder / f"{'physio' if for_physio else 'report'}.{fmt}",
+        advice=advice_on(parts, part, entries, pack),
+        other_days=[p for p in parts if p is not part],
+        background=background,
+        for_physio=for_physio,
     )
 
 
 def write_day(
-    day: ReportInput, fmt: str, path: Path, *, advice: DayAdvice, other_days: Sequence[ReportInput] = ()
+    day: ReportInput,
+    fmt: str,
+    path: Path,
+    *,
+    advice: DayAdvice,
+    other_days: Sequence[ReportInput] = (),
+    background: Background = NO_BACKGROUND,
+    for_physio: bool = False,
 ) -> list[Path]:
     """Write a day's report; gives back the files written, each of them whole.
 
-    html, pdf, json : `path`; pdf needs the extra of that name. csv : one row per event in `path` and one per number of the
+    html, pdf, json : `path`; a pdf without the extra of that name is plainer. for_physio : their page, html or pdf.
+    csv : one row per event in `path` and one per number of the
     summary beside it (`<stem>-summary.csv`). png : `<stem>-f1.png` and so on.
     """
     _check_format(fmt)
+    if for_physio and fmt not in ("html", "pdf"):
+        raise InputError(
+            f"the physiotherapist's page is html or pdf, not {fmt}; the numbers are in --format json and csv"
+        )
     if fmt == "html":
-        return [write_whole(path, render_html(day, advice))]
+        page = render_sheet(day, background) if for_physio else render_html(day, advice, background)
+        return [write_whole(path, page)]
     if fmt == "pdf":
-        return [write_whole(path, _pdf(render_html(day, advice)))]
+        return [write_whole(path, _pdf(day, advice, background, for_physio=for_physio))]
+    summary = _summary(day, background)
     if fmt == "json":
         whole = summarised((day, *other_days), day)
-        return [write_whole(path, replace(whole, advice=advice).to_json())]
-    summary = summarise(day.epochs, day.events, day.alerts, day.session)
+        return [write_whole(path, replace(whole, advice=advice, pain=summary.pain).to_json())]
     if fmt == "csv":
         beside = path.with_name(f"{path.stem}-summary{path.suffix}")
         return [write_whole(path, events_csv(day)), write_whole(beside, summary_csv(summary))]
-    drawn = [(d.name, d.figure) for d in drawings(day, summary) if d.figure is not None]
+    drawn = [(d.name, d.figure) for d in drawings(day, summary, background.trend) if d.figure is not None]
     return [write_whole(path.with_name(f"{path.stem}-{name}{path.suffix}"), _png(figure)) for name, figure in drawn]
 
 
@@ -246,14 +402,37 @@ def fixed_colours(html: str) -> str:
     return re.sub(r"var\(--fig-[a-z0-9-]+, (#[0-9a-fA-F]{3,8})\)", r"\1", html)
 
 
-def _pdf(html: str) -> bytes:
+def _pdf(day: ReportInput, advice: DayAdvice, background: Background, *, for_physio: bool) -> bytes:
+    """By weasyprint; by matplotlib where that, or the system's Pango, is missing."""
     try:
         import weasyprint
-    except ImportError as error:
-        raise InputError("a PDF needs weasyprint: pip install 'posture-monitor[pdf]', or print the HTML") from error
-    except OSError as error:  # weasyprint is there, the system's Pango is not
-        raise InputError("a PDF needs the system library Pango; install it, or print the HTML") from error
-    return bytes(weasyprint.HTML(string=fixed_colours(html)).write_pdf())
+    except (ImportError, OSError):  # OSError: weasyprint is there, Pango is not
+        return _plain_pdf(day, advice, background, for_physio=for_physio)
+    page = render_sheet(day, background) if for_physio else render_html(day, advice, background, printed=True)
+    return bytes(weasyprint.HTML(string=fixed_colours(page)).write_pdf())
+
+
+def _plain_pdf(day: ReportInput, advice: DayAdvice, background: Background, *, for_physio: bool) -> bytes:
+    from analysis.plain_pdf import plain_pdf
+
+    end = [
+        "# Not a medical device",
+        NOT_MEDICAL,
+        f"See a clinician without waiting for any of these red flags: {RED_FLAGS}.",
+    ]
+    if for_physio:
+        title, sections = sheet(day, background)
+        rows = [
+            line for name, part in sections for line in (f"# {name}", *(f"{label}: {value}" for label, value in part))
+        ]
+        return plain_pdf(title, [*rows, *end])
+    summary = _summary(day, background)
+    said = [f"- {w.text}" for w in words(summary, advice)]
+    drawn = drawings(day, summary, background.trend)
+    lines = [day.session.judges, "# In words", *said, *(f"{d.title}: {d.caption}" for d in drawn if d.figure is None)]
+    notes = ["# Notes", *summary.notes] if summary.notes else []
+    figures = [(d.title, d.caption, d.figure) for d in drawn if d.figure is not None]
+    return plain_pdf(_title(summary), [*lines, *notes, *end], figures)
 
 
 def _png(figure: Figure) -> bytes:

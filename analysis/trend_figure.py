@@ -17,6 +17,10 @@ from analysis.figures import FILL, GRID, INK, UNKNOWN_MARK, styled
 from analysis.trends import OUTCOMES, WEEK_DAYS, Trend
 
 PANELS_MAX = 6
+CAPTION = (
+    "Each mark is a day; hollow ones were worn too short to count. The grey band is what your own days differ by without a real "
+    "change, around your usual; the line is the median of the last week."
+)
 MARKS = {"valid": ("o", True), "short": ("o", False), "other_sensors": ("x", False)}
 """Marker and whether it is filled, by state of the day."""
 LABELS = {"valid": "a day that counts", "short": "worn too short", "other_sensors": "other sensors, not compared"}

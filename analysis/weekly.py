@@ -6,20 +6,16 @@ from datetime import date
 from pathlib import Path
 
 from analysis.inputs import NOT_MEDICAL, RED_FLAGS
-from analysis.report import Drawing, svg
-from analysis.trend_figure import draw_trend, image, panels_of
+from analysis.report import Drawing, svg, template
+from analysis.trend_figure import CAPTION, draw_trend, image, panels_of
 from analysis.trends import METRICS, OUTCOMES, STATES, WEEK_DAYS, Trend, shown, words_of
-from analysis.words import SENSOR_NAMES, span
+from analysis.words import SENSOR_NAMES
 from posture import __version__
 from posture.atomic import write_whole
 from posture.types import InputError
 
 FORMATS = ("html", "png", "svg", "csv", "json")
 COLUMNS_MAX = 5  # numbers in the table of days; the CSV has all
-CAPTION = (
-    "Each mark is a day; hollow ones were worn too short to count. The grey band is what your own days differ by without a real "
-    "change, around your usual; the line is the median of the last week."
-)
 
 
 def write_trend(trend: Trend, fmt: str, path: Path, *, week: bool = False) -> Path:
@@ -43,18 +39,14 @@ def write_trend(trend: Trend, fmt: str, path: Path, *, week: bool = False) -> Pa
 
 def render_trend(trend: Trend, *, week: bool = False) -> str:
     """The trend as one page that loads nothing."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     panels = panels_of(trend)
     figure = draw_trend(panels, date.fromisoformat(trend.days[0].day)) if panels else None
     caption = CAPTION if panels else "Nothing was measured in these days: there is nothing to draw."
-    page = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
-    page.lstrip_blocks = True
-    page.filters |= {"span": span}
     days = trend.last(WEEK_DAYS) if week else trend.days
     measured = {c.metric for c in trend.compared}
-    return page.get_template(
+    return template(
         "trend.html"
     ).render(
         t=trend,

@@ -292,7 +292,7 @@ def test_page_is_whole_loads_nothing_and_names_its_parts(days: dict[str, Path], 
     }
     assert made.headings.count("h1") == 1
     assert made.tables == made.captions > 3
-    assert made.pictures == 4
+    assert made.pictures == 7, "all but exercise, of which there was none, and the weeks"
     assert len(html) < 1_000_000
 
 
@@ -459,7 +459,7 @@ def test_a_short_recording_is_shown_and_called_one(days: dict[str, Path]) -> Non
     assert "A short recording, not a day." in made.text
     assert "The recording carries no clock" in made.text
     assert "nothing here is a habit yet" in made.text
-    assert made.pictures == 4
+    assert made.pictures == 7, "all but exercise, of which there was none, and the weeks"
     assert not re.search(r"\b\d\d:\d\d:\d\d\b", made.text)
 
 
@@ -760,7 +760,22 @@ def test_a_pdf_has_the_colours_of_the_figures_and_none_that_follow_the_screen() 
     assert report.fixed_colours(page) == '<svg><path style="fill: #d55e00"/></svg><p style="color: var(--ink)">text</p>'
 
 
-def test_a_pdf_without_weasyprint_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_weasyprint_a_pdf_has_the_words_and_a_page_for_each_figure(
+    days: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "weasyprint", None)  # as if it were not installed
-    with pytest.raises(InputError, match=r"posture-monitor\[pdf\]"):
-        report._pdf("<p>")
+    one, two = (report.write(days["two"], "pdf", tmp_path / f"{k}.pdf")[0].read_bytes() for k in "ab")
+    assert one == two
+    assert one.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type /Page\b", one)) == 1 + 7
+    (sheet,) = report.write(days["two"], "pdf", tmp_path / "sheet.pdf", for_physio=True)
+    assert len(re.findall(rb"/Type /Page\b", sheet.read_bytes())) == 1
+
+
+def test_a_printed_page_leaves_the_long_lists_to_the_html(days: dict[str, Path]) -> None:
+    day = load(days["two"])
+    advice = report.advice_on((day,), day)
+    printed, whole = (report.render_html(day, advice, printed=p) for p in (True, False))
+    assert len(printed) < len(whole)
+    assert Page(printed).tables < Page(whole).tables
+    assert f"{len([e for e in day.events if e.kind != 'gap'])} events; each is in the CSV" in Page(printed).text

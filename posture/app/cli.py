@@ -307,6 +307,9 @@ def report(
             show_default=False,
         ),
     ] = None,
+    for_physio: Annotated[
+        bool, typer.Option("--physio", help="Instead: one page for a physiotherapist, as html or pdf.")
+    ] = False,
     pack: PackOption = None,
     person: PersonOption = None,
 ) -> None:
@@ -328,13 +331,13 @@ def report(
             raise InputError("--from is a report of that folder; leave DATE and --person away, or take --day")
         from analysis.report import write
 
-        made = write(folder, fmt, out, day=day, log=log, pack=pack)
+        made = write(folder, fmt, out, day=day, log=log, pack=pack, for_physio=for_physio)
     else:
         if day is not None or log is not None:
             raise InputError("--day and --log belong to --from; give the day as posture report 2026-03-02")
         from posture.app.reports import write_kept
 
-        made = write_kept(date, fmt, out, pack=pack, person=person)
+        made = write_kept(date, fmt, out, pack=pack, person=person, for_physio=for_physio)
     for path in made:
         typer.echo(f"Written to {path}")
 
