@@ -17,7 +17,7 @@ from posture.detect.declared import BRACE, HIP_MOBILITY, TOWEL, Declared, declar
 from posture.detect.mat import turned_deg
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
-from posture.types import Bool, Context, EventKind, Float, JsonValue, PostureEvent, Verdict
+from posture.types import Bool, Context, EventKind, JsonValue, PostureEvent, Verdict
 
 
 @dataclass(slots=True)
