@@ -17,7 +17,7 @@ from posture.detect.declared import BRACE, HIP_MOBILITY, TOWEL, Declared, declar
 from posture.detect.mat import turned_deg
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
-from posture.types import Bool, Context, EventKind, JsonValue, PostureEvent, Verdict
+from posture.types import Bool, Context, EventKind, JsonValue, Placement, PostureEvent, Verdict
 
 
 @dataclass(slots=True)
@@ -118,17 +118,21 @@ class Holds:
         drift_deg = _spread(hold.inclination_deg)
         if hold.practice != BRACE:  # a brace is judged by the pelvis tipping, not by how the wearer lies
             drift_deg = max(drift_deg, _spread(hold.lateral_deg))
+        # Under a still trunk the pelvis may tip: without a sensor on it a brace is timed and not judged.
+        measured = hold.practice != BRACE or Placement.SACRUM in self.calibration.sensors
         sure = hold.sure / len(hold.inclination_deg)
         event = PostureEvent(
             kind=EventKind.PRACTICE_HOLD,
             start_s=hold.from_s,
             end_s=hold.last_still_s + 1.0,
             peak_s=hold.from_s,
-            peak_deg=round(drift_deg, 1),
+            peak_deg=round(drift_deg, 1) if measured else 0.0,
             verdict=Verdict.UNKNOWN,
             basis=self.calibration.basis,
             confidence=round(sure * (1.0 if hold.declared is not None else p.towel_share), 3),
-            evidence=hold_evidence(hold.practice, hold_s, drift_deg, p, declared=hold.declared),
+            evidence=hold_evidence(
+                hold.practice, hold_s, drift_deg if measured else None, p, declared=hold.declared
+            ),
         )
         return [Said(second, event)]
 
@@ -149,15 +153,15 @@ def _spread(values: Sequence[float]) -> float:
 
 
 def hold_evidence(
-    practice: str, hold_s: float, drift_deg: float, params: ExerciseConfig, *, declared: Declared | None
+    practice: str, hold_s: float, drift_deg: float | None, params: ExerciseConfig, *, declared: Declared | None
 ) -> dict[str, JsonValue]:
-    """Fields of a `practice_hold`: how long, how far the pelvis moved, and whether that was more than the practice allows."""
+    """Fields of a `practice_hold`: how long, how far the pelvis moved (None: not measured), whether that was more than it allows."""
     most_deg = params.brace_tilt_deg if practice == BRACE else params.hold_drift_deg
     return {
         "practice": practice,
         "hold_s": round(hold_s, 1),
-        "drift_deg": round(drift_deg, 1),
-        "drifted": drift_deg > most_deg,
+        "drift_deg": None if drift_deg is None else round(drift_deg, 1),
+        "drifted": None if drift_deg is None else drift_deg > most_deg,
         "side": declared.side if declared is not None else None,
         "declared": declared is not None,
     }
