@@ -205,7 +205,9 @@ class Sets:
         return bool(2 * np.count_nonzero(labels == Context.WALKING) >= max(len(labels), 1))
 
     def _follows(self, run: Run, rep: Rep) -> bool:
-        return rep.start_s - run.reps[-1].end_s <= self._gap_s(run)
+        before, now = (declared_at(self.declared, r.peak_s) for r in (run.reps[0], rep))
+        same = (before and before.start_s) == (now and now.start_s)
+        return same and rep.start_s - run.reps[-1].end_s <= self._gap_s(run)
 
     def _gap_s(self, run: Run) -> float:
         declared = declared_at(self.declared, run.reps[-1].peak_s) is not None
@@ -274,7 +276,8 @@ class Sets:
         if run.set_id is None:
             return []
         self.state.spans = [replace(s, closed_s=second) if s.set_id == run.set_id else s for s in self.state.spans]
-        reps = run.reps[:-1] if strays(run.reps[::-1]) else run.reps
+        reps = run.reps[1:] if strays(run.reps) else run.reps
+        reps = reps[:-1] if strays(reps[::-1]) else reps
         name, sure = self._name(ground, Run(reps, run.before))
         announced = declared_at(self.declared, reps[0].peak_s)
         made = set_event(
