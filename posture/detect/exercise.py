@@ -230,12 +230,12 @@ class Sets:
         p, reps = self.params, run.reps
         if declared_at(self.declared, reps[-1].peak_s) is not None:
             return True
-        if len(reps) < (p.reps_min if ground is Ground.FEET else p.mat_reps_min):
+        if len(reps) < (p.least_reps if ground is Ground.FEET else p.least_mat_reps):
             return False
         if ground is Ground.MAT:
             sure = self._name(ground, run)[1]
             return run.before.lay and steady(reps, p.steady_spread) and sure >= p.confidence_min
-        first = [abs(r.flexion_deg) for r in reps[: p.reps_min]]
+        first = [abs(r.flexion_deg) for r in reps[: p.least_reps]]
         formed = np.isnan(first).any() or min(first) <= p.begun_pct / 100.0 * self.calibration.rom_deg
         formed |= len(reps) >= p.reps_sure and steady(reps, p.steady_spread)
         low = float(np.median([r.drop_m for r in reps])) >= p.least_m  # nobody seated goes down
