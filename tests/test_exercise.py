@@ -50,11 +50,15 @@ def script(seed: int = SEED) -> Script:
 @cache
 def said(name: str, sensors: tuple[Placement, ...] = tuple(Placement)) -> list[dict[str, Any]]:
     """Events of one of the days below, outside the routine."""
+    alike = script()
+    for _ in range(4):
+        alike.bend("rounded", 60.0).stand(0.3)
     made = {
         "squats": script().set_of("squat", 8, breaks_at=6).stand(15),
         "paused": script().set_of("squat", 6, pause_s=2.0).stand(5).set_of("reverse_lunge", 6, pause_s=2.0).stand(15),
         "lunges": script().set_of("reverse_lunge", 6, side="right").stand(12).set_of("reverse_lunge", 5).stand(15),
         "rounded": script().bend("rounded", 80).stand(2).bend("rounded", 70).stand(4).bend("rounded", 95).stand(15),
+        "rounded alike": alike.stand(15),
         "chair": script().set_of("hip_hinge", 5).stand(4).sit_down(style="usual").sit(1).stand_up().stand(15),
         "floor": script().floor_down("half_kneel").lie(0.3).set_of("offload_control", 8, breaks_at=5).lie(0.5),
     }[name]
@@ -104,6 +108,7 @@ def test_squats_and_lunges_with_a_pause_are_no_sit_downs() -> None:
 
 def test_rounded_bends_of_daily_life_are_no_set_and_a_chair_after_a_set_is_one() -> None:
     assert sets(said("rounded")) == []
+    assert sets(said("rounded alike")) == [], "as deep, as far apart, but rounded from the first"
     assert all(e["set_id"] is None for e in said("rounded"))
     assert [e["kind"] for e in said("chair") if e["set_id"] is None and e["kind"] != "flexed_sitting"] == [
         "stand_to_sit",
@@ -195,6 +200,7 @@ def test_form_fails_where_it_leaves_what_the_first_three_showed() -> None:
     assert failed(10, 11, 10, 11, 12) == (5, None)
     assert failed(10, 11, 10, 11, 18, 19) == (4, 5)
     assert failed(14, 15, 15, 17, 18) == (3, None), "3 deg more is within what two sensors know"
+    assert failed(4, 5, 4, 5, 11) == (5, None), "still clean"
     assert failed(10, 22, 24, 25) == (1, 2), "the reference is the clean one of the first three"
     assert failed(20, 21, 20, 22) == (0, 1), "never clean: failed from the start"
     assert failed(10, 11, 10, roll_deg=9.0) == (0, 1)
