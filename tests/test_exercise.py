@@ -94,6 +94,13 @@ def test_one_sensor_counts_and_says_that_form_was_not_measured(sensors: tuple[Pl
     assert one["change_deg"] is None
 
 
+def test_without_a_gyroscope_no_set_is_said() -> None:
+    day = make(script().set_of("squat", 6).stand(15))
+    columns = {k: v for k, v in day.columns().items() if "_gyr_" not in k}
+    prepared = replace(prepared_of(day), recording=recording_of(columns))
+    assert sets(records(prepared, run(prepared, prepared.recording.batches())).events) == []
+
+
 def test_a_lunge_says_its_side() -> None:
     assert [(e["exercise"], e["reps"], e["side"]) for e in sets(said("lunges"))] == [
         ("reverse_lunge", 6, "right"),
