@@ -561,10 +561,10 @@ class RepsConfig(_Section):
 class ExerciseConfig(_Section):
     """Sets of exercise, how their form is judged, and practice holds."""
 
-    reps_min: Annotated[int, Field(ge=2)] = Field(
+    least_reps: Annotated[int, Field(ge=2)] = Field(
         3, description="repetitions that open a set which was not declared; ours"
     )
-    mat_reps_min: Annotated[int, Field(ge=2)] = Field(5, description="the same, lying; ours")
+    least_mat_reps: Annotated[int, Field(ge=2)] = Field(5, description="the same, lying; ours")
     reps_sure: Annotated[int, Field(ge=2)] = Field(
         6, description="repetitions at an even pace that are a set even where the first ones are rounded; ours"
     )

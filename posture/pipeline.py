@@ -204,7 +204,8 @@ class Pipeline:
         self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
         trust = config.trust
         self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
-        self._trust *= 1.0 if all(spec.has_gyro for spec in sensors.values()) else trust.accelerometer_only
+        self._has_gyros = all(spec.has_gyro for spec in sensors.values())
+        self._trust *= 1.0 if self._has_gyros else trust.accelerometer_only
         s = state
         self._chains = {
             p: _SensorChain(
@@ -348,8 +349,9 @@ class Pipeline:
                 movements,
                 self._leans.push(angle),
                 self._climbs.push(angle),
-                self._feet.push(angle),
-                self._mat_reps.push(angle),
+                # Without a gyroscope there is neither a height nor a rest at the top that could tell repetitions.
+                self._feet.push(angle) if self._has_gyros else (),
+                self._mat_reps.push(angle) if self._has_gyros else (),
             )
             self._seconds(context, found, out)
         return out

@@ -205,7 +205,9 @@ class Sets:
         return bool(2 * np.count_nonzero(labels == Context.WALKING) >= max(len(labels), 1))
 
     def _follows(self, run: Run, rep: Rep) -> bool:
-        return rep.start_s - run.reps[-1].end_s <= self._gap_s(run)
+        before, now = (declared_at(self.declared, r.peak_s) for r in (run.reps[0], rep))
+        same = (before and before.start_s) == (now and now.start_s)
+        return same and rep.start_s - run.reps[-1].end_s <= self._gap_s(run)
 
     def _gap_s(self, run: Run) -> float:
         declared = declared_at(self.declared, run.reps[-1].peak_s) is not None
@@ -228,12 +230,12 @@ class Sets:
         p, reps = self.params, run.reps
         if declared_at(self.declared, reps[-1].peak_s) is not None:
             return True
-        if len(reps) < (p.reps_min if ground is Ground.FEET else p.mat_reps_min):
+        if len(reps) < (p.least_reps if ground is Ground.FEET else p.least_mat_reps):
             return False
         if ground is Ground.MAT:
             sure = self._name(ground, run)[1]
             return run.before.lay and steady(reps, p.steady_spread) and sure >= p.confidence_min
-        first = [abs(r.flexion_deg) for r in reps[: p.reps_min]]
+        first = [abs(r.flexion_deg) for r in reps[: p.least_reps]]
         formed = np.isnan(first).any() or min(first) <= p.begun_pct / 100.0 * self.calibration.rom_deg
         formed |= len(reps) >= p.reps_sure and steady(reps, p.steady_spread)
         low = float(np.median([r.drop_m for r in reps])) >= p.least_m  # nobody seated goes down
@@ -274,7 +276,8 @@ class Sets:
         if run.set_id is None:
             return []
         self.state.spans = [replace(s, closed_s=second) if s.set_id == run.set_id else s for s in self.state.spans]
-        reps = run.reps[:-1] if strays(run.reps[::-1]) else run.reps
+        reps = run.reps[1:] if strays(run.reps) else run.reps
+        reps = reps[:-1] if strays(reps[::-1]) else reps
         name, sure = self._name(ground, Run(reps, run.before))
         announced = declared_at(self.declared, reps[0].peak_s)
         made = set_event(

@@ -64,7 +64,9 @@ def _with_sets(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[Epoc
                 continue
             event = replace(event, set_id=None if holder is None else holder.set_id)
         kept.append(event)
-    return replace(epochs, context=context, context_confidence=confidence, flexed=flexed), kept
+    if sets:
+        epochs = replace(epochs, context=context, context_confidence=confidence, flexed=flexed)
+    return epochs, kept
 
 
 def _without_leans(events: Sequence[PostureEvent]) -> list[PostureEvent]:

@@ -38,8 +38,6 @@ KINDS = {
     REVERSE_LUNGE: Kind(Normal(0.30, 0.08), Normal(22.0, 11.0), Normal(16.0, 10.0), Normal(3.5, 2.5)),
 }
 """Provisional: chosen on simulated people, seeds 1-20, and on the sets of labelled days 21-28 (simulated from recorded motion)."""
-_TRUNK_RISE_M = 0.25
-"""m; how far above the hips the upper lumbar sensor is: it goes down with the lean; ours (docs/generator.md)."""
 _OTHER = Kind(Normal(0.2, 0.3), Normal(50.0, 45.0), Normal(35.0, 35.0), Normal(4.0, 8.0))
 _OTHER_SHARE = 0.1
 """Anything else that repeats; broad, so that a set which looks like none of the three is not named."""
@@ -53,8 +51,6 @@ def named(reps: Sequence[Rep], sensors: Sequence[Placement]) -> tuple[str, float
         for v in ([r.drop_m for r in reps], [r.lean_deg for r in reps], [abs(r.lateral_deg) for r in reps])
     )
     trunk = Placement.UPPER_LUMBAR in sensors
-    if Placement.SACRUM not in sensors:
-        drop_m -= _TRUNK_RISE_M * (1.0 - float(np.cos(np.radians(lean_deg))))
 
     def density(kind: Kind) -> float:
         lean = kind.trunk_deg if trunk else kind.pelvis_deg

@@ -17,7 +17,7 @@ from posture.detect.declared import BRACE, HIP_MOBILITY, TOWEL, Declared, declar
 from posture.detect.mat import turned_deg
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
-from posture.types import Bool, Context, EventKind, JsonValue, PostureEvent, Verdict
+from posture.types import Bool, Context, EventKind, JsonValue, Placement, PostureEvent, Verdict
 
 
 @dataclass(slots=True)
@@ -72,12 +72,12 @@ class Holds:
         ):
             declared = declared_at(self.declared, second)
             practice = declared.practice if declared is not None else TOWEL if rests else None
-            if practice == TOWEL and not back:
+            if label == Context.GAP or (practice == TOWEL and not back):
                 practice = None
             hold = self.state.hold
             if hold is not None and (practice, _start_s(declared)) != (hold.practice, _start_s(hold.declared)):
                 said += self._ended(second)
-            if practice is not None and label != Context.GAP:
+            if practice is not None:
                 still = rate <= self.params.still_dps or practice == BRACE
                 said += self._step(second, still, Hold(practice, declared, second, second), inclination, lateral, sure)
         return said
@@ -92,9 +92,10 @@ class Holds:
             return self._ended(second) if over else []
         hold = self.state.hold = self.state.hold or begun
         hold.last_still_s = second
-        hold.inclination_deg.append(inclination_deg)
-        hold.lateral_deg.append(lateral_deg)
-        hold.sure += sure
+        if len(hold.inclination_deg) < _MOST_N:
+            hold.inclination_deg.append(inclination_deg)
+            hold.lateral_deg.append(lateral_deg)
+            hold.sure += sure
         return []
 
     def flush(self) -> list[Said]:
@@ -115,16 +116,14 @@ class Holds:
         least = {BRACE: p.brace_min_s, HIP_MOBILITY: p.hip_min_s, TOWEL: p.towel_min_s}[hold.practice]
         if hold_s < least or (hold.declared is None and hold_s > p.towel_max_s):
             return []
-        drift_deg = _spread(hold.inclination_deg)
-        if hold.practice != BRACE:  # a brace is judged by the pelvis tipping, not by how the wearer lies
-            drift_deg = max(drift_deg, _spread(hold.lateral_deg))
+        drift_deg = self._drift_deg(hold)
         sure = hold.sure / len(hold.inclination_deg)
         event = PostureEvent(
             kind=EventKind.PRACTICE_HOLD,
             start_s=hold.from_s,
             end_s=hold.last_still_s + 1.0,
             peak_s=hold.from_s,
-            peak_deg=round(drift_deg, 1),
+            peak_deg=0.0 if drift_deg is None else round(drift_deg, 1),
             verdict=Verdict.UNKNOWN,
             basis=self.calibration.basis,
             confidence=round(sure * (1.0 if hold.declared is not None else p.towel_share), 3),
@@ -132,32 +131,43 @@ class Holds:
         )
         return [Said(second, event)]
 
+    def _drift_deg(self, hold: Hold) -> float | None:
+        """How far the pelvis, or what is measured of the body, went; None where that is not known."""
+        drift_deg = _spread(hold.inclination_deg)
+        if hold.practice != BRACE:
+            drift_deg = float(np.fmax(drift_deg, _spread(hold.lateral_deg)))
+        elif Placement.SACRUM not in self.calibration.sensors:  # the trunk stays while the pelvis of a brace tips
+            return None
+        return None if np.isnan(drift_deg) else drift_deg
+
 
 def _start_s(declared: Declared | None) -> float | None:
     """Which workout it is: its end becomes known while it runs."""
     return None if declared is None else declared.start_s
 
 
+_MOST_N = 3600
+"""Seconds of a hold that are looked at: bounds memory, longer than any practice."""
 _MOST, _LEAST = 95.0, 5.0
 """Percentiles that stand for the largest and the smallest: one second may be a cough."""
 
 
 def _spread(values: Sequence[float]) -> float:
-    """How far apart the largest and the smallest are; 0 where none is known."""
+    """How far apart the largest and the smallest are; NaN where none is known."""
     known = np.array(values)[~np.isnan(values)]
-    return float(np.percentile(known, _MOST) - np.percentile(known, _LEAST)) if len(known) else 0.0
+    return float(np.percentile(known, _MOST) - np.percentile(known, _LEAST)) if len(known) else float("nan")
 
 
 def hold_evidence(
-    practice: str, hold_s: float, drift_deg: float, params: ExerciseConfig, *, declared: Declared | None
+    practice: str, hold_s: float, drift_deg: float | None, params: ExerciseConfig, *, declared: Declared | None
 ) -> dict[str, JsonValue]:
-    """Fields of a `practice_hold`: how long, how far the pelvis moved, and whether that was more than the practice allows."""
+    """Fields of a `practice_hold`: how long, how far the pelvis moved (None: not measured), and whether that was too far."""
     most_deg = params.brace_tilt_deg if practice == BRACE else params.hold_drift_deg
     return {
         "practice": practice,
         "hold_s": round(hold_s, 1),
-        "drift_deg": round(drift_deg, 1),
-        "drifted": drift_deg > most_deg,
+        "drift_deg": None if drift_deg is None else round(drift_deg, 1),
+        "drifted": None if drift_deg is None else drift_deg > most_deg,
         "side": declared.side if declared is not None else None,
         "declared": declared is not None,
     }
