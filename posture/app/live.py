@@ -17,9 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from posture.app.gauge import Scale, bar, gauge
-from posture.pipeline import CALIBRATION_SET, Output
+from posture.pipeline import Output
 from posture.replay import Prepared
 from posture.types import (
+    CALIBRATION_SET,
     CONTEXT_NAMES,
     GRID_HZ,
     Alert,
