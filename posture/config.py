@@ -540,6 +540,11 @@ class WearConfig(_Section):
     shaken_off_deg: Positive = Field(
         50.0, description="deg back or to a side from which a shaken sensor is as good as lying: nobody walks so; ours"
     )
+    apart_max_deg: Positive = Field(
+        90.0,
+        description="deg between the uprights of two sensors that no back can bring about: it bends by 60-70, and by 63 at most on "
+        "the labelled days 21-28; ours",
+    )
     shaken_share: Share = Field(
         0.4,
         description="share of window_s that is shaken while lying: no body lies so; exercises on a mat pause; "

@@ -206,7 +206,7 @@ class Pipeline:
         self._bends = Bends(config.bends, calibration, s.bends if s else None)
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
-        self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration.basis, s.wear if s else None)
+        self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)
         self._uprights = Uprights(tuple(sensors), s.uprights if s else None)
         self._slip = Slip(config.slip, calibration, s.slip if s else None)
         self._alerts = AlertPolicy(
@@ -313,8 +313,9 @@ class Pipeline:
             return  # most pushes of a live sensor end within a second
         context, said = self._floor.push(block, climbs)
         block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
-        worn, not_worn = self._wear.push(block)
-        said += self._slip.push(block, self._uprights.take(len(block.start_s)), worn.off)
+        ups = self._uprights.take(len(block.start_s))
+        worn, not_worn = self._wear.push(block, ups)
+        said += self._slip.push(block, ups, worn.off)
         said += self._mat.push(block)
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)

@@ -330,17 +330,19 @@ def policy_case() -> Case:
 
 
 def wear_case() -> Case:
-    """Half an hour of which ten minutes nothing moves, and five more are a ride in a bag."""
+    """Half an hour of which ten minutes nothing moves, five more are a ride in a bag, and in five the sensors lie back to back."""
     block = Day().sit(30, 70).block()
     tilt = 10.0 + 0.2 * np.sin(np.arange(1800.0))
     tilt[500:1200], tilt[1200:1500] = 10.0, 80.0
-    shaken = np.where((np.arange(1800) >= 1200) & (np.arange(1800) < 1500), 0.3, 0.0)
+    shaken = np.where(np.arange(1800) >= 1200, 0.3, 0.0)
     block = replace(block, features=replace(block.features, tilt_deg=tilt, gait_mps2=shaken))
+    ups = {p: np.tile([0.0, 0.0, 1.0], (1800, 1)) for p in Placement}
+    ups[Placement.UPPER_LUMBAR][1500:, 2] = -1.0
     return Case(
-        make=lambda state: Wear(CONFIG.wear, 65.0, calibration().basis, state),
+        make=lambda state: Wear(CONFIG.wear, 65.0, calibration(), state),
         size=1800,
-        piece=lambda a, b: context_rows(block, a, b),
-        push=lambda stage, piece: stage.push(piece),
+        piece=lambda a, b: (context_rows(block, a, b), {p: rows[a:b] for p, rows in ups.items()}),
+        push=lambda stage, piece: stage.push(*piece),
         flush=lambda stage: stage.flush(),
         whole=lambda outs: [
             np.concatenate([o[0].motionless for o in outs if isinstance(o, tuple)]),

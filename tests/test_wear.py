@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +17,7 @@ from analysis.validation.synth.quat import about
 from posture.alerts import AlertPolicy, Epoch
 from posture.config import Config
 from posture.detect.finalise import finalised
+from posture.detect.wear import Wear
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.signal.calibrate import calibrate
 from posture.types import (
@@ -237,3 +239,23 @@ def test_the_body_of_these_tests_breathes() -> None:
     sacrum, _ = Body().hold(60).samples(tuple(Placement))
     tilt = np.degrees(np.arctan2(-sacrum.acc_mps2[:, 0], sacrum.acc_mps2[:, 2])).reshape(60, 50).mean(axis=1)
     assert 0.3 < np.ptp(tilt) < 1.5
+
+
+def test_two_sensors_that_lie_as_no_back_can_bend_are_not_worn_though_each_could_be() -> None:
+    """A carried bag: one sensor nearly upright, the other on its head. The same ride with both upright could be a walk."""
+    apart, together = (bagged(upper_z) for upper_z in (-1.0, 1.0))
+    assert [(e.kind, e.start_s, e.end_s) for e in apart] == [(EventKind.NON_WEAR, 600.0, 1500.0)]
+    assert together == []
+
+
+def bagged(upper_z: float) -> list[PostureEvent]:
+    """Ten minutes of sitting and fifteen of shaking: the sacrum's upright stays, the upper lumbar's is turned."""
+    block = Day().sit(25, 70).block()
+    shaken = np.where(block.start_s >= 600, 0.3, 0.0)
+    tilt = 10.0 + np.sin(block.start_s)
+    block = replace(block, features=replace(block.features, tilt_deg=tilt, rate_dps=1 + 3 * (tilt % 1), gait_mps2=shaken))
+    ups = {p: np.tile([0.0, 0.0, 1.0], (len(shaken), 1)) for p in Placement}
+    ups[Placement.UPPER_LUMBAR][600:, 2] = upper_z
+    stage = Wear(Config().wear, 65.0, BOTH)
+    _, said = stage.push(block, ups)
+    return [s.event for s in said + stage.flush()]

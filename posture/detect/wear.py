@@ -1,12 +1,13 @@
 """Whether the sensor is on a body: a body breathes and sways, a table does not; a lying body is not shaken, a bag is.
 
-Non-wear is known only after ten minutes of it, so it is not a label of the stream but an event that `finalise` lays over the
-epochs afterwards. Until then a sitting alert waits: see `Wear.push`. A bag or a car seat that happens to hold the sensor upright
-cannot be told from a body this way.
+Two sensors in a bag or on a seat soon lie as no spine can bend. Non-wear is known only after ten minutes of it, so it is not a
+label of the stream but an event that `finalise` lays over the epochs afterwards. Until then a sitting alert waits: see `Wear.push`.
+A bag or a car seat that happens to hold the sensors as a back would cannot be told from a body this way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from posture.config import WearConfig
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
-from posture.types import Basis, Bool, Context, EventKind, Float, Int, PostureEvent, Verdict
+from posture.signal.calibration import Calibration
+from posture.types import Bool, Context, EventKind, Float, Int, Placement, PostureEvent, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,21 @@ class WearState:
 class Wear:
     """Labelled seconds -> `non_wear` events, when the sensor is worn again, and which seconds may turn out to be one."""
 
-    def __init__(self, params: WearConfig, lying_tilt_deg: float, basis: Basis, state: WearState | None = None) -> None:
-        self.params, self.lying_tilt_deg, self.basis = params, lying_tilt_deg, basis
+    def __init__(
+        self, params: WearConfig, lying_tilt_deg: float, calibration: Calibration, state: WearState | None = None
+    ) -> None:
+        self.params, self.lying_tilt_deg, self.calibration = params, lying_tilt_deg, calibration
         self.window = round(params.window_s)
         self.state = state or WearState()
 
-    def push(self, block: ContextBlock) -> tuple[Worn, list[Said]]:
-        """What these seconds look like, and the stretches that ended."""
+    def push(self, block: ContextBlock, ups: Mapping[Placement, Float]) -> tuple[Worn, list[Said]]:
+        """What these seconds look like, and the stretches that ended.
+
+        ups : placement -> (m, 3) mean up vector of each second, sensor axes.
+        """
         said: list[Said] = []
         state = self.state
-        motionless, shaken, before = self._seen(block)
+        motionless, shaken, before = self._seen(block, ups)
         off = motionless.copy()
         rows = zip(block.start_s.tolist(), motionless.tolist(), shaken.tolist(), before.tolist(), strict=True)
         for k, (second, still, shook, seconds) in enumerate(rows):
@@ -72,7 +79,7 @@ class Wear:
         """The session ends while the sensor is off the body."""
         return self._closed(self.state.end_s)
 
-    def _seen(self, block: ContextBlock) -> tuple[Bool, Bool, Int]:
+    def _seen(self, block: ContextBlock, ups: Mapping[Placement, Float]) -> tuple[Bool, Bool, Int]:
         """(m,) nothing moved in the window that ends here; shaken here and in most of it; seconds ago that either began in it."""
         f, p, m = block.features, self.params, len(block.start_s)
         tilt = np.where(block.context == Context.GAP, np.nan, f.tilt_deg)
@@ -80,6 +87,7 @@ class Wear:
         segments = (np.where(np.isnan(a), tilt, a) for a in (f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg))
         # Bent forwards people work and bounce; laid back or over to a side by so much nobody does.
         over = (f.sacrum_inclination_deg < -p.shaken_off_deg) | (np.abs(f.lateral_deg) > p.shaken_off_deg)  # NaN: no
+        over |= _apart_deg(self.calibration, ups) > p.apart_max_deg
         shaken = ((tilt > self.lying_tilt_deg) | over) & (f.gait_mps2 > p.shaken_mps2)
         rows = np.concatenate([self.state.recent, np.stack([*segments, f.lateral_deg, f.rate_dps, shaken])], axis=1)
         self.state.recent = rows[:, max(0, rows.shape[1] - self.window + 1) :].copy()
@@ -114,8 +122,17 @@ class Wear:
             start_s,
             0.0,
             Verdict.UNKNOWN,
-            self.basis,
+            self.calibration.basis,
             self._sure(end_s - start_s),
             evidence={"shaken_s": self.state.shaken_n},
         )
         return [Said(epoch_s, event)]
+
+
+def _apart_deg(calibration: Calibration, ups: Mapping[Placement, Float]) -> Float:
+    """(m,) angle between the uprights of both sensors, each in body axes; NaN with one sensor, or where one has no data."""
+    if len(ups) < 2:
+        return np.array(np.nan)
+    one, other = (np.einsum("ij,nj->ni", calibration.sensors[p].body_from_sensor, up) for p, up in ups.items())
+    between = (one * other).sum(axis=1) / np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=1))
+    return np.asarray(np.degrees(np.arccos(np.clip(between, -1.0, 1.0))))
