@@ -253,7 +253,9 @@ def bagged(upper_z: float) -> list[PostureEvent]:
     block = Day().sit(25, 70).block()
     shaken = np.where(block.start_s >= 600, 0.3, 0.0)
     tilt = 10.0 + np.sin(block.start_s)
-    block = replace(block, features=replace(block.features, tilt_deg=tilt, rate_dps=1 + 3 * (tilt % 1), gait_mps2=shaken))
+    block = replace(
+        block, features=replace(block.features, tilt_deg=tilt, rate_dps=1 + 3 * (tilt % 1), gait_mps2=shaken)
+    )
     ups = {p: np.tile([0.0, 0.0, 1.0], (len(shaken), 1)) for p in Placement}
     ups[Placement.UPPER_LUMBAR][600:, 2] = upper_z
     stage = Wear(Config().wear, 65.0, BOTH)

@@ -85,10 +85,7 @@ class Wear:
         tilt = np.where(block.context == Context.GAP, np.nan, f.tilt_deg)
         # Both segments: the upper one breathes more. Lying on a side has a tilt only.
         segments = (np.where(np.isnan(a), tilt, a) for a in (f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg))
-        # Bent forwards people work and bounce; laid back or over to a side by so much nobody does.
-        over = (f.sacrum_inclination_deg < -p.shaken_off_deg) | (np.abs(f.lateral_deg) > p.shaken_off_deg)  # NaN: no
-        over |= _apart_deg(self.calibration, ups) > p.apart_max_deg
-        shaken = ((tilt > self.lying_tilt_deg) | over) & (f.gait_mps2 > p.shaken_mps2)
+        shaken = ((tilt > self.lying_tilt_deg) | self._as_nobody_moves(ups)) & (f.gait_mps2 > p.shaken_mps2)
         rows = np.concatenate([self.state.recent, np.stack([*segments, f.lateral_deg, f.rate_dps, shaken])], axis=1)
         self.state.recent = rows[:, max(0, rows.shape[1] - self.window + 1) :].copy()
         still, shook = np.zeros((2, m), dtype=np.bool_)
@@ -103,6 +100,16 @@ class Wear:
             shook[m - n :] = shaken[m - n :] & (windows[4].sum(axis=1) >= p.shaken_share * self.window)
             before[m - n :] -= np.where(still[m - n :], 0, windows[4].argmax(axis=1))
         return still, shook, before
+
+    def _as_nobody_moves(self, ups: Mapping[Placement, Float]) -> Bool:
+        """(m,) Laid back or over to a side by so much, or bent as no spine can. Bent forwards people work and bounce. NaN: no."""
+        up = [np.einsum("ij,nj->ni", self.calibration.sensors[p].body_from_sensor, rows) for p, rows in ups.items()]
+        unit = [v / np.sqrt((v * v).sum(axis=1, keepdims=True)) for v in up]
+        limit = np.radians(self.params.shaken_off_deg)
+        off = [(np.arctan2(v[:, 0], v[:, 2]) > limit) | (np.abs(v[:, 1]) > np.sin(limit)) for v in unit]
+        if len(unit) > 1:
+            off.append((unit[0] * unit[1]).sum(axis=1) < np.cos(np.radians(self.params.apart_max_deg)))
+        return np.asarray(np.any(off, axis=0))
 
     def _sure(self, seconds: float) -> float:
         """Chance that nobody wore it: even odds at the first minute, growing with every further one. Provisional, ours."""
@@ -127,12 +134,3 @@ class Wear:
             evidence={"shaken_s": self.state.shaken_n},
         )
         return [Said(epoch_s, event)]
-
-
-def _apart_deg(calibration: Calibration, ups: Mapping[Placement, Float]) -> Float:
-    """(m,) angle between the uprights of both sensors, each in body axes; NaN with one sensor, or where one has no data."""
-    if len(ups) < 2:
-        return np.array(np.nan)
-    one, other = (np.einsum("ij,nj->ni", calibration.sensors[p].body_from_sensor, up) for p, up in ups.items())
-    between = (one * other).sum(axis=1) / np.sqrt((one * one).sum(axis=1) * (other * other).sum(axis=1))
-    return np.asarray(np.degrees(np.arccos(np.clip(between, -1.0, 1.0))))
