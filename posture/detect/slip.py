@@ -102,7 +102,7 @@ class Slip:
             if what != _WALKS:
                 said += self._bout_ended(now_s)
             if what == _OFF:
-                self._came_off(now_s)
+                self._came_off(now_s, off_s=now_s)
             elif what == _GAP:
                 self.state.gap_s += end_s - now_s
             elif what == _WALKS:
@@ -136,16 +136,17 @@ class Slip:
         in_force = [r for r in self.state.remounts if r.from_s <= second]
         return in_force[-1].body_from_sensor if in_force else None
 
-    def _came_off(self, now_s: float) -> None:
+    def _came_off(self, now_s: float, off_s: float) -> None:
+        """Nothing is scored from now on: what lies before has been said."""
         state = self.state
         if state.trust is not Trust.UNSETTLED:
             self._pause(now_s)
-            state.trust, state.off_s, state.before = Trust.UNSETTLED, now_s, None
+            state.trust, state.off_s, state.before = Trust.UNSETTLED, off_s, None
 
     def _gap_ended(self, now_s: float) -> None:
         gap_s, self.state.gap_s = self.state.gap_s, 0.0
         if gap_s >= self.params.off_gap_s:
-            self._came_off(now_s)
+            self._came_off(now_s, off_s=now_s)
 
     def _walk(self, now_s: float, ups: Mapping[Placement, Float]) -> list[Said]:
         """More seconds of a bout; one that goes on for long speaks before its end."""
@@ -182,7 +183,7 @@ class Slip:
             state.anchors.setdefault(placement, angle_deg)
         shifts = {p: angle_deg - state.anchors[p] for p, angle_deg in level.items()}
         if state.provisional and max(map(abs, shifts.values())) > self.params.ask_deg:
-            self._came_off(start_s)
+            self._came_off(now_s, off_s=start_s)
             return self._settled(ups, start_s, now_s)
         state.provisional = False
         before, state.before = state.before, (start_s, shifts)
