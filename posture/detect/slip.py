@@ -21,11 +21,13 @@ from posture.detect.chance import normal
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
+from posture.signal.join import BLOCK_S
 from posture.types import Bool, Context, EventKind, Float, JsonValue, Placement, PostureEvent, Verdict
 
 REMOUNT_S = 60
 """s; frames change at whole multiples of this, two of them after the decision at the latest: then no cut of the input matters."""
-
+DECIDED_S = 32
+"""s; a second is decided before this much of what follows it is there: the longest lag, and the open second."""
 
 _ELSE, _WALKS, _OFF, _GAP = range(4)
 
@@ -132,6 +134,14 @@ class Slip:
         turned = {p: replace(s, body_from_sensor=frames[p]) for p, s in self.calibration.sensors.items()}
         return replace(self.calibration, sensors=turned)
 
+    def settled(self, second: float) -> bool:
+        """Whether the frames in force at a second stay until the next multiple of `BLOCK_S`. All that was decidable by then must
+        have been pushed.
+        """
+        state = self.state
+        ahead = bool(state.remounts) and state.remounts[-1].from_s > second
+        return not (ahead or state.provisional or state.trust is Trust.UNSETTLED)
+
     def _frames(self, second: float) -> Mapping[Placement, Float] | None:
         in_force = [r for r in self.state.remounts if r.from_s <= second]
         return in_force[-1].body_from_sensor if in_force else None
@@ -216,7 +226,7 @@ class Slip:
             shifts[placement] = _inclination_deg(seen) - state.anchors.get(placement, 0.0)
             if abs(shifts[placement]) > self.params.put_on_max_deg or abs(seen[1]) > _SIDEWAYS:
                 return []  # put on in another way altogether: that needs a calibration
-        from_s = (int(now_s) // REMOUNT_S + 2) * REMOUNT_S
+        from_s = _in_force_s(state.off_s or 0.0, now_s)
         state.remounts.append(Remount(from_s, frames))
         self._resume(float(from_s))
         state.trust, state.provisional = Trust.OK, True
@@ -258,6 +268,11 @@ class Slip:
             evidence={**evidence, "state": str(trust)},
         )
         return Said(now_s, event)
+
+
+def _in_force_s(off_s: float, now_s: float) -> int:
+    """When new frames can begin: not in the block in which the sensors came off, which was taken as a whole (`Slip.settled`)."""
+    return max((int(now_s) // REMOUNT_S + 2) * REMOUNT_S, ((int(off_s) + DECIDED_S) // BLOCK_S + 1) * BLOCK_S)
 
 
 _SIDEWAYS = 0.87
