@@ -321,8 +321,8 @@ def _hold_on_to_memory() -> None:
     """Once: let freed arrays be used again by the next batch.
 
     glibc gives freed memory back to the system, to ask for it anew a moment later, where it is larger than any block freed before
-    (mallopt(3), "M_MMAP_THRESHOLD"); that took a sixth of a replay. One block larger than all arrays of a batch, never touched, ends
-    that. Elsewhere it does nothing.
+    (mallopt(3), "M_MMAP_THRESHOLD"); that took a sixth of a replay. One block larger than all arrays of a batch, never touched,
+    ends that. Elsewhere it does nothing.
     """
     np.empty(_BLOCK_BYTES, dtype=np.uint8)
 
