@@ -24,13 +24,13 @@ from posture.detect.mat import Mat, MatState
 from posture.detect.movement import Movement, Movements, MovementsState
 from posture.detect.said import Said
 from posture.detect.sitting import Sitting, SittingState
-from posture.detect.slip import Slip, SlipState
+from posture.detect.slip import REMOUNT_S, Slip, SlipState
 from posture.detect.uprights import Uprights, UprightsState
 from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
 from posture.signal.clipping import Clipped, Clipping, ClippingState
 from posture.signal.fusion import Fusion, FusionState, OrientationFilter
-from posture.signal.join import Join, JoinedBlock, JoinState
+from posture.signal.join import BLOCK_S, Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
 from posture.types import (
@@ -286,8 +286,7 @@ class Pipeline:
 
     def _through(self, blocks: Iterator[JoinedBlock]) -> Output:
         out = Output()
-        for joined in blocks:
-            # Joined blocks lie within a minute, and new frames begin with one: all ticks of a block have the same.
+        for joined in self._of_one_frame(blocks):
             angle = angles(joined, self._slip.worn(joined.first_tick / GRID_HZ))
             if self.want_angles:
                 out.angles.append(angle)
@@ -297,6 +296,12 @@ class Pipeline:
             context = self._context.push(self._epochs.push(angle), movements)
             self._seconds(context, movements, leans, self._climbs.push(angle), out)
         return out
+
+    def _of_one_frame(self, blocks: Iterator[JoinedBlock]) -> Iterator[JoinedBlock]:
+        """The same ticks in blocks within which no sensor's frame changes."""
+        for block in blocks:
+            settled = self._slip.settled(block.first_tick / GRID_HZ)  # known once what lies before has been judged
+            yield from block.pieces(BLOCK_S if settled else REMOUNT_S)
 
     def _seconds(
         self,

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from body import Body
 from seconds import Day, wear
+from streams import context_rows
 
 from posture.config import Config
 from posture.detect.slip import REMOUNT_S, Slip
 from posture.signal.calibration import Calibration
+from posture.signal.join import BLOCK_S
 from posture.types import AlertKind, Bool, Context, EventKind, Float, Placement, PostureEvent, Verdict
 
 WALKED = replace(wear(), sensors={p: replace(s, walk_deg=0.0) for p, s in wear().sensors.items()})
@@ -121,6 +123,29 @@ def test_a_walk_that_was_a_bag_is_put_right_by_the_next_walk() -> None:
     turned = stage.worn(600.0).sensors[Placement.SACRUM].body_from_sensor
     np.testing.assert_allclose(turned @ up(np.array([4.0]))[0], [0, 0, 1], atol=1e-12)
     assert states(day((0, 0), (9, 9), (10, 8), (22, 9), (22, 9), off=(70, 110))[0]) == ["re_zeroed", "paused"]
+
+
+@pytest.mark.parametrize("start_s", range(0, BLOCK_S, 20))
+def test_settled_frames_stay_until_the_block_ends(start_s: int) -> None:
+    """From the table into a bag for ten minutes, then on the body, off again for 10 s and walked: three new frames."""
+    made, angle = Day(), []
+    for deg, stands in (((0, 0), 0.5), ((30, 30), 10), ((4, -2), 0.5), ((4, -2), 0.5), ((9, 9), 0.5), ((9, 9), 0.5)):
+        made.add(1, Context.WALKING).stand(stands)
+        angle += [deg] * (len(made.rows) - len(angle))
+    block = made.block()
+    ups = {p: up(np.array(angle, dtype=np.float64)[:, k]) for k, p in enumerate(Placement)}
+    off = ((block.start_s >= 65) & (block.start_s < 80)) | ((block.start_s >= 950) & (block.start_s < 960))
+    stage, settled = Slip(Config().slip, WALKED), []
+    for k in range(len(off)):
+        now_s = float(start_s + k)
+        if stage.settled(now_s):
+            settled.append(now_s)
+        second = replace(context_rows(block, k, k + 1), start_s=np.array([now_s]))
+        stage.push(second, {p: u[k : k + 1] for p, u in ups.items()}, off[k : k + 1])
+    changes = [r.from_s for r in stage.state.remounts]
+    assert len(changes) == 3
+    for now_s in settled:
+        assert not [c for c in changes if now_s < c < (now_s // BLOCK_S + 1) * BLOCK_S]
 
 
 def test_a_gap_of_21_minutes_may_have_been_a_take_off_and_of_19_not() -> None:

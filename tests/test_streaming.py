@@ -353,12 +353,12 @@ def wear_case() -> Case:
 
 
 def slip_case() -> Case:
-    """Six walks of half a minute: two as calibrated, two on a sensor that has moved, and after a table two on another mounting."""
+    """Walks of half a minute: two as calibrated, two on a sensor that has moved, after a table one in a bag and one worn anew."""
     day = Day()
-    for _ in range(6):
-        day.add(0.5, Context.WALKING).stand(0.5)
+    for stands in (0.5, 0.5, 0.5, 0.5, 3, 0.5):
+        day.add(0.5, Context.WALKING).stand(stands)
     block = day.block()
-    deg = np.select([block.start_s < 100, block.start_s < 230], [0.0, 12.0], -9.0)
+    deg = np.select([block.start_s < 100, block.start_s < 230, block.start_s < 290], [0.0, 12.0, 30.0], -9.0)
     sacrum = np.stack([-np.sin(np.radians(deg)), 0 * deg, np.cos(np.radians(deg))], axis=1)
     ups = {Placement.SACRUM: sacrum, Placement.UPPER_LUMBAR: np.tile([0.0, 0.0, 1.0], (len(deg), 1))}
     off = (block.start_s >= 215) & (block.start_s < 235)
@@ -367,9 +367,9 @@ def slip_case() -> Case:
         make=lambda state: Slip(CONFIG.slip, replace(calibration(), sensors=walked), state),
         size=len(block.start_s),
         piece=lambda a, b: (context_rows(block, a, b), {p: u[a:b] for p, u in ups.items()}, off[a:b]),
-        push=lambda stage, piece: stage.push(*piece),
-        flush=lambda stage: [*stage.flush(), *(str(r.body_from_sensor) for r in stage.state.remounts)],
-        whole=flat,
+        push=lambda stage, piece: (stage.push(*piece), stage.paused(piece[0].start_s).tolist()),
+        flush=lambda stage: ([*stage.flush(), *(str(r.body_from_sensor) for r in stage.state.remounts)], []),
+        whole=lambda outs: [*flat([said for said, _ in outs]), *flat([paused for _, paused in outs])],
     )
 
 

@@ -21,11 +21,13 @@ from posture.detect.chance import normal
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
+from posture.signal.join import BLOCK_S
 from posture.types import Bool, Context, EventKind, Float, JsonValue, Placement, PostureEvent, Verdict
 
 REMOUNT_S = 60
 """s; frames change at whole multiples of this, two of them after the decision at the latest: then no cut of the input matters."""
-
+DECIDED_S = 32
+"""s; a second is decided before this much of what follows it is there: the longest lag, and the open second."""
 
 _ELSE, _WALKS, _OFF, _GAP = range(4)
 
@@ -106,7 +108,7 @@ class Slip:
             if what != _WALKS:
                 said += self._bout_ended(now_s)
             if what == _OFF:
-                self._came_off(now_s)
+                self._came_off(now_s, off_s=now_s)
             elif what == _GAP:
                 self.state.gap_s += end_s - now_s
             elif what == _WALKS:
@@ -136,20 +138,29 @@ class Slip:
         turned = {p: replace(s, body_from_sensor=frames[p]) for p, s in self.calibration.sensors.items()}
         return replace(self.calibration, sensors=turned)
 
+    def settled(self, second: float) -> bool:
+        """Whether the frames in force at a second stay until the next multiple of `BLOCK_S`. All that was decidable by then must
+        have been pushed.
+        """
+        state = self.state
+        ahead = bool(state.remounts) and state.remounts[-1].from_s > second
+        return not (ahead or state.provisional or state.trust is Trust.UNSETTLED)
+
     def _frames(self, second: float) -> Mapping[Placement, Float] | None:
         in_force = [r for r in self.state.remounts if r.from_s <= second]
         return in_force[-1].body_from_sensor if in_force else None
 
-    def _came_off(self, now_s: float) -> None:
+    def _came_off(self, now_s: float, off_s: float) -> None:
+        """Nothing is scored from now on: what lies before has been said."""
         state = self.state
         if state.trust is not Trust.UNSETTLED:
             self._pause(now_s)
-            state.trust, state.off_s, state.before = Trust.UNSETTLED, now_s, None
+            state.trust, state.off_s, state.before = Trust.UNSETTLED, off_s, None
 
     def _gap_ended(self, now_s: float) -> None:
         gap_s, self.state.gap_s = self.state.gap_s, 0.0
         if gap_s >= self.params.off_gap_s:
-            self._came_off(now_s)
+            self._came_off(now_s, off_s=now_s)
 
     def _walk(self, now_s: float, ups: Mapping[Placement, Float]) -> list[Said]:
         """More seconds of a bout. A shift is said as soon as a piece shows it; the rest waits for its end, or until it was long."""
@@ -192,7 +203,7 @@ class Slip:
             state.anchors.setdefault(placement, angle_deg)
         shifts = self._shifts(ways)
         if state.provisional and max(map(abs, shifts[0].values())) > self.params.ask_deg:
-            self._came_off(start_s)
+            self._came_off(now_s, off_s=start_s)
             return self._settled(ways, start_s, now_s)
         state.provisional = False
         said = self._moved(shifts, now_s) or self._back(shifts, now_s)
@@ -265,7 +276,7 @@ class Slip:
             shifts[placement] = _inclination_deg(seen) - state.anchors.get(placement, 0.0)
             if abs(shifts[placement]) > self.params.put_on_max_deg or abs(seen[1]) > _SIDEWAYS:
                 return []  # put on in another way altogether: that needs a calibration
-        from_s = (int(now_s) // REMOUNT_S + 2) * REMOUNT_S
+        from_s = _in_force_s(state.off_s or 0.0, now_s)
         state.remounts.append(Remount(from_s, frames))
         self._resume(float(from_s))
         state.trust, state.provisional = Trust.OK, True
@@ -307,6 +318,11 @@ class Slip:
             evidence={**evidence, "state": str(trust)},
         )
         return Said(now_s, event)
+
+
+def _in_force_s(off_s: float, now_s: float) -> int:
+    """When new frames can begin: not in the block in which the sensors came off, which was taken as a whole (`Slip.settled`)."""
+    return max((int(now_s) // REMOUNT_S + 2) * REMOUNT_S, ((int(off_s) + DECIDED_S) // BLOCK_S + 1) * BLOCK_S)
 
 
 _SIDEWAYS = 0.87
