@@ -441,12 +441,12 @@ class BendsConfig(_Section):
         4.0, description="deg; error of the peak difference that the confidence assumes; " + _TUNED
     )
     lean_even_deg: Positive = Field(
-        53.4,
+        51.9,
         description="deg; upper lumbar alone: lean at which rounded and not are as likely; "
-        "`python -m analysis.validation.bend_model`, 39 recorded bends of 4 people",
+        "`python -m analysis.validation.bend_model`, 38 recorded bends of 4 people",
     )
     lean_slope_per_deg: Positive = Field(
-        0.054, description="1/deg; slope of the log odds over the lean; from the same command"
+        0.073, description="1/deg; slope of the log odds over the lean; from the same command"
     )
     one_sensor_min: Share = Field(
         0.7, description="probability from which a verdict of one sensor is said; design default"
