@@ -387,7 +387,7 @@ class BendsConfig(_Section):
     )
     roll_deg: Positive = Field(
         10.0,
-        description="deg; sacrum alone: from before to after a lean, back with a loss of height or forward with a gain: a seat; "
+        description="deg; sacrum, from before to after a lean, back with a loss of height or forward with a gain: a seat; "
         "SisFall's odd-numbered people",
     )
     roll_longest_s: Positive = Field(6.0, description="s; longest lean whose ends are compared so; ours")

@@ -40,7 +40,7 @@ class Lean:
     held_s : longest stay over the on level. flexion_peak_deg : highest difference that lasted `rounded_min_s`.
     pelvis_share : sacrum / upper lumbar inclination at the deepest point. trusted : share of trusted ticks.
     The rest is of the lean and half a second on either side, of the lowest sensor; NaN where nothing was measured.
-    before_deg, after_deg : median inclination in the second before and after. rate_dps : fastest way down.
+    before_deg, after_deg : median sacral inclination in the second before and after. rate_dps : fastest way down.
     sideways_deg : furthest lateral lean from its median. shake_mps2 : SD of the vertical acceleration.
     height_m : gained from end to end, as if both were at rest.
     """
@@ -185,8 +185,8 @@ class Leans:
         velocity = np.cumsum(np.nan_to_num(around[_VERTICAL])) / GRID_HZ
         velocity = velocity - velocity[-1] * np.arange(1, len(velocity) + 1) / len(velocity)
         return {
-            "before_deg": _median(ticks[_LEAN, max(0, a - _SECOND_N) : a]),
-            "after_deg": _median(ticks[_LEAN, b : b + _SECOND_N]),
+            "before_deg": _median(ticks[_SACRUM, max(0, a - _SECOND_N) : a]),
+            "after_deg": _median(ticks[_SACRUM, b : b + _SECOND_N]),
             "rate_dps": float(down.max()) * GRID_HZ / _RATE_N if len(down) else np.nan,
             "sideways_deg": float(np.abs(lateral - np.median(lateral)).max()) if len(lateral) else np.nan,
             "shake_mps2": float(vertical.std()) if len(vertical) else np.nan,
@@ -311,21 +311,22 @@ class Bends:
 def changes_seat(lean: Lean, params: BendsConfig) -> bool:
     """Whether a lean that context calls standing was a way on or off a chair: a bend ends at the height where it began.
 
-    Only over a few seconds, as a height is worth little after that.
+    A seat also keeps the pelvis rolled back: lower and further back afterwards, or higher and further forward. Only over a few
+    seconds, as a height is worth little after that.
     """
-    return lean.end_s - lean.start_s < params.seat_longest_s and abs(lean.height_m) > params.seat_height_m
+    p, lasted_s = params, lean.end_s - lean.start_s
+    rolled_deg = (lean.after_deg - lean.before_deg) * np.sign(lean.height_m)
+    travels = lasted_s < p.seat_longest_s and abs(lean.height_m) > p.seat_height_m
+    return bool(travels or (lasted_s < p.roll_longest_s and rolled_deg > p.roll_deg))
 
 
 def pelvis_bends(lean: Lean, params: BendsConfig) -> bool:
-    """Whether a lean of the sacrum is a bend by its own motion. The pelvis leans in squats, steps, leaps and on chairs too."""
-    p, lasted_s = params, lean.end_s - lean.start_s
+    """Whether a lean of the sacrum is a bend by its own motion: the pelvis leans in squats, steps and leaps too."""
+    p = params
     leaps = lean.sideways_deg > p.sideways_max_deg or lean.shake_mps2 > p.shake_max_mps2
-    shaken = lasted_s > p.long_from_s and lean.shake_mps2 > p.long_shake_max_mps2
+    shaken = lean.end_s - lean.start_s > p.long_from_s and lean.shake_mps2 > p.long_shake_max_mps2
     squats = lean.peak_deg < p.shallow_deg and lean.rate_dps < p.shallow_rate_dps
-    # A seat keeps the pelvis rolled back: lower and further back, or higher and further forward.
-    rolled_deg = (lean.after_deg - lean.before_deg) * np.sign(lean.height_m)
-    sits = lasted_s < p.roll_longest_s and rolled_deg > p.roll_deg
-    return not (leaps or shaken or squats or sits)
+    return not (leaps or shaken or squats)
 
 
 def one_sensor_verdict(lean: Lean, params: BendsConfig, *, trunk: bool, here: float) -> tuple[Verdict, float]:
