@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
     alerts: dict[str, dict[str, AlertScore]] = {wear: {} for wear in WEARS}
     name = "flexed sitting F1 of the best cut on the true inclination"
     best = {wear: Ratio(name, "days", digits=3) for wear in WEARS}
-    said: list[Claim] = []
+    said: dict[str, list[Claim]] = {wear: [] for wear in WEARS}
     worst: tuple[float, str, LabelledDay] | None = None
     for k, stem in enumerate(stems):
         for j, (wear, sensors) in enumerate(WEARS.items()):
@@ -60,8 +61,9 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
             raised = alerts[wear][stem.name] = score_alerts(day)
             if len(sensors) == 1 and scores[wear][stem.name].flexed_min >= LEAST_FLEXED_MIN:
                 best[wear].add(stem.name, best_cut_f1(day, sensors[0]))
+            kind = "" if len(sensors) == 2 else f", {wear}"
+            said[wear] += [replace(c, kind=c.kind + kind) for c in claims(day)]
             if len(sensors) == 2:
-                said += claims(day)
                 off = float(raised.expected - raised.found + raised.said - raised.hit)
                 if worst is None or off > worst[0]:
                     worst = off, stem.name, day
@@ -69,14 +71,14 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
     for wear in WEARS:
         ceiling = [best[wear]] if best[wear].people else []
         tables[wear.capitalize()] = [*_means(scores[wear]), *ceiling, *_alerts(alerts[wear])]
-    figures = {"days_reliability": draw_reliability(reliability(said))} if said else {}
+    figures = {"days_reliability": draw_reliability(reliability(said["both sensors"]))} if stems else {}
     if worst is not None:
         _, name, day = worst
         figures["days_alerts"] = draw_alert_day(name, day, expected(day))
     both = list(scores["both sensors"].values())
     return Evaluation(
         tables=tables,
-        claims=said,
+        claims=[c for mine in said.values() for c in mine],
         notes=[f"{len(stems)} days, {sum(s.hours for s in both):.0f} h."],
         figures=figures,
         text=f"<details><summary>Every day</summary>\n\n{page(scores)}\n\n</details>",
