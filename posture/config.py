@@ -374,7 +374,8 @@ class BendsConfig(_Section):
     sacrum_off_deg: Positive = Field(8.0, description="deg; with the sacrum alone; " + _TUNED)
     hold_min_s: Positive = Field(
         0.2,
-        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.98); " + _TUNED,
+        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.98); "
+        + _TUNED,
     )
     sacrum_hold_min_s: Positive = Field(
         0.3, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
@@ -405,7 +406,9 @@ class BendsConfig(_Section):
         description="m/s^2 SD of the vertical acceleration in a long lean: more is a short sit or stairs; SisFall's odd-numbered "
         "people (stoops under 0.4)",
     )
-    shallow_deg: Positive = Field(20.0, description="deg; sacrum alone: a lean that stays under this is shallow; " + _TUNED)
+    shallow_deg: Positive = Field(
+        20.0, description="deg; sacrum alone: a lean that stays under this is shallow; " + _TUNED
+    )
     shallow_rate_dps: Positive = Field(
         30.0, description="deg/s; a shallow lean that goes down no faster is a squat or a lunge, not a bend; " + _TUNED
     )
@@ -427,8 +430,8 @@ class BendsConfig(_Section):
     neutral_share: Positive = Field(0.40, description="share of own range: less may be neutral; design default")
     neutral_pelvis_share: Share = Field(
         0.43,
-        description="pelvis share of the lean above which a small difference is neutral (0.66 +- 0.15 recorded); the design default "
-        "0.60 leaves 37 of 306 neutral bends mixed; " + _TUNED,
+        description="pelvis share of the lean above which a small difference is neutral (0.66 +- 0.15 recorded); the design "
+        "default 0.60 leaves 37 of 306 neutral bends mixed; " + _TUNED,
     )
     rounded_uncalibrated_deg: Positive = Field(
         22.0, description="deg; instead of the share where the range was not measured (0.95/0.96)"

@@ -115,9 +115,10 @@ class Calibration:
                 return "Two sensors: sitting in flexion, bends and floor transitions are measured and judged."
             return "Two sensors, not calibrated: bends and floor transitions are judged roughly, sitting in flexion is not."
         where = "at the sacrum" if Placement.SACRUM in self.sensors else "at the upper lumbar spine"
+        unless = "" if Placement.SACRUM in self.sensors else " but for the deepest, which count as rounded"
         rest = (
-            "bends are counted and timed, how the lower back was held in them is unknown; floor transitions are judged by "
-            "their path alone."
+            f"bends are counted and timed, how the lower back was held in them is unknown{unless}; floor transitions are judged "
+            "by their path alone."
         )
         if sitting:
             return f"One sensor {where}: {sitting} is judged; {rest}"

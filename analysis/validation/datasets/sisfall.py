@@ -134,7 +134,9 @@ class _Rows:
             "other": Ratio("walk, jog, stairs, stumble, jump: a bend is said", "trials", at_most=True),
         }
         self.far = {
-            kind: Ratio(f"{name}: a bend of 45 deg is said, even-numbered people", "trials", at_most=kind != "bend_stoop")
+            kind: Ratio(
+                f"{name}: a bend of 45 deg is said, even-numbered people", "trials", at_most=kind != "bend_stoop"
+            )
             for kind, name in FAR.items()
         }
         self.sat = Ratio("chair: the sit-down is said", "trials")
