@@ -20,6 +20,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _TUNED = "provisional: chosen on labelled days 21-28 (simulated from recorded motion)"
+_SEATS = "provisional: chosen on SisFall's odd-numbered people"
 _MADE = "provisional: chosen on simulated people, seeds 1-20"
 
 
@@ -380,16 +381,12 @@ class BendsConfig(_Section):
     sacrum_hold_min_s: Positive = Field(
         0.3, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
     )
-    seat_height_m: Positive = Field(
-        0.3, description="m gained or lost over a lean: a way on or off a chair; SisFall's odd-numbered people"
-    )
-    seat_longest_s: Positive = Field(
-        4.0, description="s; longer leans have no height worth the name; SisFall's odd-numbered people"
-    )
+    seat_height_m: Positive = Field(0.3, description="m gained or lost over a lean: a way on or off a chair; " + _SEATS)
+    seat_longest_s: Positive = Field(4.0, description="s; longer leans have no height worth the name; " + _SEATS)
     roll_deg: Positive = Field(
         10.0,
         description="deg; sacrum, from before to after a lean, back with a loss of height or forward with a gain: a seat; "
-        "SisFall's odd-numbered people",
+        + _SEATS,
     )
     roll_longest_s: Positive = Field(6.0, description="s; longest lean whose ends are compared so; ours")
     sideways_max_deg: Positive = Field(
@@ -399,12 +396,12 @@ class BendsConfig(_Section):
         3.0, description="m/s^2 SD of the vertical acceleration; sacrum alone: more is a leap; " + _TUNED
     )
     long_from_s: Positive = Field(
-        2.5, description="s; sacrum alone: a lean longer than this is held, and held leans are quiet; ours"
+        2.5, description="s; sacrum alone: a lean longer than this is held, and held leans are quiet; " + _SEATS
     )
     long_shake_max_mps2: Positive = Field(
         0.8,
-        description="m/s^2 SD of the vertical acceleration in a long lean: more is a short sit or stairs; SisFall's odd-numbered "
-        "people (stoops under 0.4)",
+        description="m/s^2 SD of the vertical acceleration in a long lean: more is a short sit or stairs (stoops stay under 0.4); "
+        + _SEATS,
     )
     shallow_deg: Positive = Field(
         20.0, description="deg; sacrum alone: a lean that stays under this is shallow; " + _TUNED
@@ -448,10 +445,10 @@ class BendsConfig(_Section):
         description="deg; upper lumbar alone: lean at which rounded and not are as likely; "
         "`python -m analysis.validation.bend_model`, 38 recorded bends of 4 people",
     )
-    lean_slope_per_deg: Positive = Field(
-        0.073, description="1/deg; slope of the log odds over the lean; from the same command"
+    lean_scale_deg: Positive = Field(
+        13.7, description="deg; of lean by which the log odds of rounded rise by one; from the same recorded bends"
     )
-    one_sensor_min: Share = Field(
+    one_sensor_from: Share = Field(
         0.7, description="probability from which a verdict of one sensor is said; design default"
     )
 

@@ -4,7 +4,7 @@
 
 FOLDER/motion holds recorded human motion (`posture validate motion`). Every bend that the product finds with the upper lumbar
 sensor alone and that has a class gives one row: how deep it was said to be, and whether it was rounded. A logistic
-regression on that one number is the model; its two coefficients are `bends.lean_even_deg` and `bends.lean_slope_per_deg`.
+regression on that one number is the model; its two coefficients are `bends.lean_even_deg` and `bends.lean_scale_deg`.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Log odds of rounded = slope_per_deg x (lean - even_deg)."""
+    """Log odds of rounded = (lean - even_deg) / scale_deg."""
 
     even_deg: float
-    slope_per_deg: float
+    scale_deg: float
 
     def rounded(self, lean_deg: Float) -> Float:
         """Probability of rounded, (n,)."""
-        return np.asarray(1.0 / (1.0 + np.exp(-self.slope_per_deg * (lean_deg - self.even_deg))))
+        return np.asarray(1.0 / (1.0 + np.exp(-(lean_deg - self.even_deg) / self.scale_deg)))
 
 
 def rows(files: Iterable[Path]) -> list[Row]:
@@ -79,7 +79,7 @@ def fitted(made_from: Sequence[Row]) -> Model:
     for _ in range(50):
         p = 1.0 / (1.0 + np.exp(-x @ w))
         w -= np.linalg.solve((x * (p * (1 - p))[:, None]).T @ x + held, x.T @ (p - true) + held @ w)
-    return Model(centre - float(w[0] / w[1]), float(w[1]))
+    return Model(centre - float(w[0] / w[1]), 1.0 / float(w[1]))
 
 
 def on_others(all_rows: Sequence[Row]) -> Float:
@@ -96,12 +96,12 @@ def page(all_rows: Sequence[Row]) -> str:
     """Coefficients and the leave-one-person-out table, as text."""
     model, p = fitted(all_rows), on_others(all_rows)
     true: Bool = np.array([r.rounded for r in all_rows])
-    least = Config().bends.one_sensor_min
+    least = Config().bends.one_sensor_from
     said = p >= least
     people = sorted({r.person for r in all_rows})
     lines = [
         f"{len(all_rows)} bends of {len(people)} people ({', '.join(people)}), {int(true.sum())} rounded",
-        f"lean_even_deg {model.even_deg:.1f}, lean_slope_per_deg {model.slope_per_deg:.3f}",
+        f"lean_even_deg {model.even_deg:.1f}, lean_scale_deg {model.scale_deg:.1f}",
         f"each person by the model of the others: rounded said of {int(said.sum())}, right {true[said].mean():.2f}; "
         f"neutral at the same level of {int((p <= 1 - least).sum())}, right {(~true[p <= 1 - least]).mean():.2f} (never said)",
     ]

@@ -333,11 +333,11 @@ def one_sensor_verdict(lean: Lean, params: BendsConfig, *, trunk: bool, here: fl
     """Verdict and its probability from the depth of one sensor's lean; here : probability that it was a bend at all.
 
     Recorded people bend deepest with a rounded back, so the shipped model (`analysis.validation.bend_model`) says rounded of the
-    deepest leans of the upper lumbar, where both probabilities together reach `one_sensor_min`. Never neutral, and nothing at
+    deepest leans of the upper lumbar, where both probabilities together reach `one_sensor_from`. Never neutral, and nothing at
     the sacrum: a pelvis that leans far is a rounded pick-up or a taught hinge.
     """
-    sure = logistic(params.lean_slope_per_deg * (lean.peak_deg - params.lean_even_deg))
-    if trunk and here * sure >= params.one_sensor_min:
+    sure = logistic((lean.peak_deg - params.lean_even_deg) / params.lean_scale_deg)
+    if trunk and here * sure >= params.one_sensor_from:
         return Verdict.ROUNDED, sure
     return Verdict.UNKNOWN, 1.0
 
