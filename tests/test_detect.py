@@ -13,8 +13,11 @@ from streams import angle_rows
 from analysis.validation.memory import replayed
 from analysis.validation.synth import Script, make, person
 from posture.config import Config
-from posture.detect.bends import Lean, Leans, bend_verdict, changes_seat, one_sensor_verdict, pelvis_bends
-from posture.types import AngleBlock, Basis, Placement, Verdict
+from posture.detect.bends import Bends, Lean, Leans, bend_verdict, changes_seat, one_sensor_verdict, pelvis_bends
+from posture.detect.context import ContextBlock
+from posture.detect.epochs import EpochFeatures
+from posture.signal.calibration import Calibration
+from posture.types import AngleBlock, Basis, Context, Placement, Verdict
 
 SACRUM, UPPER = wear(Placement.SACRUM), wear(Placement.UPPER_LUMBAR)
 BOTH = wear()
@@ -66,21 +69,36 @@ def test_one_sensor_finds_a_rounded_bend_and_does_not_judge_it(calibration: obje
 
 @pytest.mark.parametrize(("peak_deg", "said"), [(45.0, False), (62.0, False), (66.0, True), (90.0, True)])
 def test_the_upper_lumbar_alone_says_rounded_of_the_deepest_leans_only(peak_deg: float, said: bool) -> None:
-    verdict, sure = one_sensor_verdict(a_lean(peak_deg=peak_deg), Config().bends, trunk=True, here=1.0)
+    verdict, sure = one_sensor_verdict(a_lean(peak_deg=peak_deg), Config().bends, judges=True, here=1.0)
     assert (verdict is Verdict.ROUNDED) == said
     assert sure >= 0.7
 
 
 def test_a_verdict_of_one_sensor_needs_a_likely_bend_as_well() -> None:
-    say = lambda here: one_sensor_verdict(a_lean(peak_deg=75.0), Config().bends, trunk=True, here=here)[0]  # noqa: E731
+    say = lambda here: one_sensor_verdict(a_lean(peak_deg=75.0), Config().bends, judges=True, here=here)[0]  # noqa: E731
     assert (say(0.99), say(0.8)) == (Verdict.ROUNDED, Verdict.UNKNOWN)
 
 
-def test_the_sacrum_alone_never_judges_a_bend() -> None:
+@pytest.mark.parametrize(
+    ("calibration", "trust", "verdict"),
+    [
+        (UPPER, 1.0, Verdict.ROUNDED),
+        (UPPER, 0.6, Verdict.UNKNOWN),
+        (replace(UPPER, source="self"), 1.0, Verdict.UNKNOWN),
+        (SACRUM, 1.0, Verdict.UNKNOWN),
+    ],
+    ids=["upper lumbar", "upper lumbar, hardly trusted", "upper lumbar, without poses", "sacrum"],
+)
+def test_only_a_calibrated_upper_lumbar_sensor_judges_bends(
+    calibration: Calibration, trust: float, verdict: Verdict
+) -> None:
     """A pelvis that leans far is a rounded pick-up in recorded people and a taught hinge in the programme."""
-    for peak_deg in (16.0, 50.0, 90.0):
-        lean = a_lean(peak_deg=peak_deg)
-        assert one_sensor_verdict(lean, Config().bends, trunk=False, here=1.0) == (Verdict.UNKNOWN, 1.0)
+    stage = Bends(Config().bends, calibration, trust=trust)
+    seconds = ContextBlock(
+        np.arange(5.0), np.full(5, Context.STANDING, np.int8), np.full(5, 0.9), np.full(5, 0.01), EpochFeatures.empty()
+    )
+    (said,) = stage.push(seconds, (a_lean(start_s=1.0, end_s=3.0, peak_deg=85.0),))
+    assert said.event.verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -133,15 +151,14 @@ def test_rising_from_a_recline_is_no_bend(sensors: tuple[Placement, ...]) -> Non
 def test_an_orientation_that_has_just_restarted_is_no_lean() -> None:
     """The first second after a gap is tilt by the accelerometer alone; in a push forward that leans by 45 deg."""
     ticks = 400
-    lean = np.zeros(ticks)
+    lean, flat, nan = np.zeros(ticks), np.zeros(ticks), np.full(ticks, np.nan)
     lean[200:225] = 50.0
-    nan = np.full(ticks, np.nan)
-    flat = AngleBlock(
-        0, np.zeros(ticks), lean, lean, np.zeros(ticks), np.zeros(ticks), nan, np.zeros(ticks), nan, lean < 90
-    )
-    doubted = replace(flat, trusted=lean < 30)
-    found = [Leans(Config().bends, BOTH).push(block) for block in (flat, doubted)]
-    assert [len(leans) for leans in found] == [1, 0]
+    measured = AngleBlock(0, flat, lean, lean, flat, flat, nan, flat, nan, lean < 90)
+    doubted = replace(measured, trusted=lean < 30)
+    lost = np.where((np.arange(ticks) >= 100) & (np.arange(ticks) < 190), np.nan, lean)
+    said = [len(Leans(Config().bends, BOTH).push(replace(b, upper_lumbar_inclination_deg=x)))
+            for b, x in ((measured, lost), (doubted, lean), (doubted, lost))]  # fmt: skip
+    assert said == [1, 1, 0]
 
 
 @pytest.mark.parametrize("cut", [1, 7, 50, 400])

@@ -158,7 +158,7 @@ class Leans:
         held = (to - from_) / GRID_HZ
         if held < self.hold_min_s or self.state.first_tick is None or len(lean) > p.longest_s * GRID_HZ:
             return None
-        if ticks[_TRUSTED, from_:to].mean() < 0.5:  # an orientation that has just restarted, not a lean
+        if self._restarted(a) and ticks[_TRUSTED, from_:to].mean() < 0.5:
             return None
         peak = int(np.argmax(lean))
         first = self.state.first_tick + a
@@ -173,6 +173,11 @@ class Leans:
             trusted=float(ticks[_TRUSTED].mean()),
             **self._motion(a, b),
         )
+
+    def _restarted(self, a: int) -> bool:
+        """Whether the orientation restarted in the second before row a: its first lean may be a push, taken for tilt."""
+        before = self.state.ticks[_LEAN, max(0, a - _SECOND_N) : a]
+        return len(before) < _SECOND_N or bool(np.isnan(before).any())
 
     def _motion(self, a: int, b: int) -> dict[str, float]:
         """How the body moved around the rows [a, b) of a lean: the last fields of `Lean`."""
@@ -230,10 +235,15 @@ class BendsState:
 
 
 class Bends:
-    """Leans and labelled seconds -> `bend` events, said with the second in which the lean ended."""
+    """Leans and labelled seconds -> `bend` events, said with the second in which the lean ended.
 
-    def __init__(self, params: BendsConfig, calibration: Calibration, state: BendsState | None = None) -> None:
-        self.params, self.calibration = params, calibration
+    trust : what the caller will take from every confidence (a lesser wear); a verdict of one sensor must hold with it.
+    """
+
+    def __init__(
+        self, params: BendsConfig, calibration: Calibration, state: BendsState | None = None, *, trust: float = 1.0
+    ) -> None:
+        self.params, self.calibration, self.trust = params, calibration, trust
         self.state = state or BendsState()
 
     def push(self, block: ContextBlock, leans: tuple[Lean, ...]) -> list[Said]:
@@ -268,10 +278,11 @@ class Bends:
         here = self._on_feet(lean)
         if here is None or changes_seat(lean, p) or (not trunk and not pelvis_bends(lean, p)):
             return None
+        here *= 1.0 if lean.trusted > p.trusted_share else p.trusted_share
         if c.basis is Basis.TWO:
             verdict, sure = bend_verdict(lean, p, rom_deg=c.rom_deg if c.rom_measured else None)
-        else:
-            verdict, sure = one_sensor_verdict(lean, p, trunk=trunk, here=here)
+        else:  # without poses upright is a guess, and with it how deep a lean was
+            verdict, sure = one_sensor_verdict(lean, p, judges=trunk and c.source != "self", here=here * self.trust)
         deep = lean.peak_deg >= (p.deep_trunk_deg if trunk else p.deep_sacrum_deg)
         evidence: dict[str, JsonValue] = {
             "angle": "upper_lumbar_inclination_deg" if trunk else "sacrum_inclination_deg",
@@ -292,7 +303,7 @@ class Bends:
             peak_deg=round(lean.peak_deg, 1),
             verdict=verdict,
             basis=c.basis,
-            confidence=round(here * sure * (1.0 if lean.trusted > p.trusted_share else p.trusted_share), 3),
+            confidence=round(here * sure, 3),
             evidence=evidence,
         )
 
@@ -329,15 +340,17 @@ def pelvis_bends(lean: Lean, params: BendsConfig) -> bool:
     return not (leaps or shaken or squats)
 
 
-def one_sensor_verdict(lean: Lean, params: BendsConfig, *, trunk: bool, here: float) -> tuple[Verdict, float]:
-    """Verdict and its probability from the depth of one sensor's lean; here : probability that it was a bend at all.
+def one_sensor_verdict(lean: Lean, params: BendsConfig, *, judges: bool, here: float) -> tuple[Verdict, float]:
+    """Verdict and its probability from the depth of one sensor's lean.
+
+    judges : whether this wear does: the upper lumbar, calibrated. here : probability that it was a bend at all.
 
     Recorded people bend deepest with a rounded back, so the shipped model (`analysis.validation.bend_model`) says rounded of the
     deepest leans of the upper lumbar, where both probabilities together reach `one_sensor_from`. Never neutral, and nothing at
     the sacrum: a pelvis that leans far is a rounded pick-up or a taught hinge.
     """
     sure = logistic((lean.peak_deg - params.lean_even_deg) / params.lean_scale_deg)
-    if trunk and here * sure >= params.one_sensor_from:
+    if judges and here * sure >= params.one_sensor_from:
         return Verdict.ROUNDED, sure
     return Verdict.UNKNOWN, 1.0
 

@@ -115,7 +115,8 @@ class Calibration:
                 return "Two sensors: sitting in flexion, bends and floor transitions are measured and judged."
             return "Two sensors, not calibrated: bends and floor transitions are judged roughly, sitting in flexion is not."
         where = "at the sacrum" if Placement.SACRUM in self.sensors else "at the upper lumbar spine"
-        unless = "" if Placement.SACRUM in self.sensors else " but for the deepest, which count as rounded"
+        silent = Placement.SACRUM in self.sensors or self.source == "self"
+        unless = "" if silent else " but for the deepest, which count as rounded"
         rest = (
             f"bends are counted and timed, how the lower back was held in them is unknown{unless}; floor transitions are judged "
             "by their path alone."
