@@ -393,7 +393,9 @@ class BendsConfig(_Section):
         25.0, description="deg; sacrum alone: a pelvis that also swings this far sideways is turning; " + _TUNED
     )
     shake_max_mps2: Positive = Field(
-        3.0, description="m/s^2 SD of the vertical acceleration; sacrum alone: more is a leap; " + _TUNED
+        3.0,
+        description="m/s^2 SD of the vertical acceleration: more is a leap, no bend with the sacrum alone or on doubted samples; "
+        + _TUNED,
     )
     long_from_s: Positive = Field(
         2.5, description="s; sacrum alone: a lean longer than this is held, and held leans are quiet; " + _SEATS
@@ -447,6 +449,9 @@ class BendsConfig(_Section):
     )
     lean_scale_deg: Positive = Field(
         13.7, description="deg; of lean by which the log odds of rounded rise by one; from the same recorded bends"
+    )
+    own_hinge_deg: Positive = Field(
+        15.0, description="deg deeper than the own hinges of the calibration before one sensor says rounded; " + _TUNED
     )
     one_sensor_from: Share = Field(
         0.7, description="probability from which a verdict of one sensor is said; design default"

@@ -74,6 +74,13 @@ def test_the_upper_lumbar_alone_says_rounded_of_the_deepest_leans_only(peak_deg:
     assert sure >= 0.7
 
 
+def test_a_lean_that_may_be_one_of_the_own_hinges_is_not_said_rounded() -> None:
+    say = lambda deg: one_sensor_verdict(  # noqa: E731
+        a_lean(peak_deg=deg), Config().bends, judges=True, here=1.0, hinge_deg=60.0
+    )[0]
+    assert (say(74.0), say(76.0)) == (Verdict.UNKNOWN, Verdict.ROUNDED)
+
+
 def test_a_verdict_of_one_sensor_needs_a_likely_bend_as_well() -> None:
     say = lambda here: one_sensor_verdict(a_lean(peak_deg=75.0), Config().bends, judges=True, here=here)[0]  # noqa: E731
     assert (say(0.99), say(0.8)) == (Verdict.ROUNDED, Verdict.UNKNOWN)
@@ -148,17 +155,21 @@ def test_rising_from_a_recline_is_no_bend(sensors: tuple[Placement, ...]) -> Non
     assert [e for e in said.events if e["kind"] == "bend" and e["set_id"] is None] == []
 
 
-def test_an_orientation_that_has_just_restarted_is_no_lean() -> None:
-    """The first second after a gap is tilt by the accelerometer alone; in a push forward that leans by 45 deg."""
-    ticks = 400
-    lean, flat, nan = np.zeros(ticks), np.zeros(ticks), np.full(ticks, np.nan)
-    lean[200:225] = 50.0
-    measured = AngleBlock(0, flat, lean, lean, flat, flat, nan, flat, nan, lean < 90)
-    doubted = replace(measured, trusted=lean < 30)
-    lost = np.where((np.arange(ticks) >= 100) & (np.arange(ticks) < 190), np.nan, lean)
-    said = [len(Leans(Config().bends, BOTH).push(replace(b, upper_lumbar_inclination_deg=x)))
-            for b, x in ((measured, lost), (doubted, lean), (doubted, lost))]  # fmt: skip
-    assert said == [1, 1, 0]
+@pytest.mark.parametrize(
+    ("trusted", "lost", "shaken", "said"),
+    [(True, True, True, 1), (False, False, False, 1), (False, True, False, 0), (False, False, True, 0)],
+)
+def test_an_orientation_that_restarted_or_was_shaken_out_of_trust_is_no_lean(
+    trusted: bool, lost: bool, shaken: bool, said: int
+) -> None:
+    """After a gap tilt is the accelerometer's alone for a second; in a push forward that leans by 45 deg."""
+    ticks = np.arange(400)
+    flat, nan = np.zeros(400), np.full(400, np.nan)
+    lean = np.where((ticks >= 200) & (ticks < 225), 50.0, 0.0)
+    trunk = np.where(lost & (ticks >= 100) & (ticks < 190), np.nan, lean)
+    vertical = np.where(shaken, 6.0 * (-1.0) ** ticks, 0.0)
+    block = AngleBlock(0, flat, trunk, lean, flat, flat, nan, vertical, nan, (lean < 30) | trusted)
+    assert len(Leans(Config().bends, BOTH).push(block)) == said
 
 
 @pytest.mark.parametrize("cut", [1, 7, 50, 400])

@@ -158,7 +158,9 @@ class Leans:
         held = (to - from_) / GRID_HZ
         if held < self.hold_min_s or self.state.first_tick is None or len(lean) > p.longest_s * GRID_HZ:
             return None
-        if self._restarted(a) and ticks[_TRUSTED, from_:to].mean() < 0.5:
+        motion = self._motion(a, b)
+        pushed = self._restarted(a) or motion["shake_mps2"] > p.shake_max_mps2
+        if pushed and ticks[_TRUSTED, from_:to].mean() < 0.5:
             return None
         peak = int(np.argmax(lean))
         first = self.state.first_tick + a
@@ -171,7 +173,7 @@ class Leans:
             flexion_peak_deg=_lasting_peak(ticks[_FLEXION], int(p.rounded_min_s * GRID_HZ)),
             pelvis_share=float(ticks[_SACRUM, peak] / lean[peak]) if self.trunk else np.nan,
             trusted=float(ticks[_TRUSTED].mean()),
-            **self._motion(a, b),
+            **motion,
         )
 
     def _restarted(self, a: int) -> bool:
@@ -282,7 +284,9 @@ class Bends:
         if c.basis is Basis.TWO:
             verdict, sure = bend_verdict(lean, p, rom_deg=c.rom_deg if c.rom_measured else None)
         else:  # without poses upright is a guess, and with it how deep a lean was
-            verdict, sure = one_sensor_verdict(lean, p, judges=trunk and c.source != "self", here=here * self.trust)
+            judges = trunk and c.source != "self"
+            hinge_deg = c.sensors[Placement.UPPER_LUMBAR].hinge_deg if judges else np.nan
+            verdict, sure = one_sensor_verdict(lean, p, judges=judges, hinge_deg=hinge_deg, here=here * self.trust)
         deep = lean.peak_deg >= (p.deep_trunk_deg if trunk else p.deep_sacrum_deg)
         evidence: dict[str, JsonValue] = {
             "angle": "upper_lumbar_inclination_deg" if trunk else "sacrum_inclination_deg",
@@ -340,17 +344,21 @@ def pelvis_bends(lean: Lean, params: BendsConfig) -> bool:
     return not (leaps or shaken or squats)
 
 
-def one_sensor_verdict(lean: Lean, params: BendsConfig, *, judges: bool, here: float) -> tuple[Verdict, float]:
+def one_sensor_verdict(
+    lean: Lean, params: BendsConfig, *, judges: bool, here: float, hinge_deg: float = np.nan
+) -> tuple[Verdict, float]:
     """Verdict and its probability from the depth of one sensor's lean.
 
-    judges : whether this wear does: the upper lumbar, calibrated. here : probability that it was a bend at all.
+    judges : whether this wear does: the upper lumbar, calibrated. here : probability that it was a bend at all. hinge_deg : the
+    wearer's own deepest hinge of the calibration, NaN where there was none: a lean that is hardly deeper may be another one.
 
     Recorded people bend deepest with a rounded back, so the shipped model (`analysis.validation.bend_model`) says rounded of the
     deepest leans of the upper lumbar, where both probabilities together reach `one_sensor_from`. Never neutral, and nothing at
     the sacrum: a pelvis that leans far is a rounded pick-up or a taught hinge.
     """
     sure = logistic((lean.peak_deg - params.lean_even_deg) / params.lean_scale_deg)
-    if judges and here * sure >= params.one_sensor_from:
+    hinges = lean.peak_deg <= hinge_deg + params.own_hinge_deg  # NaN: no
+    if judges and not hinges and here * sure >= params.one_sensor_from:
         return Verdict.ROUNDED, sure
     return Verdict.UNKNOWN, 1.0
 
