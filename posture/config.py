@@ -382,7 +382,7 @@ class BendsConfig(_Section):
         0.3, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
     )
     seat_height_m: Positive = Field(0.3, description="m gained or lost over a lean: a way on or off a chair; " + _SEATS)
-    seat_longest_s: Positive = Field(4.0, description="s; longer leans have no height worth the name; " + _SEATS)
+    seat_longest_s: Positive = Field(3.0, description="s; longer leans have no height worth the name; " + _SEATS)
     roll_deg: Positive = Field(
         10.0,
         description="deg; sacrum, from before to after a lean, back with a loss of height or forward with a gain: a seat; "
