@@ -240,12 +240,19 @@ class Bends:
     """Leans and labelled seconds -> `bend` events, said with the second in which the lean ended.
 
     trust : what the caller will take from every confidence (a lesser wear); a verdict of one sensor must hold with it.
+    has_gyro : without one upright is where the force points, and there is no height.
     """
 
     def __init__(
-        self, params: BendsConfig, calibration: Calibration, state: BendsState | None = None, *, trust: float = 1.0
+        self,
+        params: BendsConfig,
+        calibration: Calibration,
+        state: BendsState | None = None,
+        *,
+        trust: float = 1.0,
+        has_gyro: bool = True,
     ) -> None:
-        self.params, self.calibration, self.trust = params, calibration, trust
+        self.params, self.calibration, self.trust, self.has_gyro = params, calibration, trust, has_gyro
         self.state = state or BendsState()
 
     def push(self, block: ContextBlock, leans: tuple[Lean, ...]) -> list[Said]:
@@ -278,7 +285,7 @@ class Bends:
         p, c = self.params, self.calibration
         trunk = Placement.UPPER_LUMBAR in c.sensors
         here = self._on_feet(lean)
-        if here is None or changes_seat(lean, p) or (not trunk and not pelvis_bends(lean, p)):
+        if here is None or (self.has_gyro and changes_seat(lean, p)) or (not trunk and not pelvis_bends(lean, p)):
             return None
         here *= 1.0 if lean.trusted > p.trusted_share else p.trusted_share
         if c.basis is Basis.TWO:
