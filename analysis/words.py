@@ -104,8 +104,12 @@ def _habits(summary: DailySummary) -> list[str]:
         top = f"; the time-in-flexion meter reached {meter.peak:.2f}" if meter.peak is not None else ""
         found.append(f"You sat flexed for {share} ({sitting.flexed_share_of_judged_pct or 0:.0f} %){top}.")
     if bends.by_verdict["rounded"] >= 3:
-        of = f"{bends.by_verdict['rounded']} of {_judged(bends.by_verdict)}"
-        found.append(f"{of} judged {leans(summary)} were rounded.")
+        if len(summary.basis.sensors) == 2:
+            of = f"{bends.by_verdict['rounded']} of {_judged(bends.by_verdict)}"
+            found.append(f"{of} judged {leans(summary)} were rounded.")
+        else:  # one sensor never says neutral, so that a share of the judged ones would be all of them
+            of = f"{bends.by_verdict['rounded']} of {bends.total}"
+            found.append(f"{of} {leans(summary)} were so deep that they count as rounded.")
     elif bends.by_verdict["unknown"] == bends.total and bends.deep_or_sustained >= 5:
         found.append(f"There were {bends.deep_or_sustained} long or deep forward leans.")
     if sitting.long_bouts >= 3 or (sitting.share_of_worn_pct or 0) >= 75:

@@ -181,7 +181,8 @@ class Pipeline:
         self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
         trust = config.trust
         self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
-        self._trust *= 1.0 if all(spec.has_gyro for spec in sensors.values()) else trust.accelerometer_only
+        gyros = all(spec.has_gyro for spec in sensors.values())
+        self._trust *= 1.0 if gyros else trust.accelerometer_only
         s = state
         self._chains = {
             p: _SensorChain(
@@ -203,7 +204,7 @@ class Pipeline:
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
-        self._bends = Bends(config.bends, calibration, s.bends if s else None)
+        self._bends = Bends(config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=gyros)
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
         self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)

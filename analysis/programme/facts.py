@@ -64,7 +64,7 @@ class Facts(BaseModel):
         None, description="% of today's reps that were not clean (log); sets are not detected yet"
     )
     rounded_in_life_pct: float | None = Field(
-        None, description="% of judged bends and chair rises that were rounded, from 6 judged on"
+        None, description="% of judged bends and chair rises that were rounded, from 6 judged on; two sensors"
     )
     improved_by: float | None = Field(
         None,
@@ -107,6 +107,7 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
     flexion = sitting.judged_min > 0 or sitting.total_min == 0
     mostly = sitting.judged_min >= MOSTLY_JUDGED * sitting.total_min
     hidden_min = summary.wear.gap_min + summary.context_min["unknown"]
+    two = len(basis.sensors) == 2
     life = {v: n + summary.bends.by_verdict[v] for v, n in rises.items()}
     return Facts(
         sensors=len(basis.sensors),
@@ -128,7 +129,10 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
         end_range_holds_morning=habits.end_range_holds_morning,
         sit_ups_rounded=_rounded(habits.straight_sit_ups),
         sit_up_after_towel_min=_after_towel_min(summary, entries),
-        rounded_in_life_pct=100 * life["rounded"] / _judged(life) if _judged(life) >= CHAIR_JUDGED_MIN else None,
+        # One sensor says rounded of the deepest bends and never neutral: a share of its verdicts would mean nothing.
+        rounded_in_life_pct=100 * life["rounded"] / _judged(life)
+        if two and _judged(life) >= CHAIR_JUDGED_MIN
+        else None,
     )
 
 
