@@ -443,6 +443,21 @@ class ClimbConfig(_Section):
         25.0, description="deg; tilt of a stop, at most: sitting up with straight legs leans back by 28; " + _TUNED
     )
     height_min_m: Positive = Field(0.15, description="m; less is none: the error of the height is 0.09; ours")
+    get_up_min_s: Positive = Field(
+        2.0, description="s; shortest way from lying to upright: 2.8 (HAPT, odd people); a knee hug takes 1; ours"
+    )
+    get_up_s: Positive = Field(
+        6.4, description="s; longest way from lying to a stop near upright over which the height is taken; ours"
+    )
+    seat_sd_m: Positive = Field(
+        0.12,
+        description="m; spread of the height gained from lying to sitting, over up to 4 s (HAPT, odd people: 0.00 +- 0.11); "
+        "it grows with the square of the time beyond",
+    )
+    stand_height_m: Positive = Field(
+        0.6, description="m; height gained from lying to standing: 0.4 from a bed, 0.85 from the floor; ours"
+    )
+    stand_sd_m: Positive = Field(0.25, description="m; its spread; ours")
 
 
 class FloorConfig(_Section):

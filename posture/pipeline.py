@@ -195,11 +195,9 @@ class Pipeline:
         self._epochs = Epochs(s.epochs if s else None)
         self._movements = Movements(config.movement, s.movements if s else None)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
-        self._climbs = Climbs(config.climb, s.climbs if s else None)
+        self._climbs = Climbs(config.climb, config.context, s.climbs if s else None)
         stood = calibration.poses.get("stand", ()) if routine else ()
-        self._context = ContextModel(
-            config.context, config.movement, calibration, s.context if s else None, stood=stood
-        )
+        self._context = ContextModel(config, calibration, s.context if s else None, stood=stood)
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
@@ -276,7 +274,7 @@ class Pipeline:
         out = self._through(self._join.flush(end_tick))
         leans = self._leans.flush()
         self._uprights.flush()
-        context = self._context.push(self._epochs.flush(), ())
+        context = self._context.push(self._epochs.flush(), (), ())
         self._seconds(context, (), leans, (), out, alert=False)
         last = self._context.flush()
         self._seconds(last, (), (), (), out, alert=False)
@@ -294,8 +292,9 @@ class Pipeline:
             self._uprights.push(joined)
             movements = self._movements.push(angle)
             leans = self._leans.push(angle)
-            context = self._context.push(self._epochs.push(angle), movements)
-            self._seconds(context, movements, leans, self._climbs.push(angle), out)
+            climbs = self._climbs.push(angle)
+            context = self._context.push(self._epochs.push(angle), movements, climbs)
+            self._seconds(context, movements, leans, climbs, out)
         return out
 
     def _seconds(

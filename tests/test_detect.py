@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -292,6 +293,19 @@ def test_who_lies_face_down_is_said_to_lie_once_it_has_lasted() -> None:
     body.to(88, 0, FLOOR, hold_s=30)
     said = body.run(SACRUM)
     assert said.context(body.now_s - 18, body.now_s - 1) == {"lying"}
+
+
+@pytest.mark.parametrize("calibration", [BOTH, SACRUM, UPPER], ids=["two", "sacrum", "upper lumbar"])
+@pytest.mark.parametrize("offset_mps2", [-0.3, 0.0, 0.3])
+def test_who_sits_up_as_straight_as_a_stand_sits_by_the_height_gained(calibration: object, offset_mps2: float) -> None:
+    """An offset of the part shows other amounts upright and lying: both rests are at rest, so it is known."""
+    bed = standing().to(35, 10, 0.6, move_s=1.2, hold_s=0).to(-88, 0, SEAT, move_s=2.0, hold_s=20)
+    sits = deepcopy(bed).to(-2, 2, SEAT + 0.05, move_s=3.0, hold_s=20)
+    stands = bed.to(-10, 8, SEAT + 0.05, move_s=1.8, hold_s=0).to(40, 20, 0.7, move_s=1.2, hold_s=0)
+    stands.to(-2, 2, STAND, move_s=1.2, hold_s=20)
+    for body, said in ((sits, "sitting"), (stands, "standing")):
+        got = body.run(calibration, offset_mps2=offset_mps2)  # type: ignore[arg-type]
+        assert got.context(body.now_s - 16, body.now_s - 2) == {said}
 
 
 def test_sitting_up_in_bed_is_seen_by_the_posture() -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from posture.config import ContextConfig, MovementConfig
+from posture.config import ClimbConfig, Config, ContextConfig, MovementConfig
+from posture.detect.climbs import Climb
 from posture.detect.epochs import EpochFeatures
 from posture.detect.movement import Movement
 from posture.signal.calibration import Calibration
@@ -89,6 +90,7 @@ class ContextState:
     since_lying_s: float = np.inf
     waiting: list[EpochFeatures] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
+    got_up: list[Climb] = field(default_factory=list)
 
 
 class ContextModel:
@@ -100,26 +102,30 @@ class ContextModel:
 
     def __init__(
         self,
-        params: ContextConfig,
-        movement: MovementConfig,
+        config: Config,
         calibration: Calibration,
         state: ContextState | None = None,
         *,
         stood: Sequence[tuple[float, float]] = (),
     ) -> None:
-        self.params, self.movement, self.calibration, self.stood = params, movement, calibration, stood
+        self.params, self.movement, self.climb = config.context, config.movement, config.climb
+        self.calibration, self.stood = calibration, stood
         self.state = state or ContextState()
         self.base = _with_stay(
             _BASE
-            + np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5]) * params.change_per_s
+            + np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5])
+            * self.params.change_per_s
         )
         self.gap = _with_stay(_BASE + 2e-3 * (1 - np.eye(5)))
 
-    def push(self, features: EpochFeatures, movements: tuple[Movement, ...]) -> ContextBlock:
+    def push(
+        self, features: EpochFeatures, movements: tuple[Movement, ...], climbs: tuple[Climb, ...] = ()
+    ) -> ContextBlock:
         """Seconds whose lag is complete with these features."""
         state = self.state
         state.waiting.append(features)
         state.movements.extend(movements)
+        state.got_up.extend(c for c in climbs if c.from_lying)
         rows = EpochFeatures.joined(state.waiting)
         ready = max(0, len(rows) - self.params.lag_s)
         state.waiting = [rows]
@@ -162,6 +168,7 @@ class ContextModel:
         confidence = np.where(absent, 1.0, confidence)
         before_s = float(rows.start_s[ready - 1]) + 1.0 - _CROWD_S
         state.movements = [m for m in state.movements if m.peak_s >= before_s]
+        state.got_up = [c for c in state.got_up if c.end_s + _GETS_UP_S >= float(rows.start_s[ready - 1])]
         return ContextBlock(rows.start_s[:ready], label, confidence, posterior[:, SIT].copy(), rows[:ready])
 
     def _smoothed(self, forward: Float, likely: Float, change: Float, ready: int) -> Float:
@@ -226,8 +233,14 @@ class ContextModel:
         return _run_lengths(beyond, down_s), _run_lengths(forward, forward_s)
 
     def _got_up(self, rows: EpochFeatures) -> Bool:
-        """(m,) whether the tilt has been under `low_tilt_deg` for `_SETTLED_S`, soon after it was beyond lying."""
-        return np.asarray((self._upright_s(rows) == _SETTLED_S) & (self._since_lying_s(rows) <= _GETS_UP_S))
+        """(m,) whether the tilt has been under `low_tilt_deg` for `_SETTLED_S`, soon after it was beyond lying.
+
+        Not where the height of the way up is known by then: a bed is sat on as straight as one stands.
+        """
+        settled = (self._upright_s(rows) == _SETTLED_S) & (self._since_lying_s(rows) <= _GETS_UP_S)
+        for climb in self.state.got_up:
+            settled &= (rows.start_s + 1.0 < climb.known_s) | (rows.start_s > climb.end_s + _GETS_UP_S)
+        return np.asarray(settled)
 
     def _upright_s(self, rows: EpochFeatures) -> Float:
         """(m,) s: how long, up to and with this second, the tilt has been under `low_tilt_deg`."""
@@ -270,7 +283,49 @@ class ContextModel:
             opened[SIT, STAND] = max(opened[SIT, STAND], (1.0 - _WALKS_AWAY) * up)
             opened[SIT, WALK] = max(opened[SIT, WALK], _WALKS_AWAY * up)
             change[e] = _with_stay(opened)
+        for climb in self.state.got_up:
+            e = int(np.floor(climb.end_s - first))
+            if 0 <= e < m:
+                change[e] = _settled(change[e], seat_chance(climb, self.climb))
         return change
+
+
+def _settled(change: Float, seated: float) -> Float:
+    """The changes of the second in which somebody who got up comes to rest, on a seat by the chance given, else on the feet."""
+    opened = np.array(change)
+    for row in (STAND, WALK, LIE, LOW):
+        opened[row, SIT] = max(opened[row, SIT], seated)
+    for row in (SIT, LIE, LOW):
+        opened[row, STAND] = max(opened[row, STAND], 1.0 - seated)
+    return _with_stay(opened)
+
+
+def seat_chance(climb: Climb, params: ClimbConfig) -> float:
+    """Probability that a way up from lying ended on a seat: by its height, and by its lean. Nobody gets onto the feet unbent.
+
+    Where neither tells, both are as likely. The error of the height grows with the square of the time.
+    """
+    grown = max(1.0, ((climb.end_s - climb.start_s) / _SHORT_S) ** 2)
+    error_m = params.seat_sd_m * grown
+    lean_deg = min(climb.lean_deg, _STANDS_UP_DEG[0])
+    sits = _normal(climb.height_m, 0.0, error_m) + _WILD_RISE
+    sits *= _normal(lean_deg, *_SITS_UP_DEG) + _WILD_LEAN
+    stands = _normal(climb.height_m, params.stand_height_m, float(np.hypot(params.stand_sd_m, error_m))) + _WILD_RISE
+    stands *= _normal(lean_deg, *_STANDS_UP_DEG) + _WILD_LEAN
+    return sits / (sits + stands)
+
+
+def _normal(value: float, mean: float, sd: float) -> float:
+    """Normal density without its constant."""
+    return float(np.exp(-0.5 * ((value - mean) / sd) ** 2) / sd)
+
+
+_SITS_UP_DEG, _STANDS_UP_DEG = (-5.0, 10.0), (45.0, 15.0)
+"""Mean and SD of the furthest forward lean: sitting up on a bed -4 +- 11, at most 17 (HAPT, odd people); standing up from the floor
+32 to 60 (labelled days 21-28)."""
+_WILD_LEAN = 1e-3  # 1/deg; density of leans of another kind; ours
+_SHORT_S = 4.0  # s up to which the error of a height does not grow
+_WILD_RISE = 0.05  # 1/m; density of heights that went wrong
 
 
 _CROWD_S = 8.0  # before a lean in which others are counted; what follows it is not all known when its second is decided
