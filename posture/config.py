@@ -307,7 +307,9 @@ class MovementConfig(_Section):
         0.3, description="m; lever from the angular rate at an end to its unknown vertical velocity; ours"
     )
     height_tilt_max_deg: Positive = Field(
-        50.0, description="deg; no height is taken where an end is tilted more; design default from strapdown tests"
+        62.0,
+        description="deg; no height is taken where an end is tilted more: seated belts recline by up to 56 (HAPT, odd "
+        "people); labelled days 21-28 are the same at 50",
     )
     end_lean_max_deg: Positive = Field(
         35.0, description="deg; a lean that begins or ends bent further forward is no chair; " + _TUNED

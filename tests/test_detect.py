@@ -308,6 +308,17 @@ def test_who_sits_up_as_straight_as_a_stand_sits_by_the_height_gained(calibratio
         assert got.context(body.now_s - 16, body.now_s - 2) == {said}
 
 
+def test_what_a_sit_down_shakes_is_not_gait() -> None:
+    """Two seconds of bounce and turning, as recorded people land on a chair, were said to be steps and the chair was missed."""
+    body = standing().to(30, 15, 0.74, move_s=0.7, hold_s=0)
+    for height in (0.56, 0.62, 0.52, 0.56, 0.5):
+        body.to(body.at[0] - 8, 12, height, move_s=0.28, hold_s=0)
+    body.to(-12, 12, SEAT, move_s=0.4, hold_s=20)
+    said = body.run(SACRUM)
+    assert len(said.of("stand_to_sit")) == 1
+    assert said.context(body.now_s - 18, body.now_s - 2) == {"sitting"}
+
+
 def test_sitting_up_in_bed_is_seen_by_the_posture() -> None:
     """No way up of a chair's height: the pelvis alone says that it sits, and it is looked at once it has settled."""
     body = standing().to(-40, 8, 0.5, move_s=1.5).to(-88, 0, SEAT, move_s=1.5, hold_s=20).to(30, 10, move_s=2)

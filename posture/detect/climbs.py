@@ -125,7 +125,9 @@ class Climbs:
         """
         with np.errstate(invalid="ignore"):
             forward = (steps[_LEAN] > 0.0) & (np.abs(steps[_LATERAL]) < _PRONE_LATERAL_DEG)
-            lies: Bool = (steps[_RATE] <= self.params.still_dps) & (steps[_TILT] > self.context.lying_tilt_deg) & ~forward
+            lies: Bool = (
+                (steps[_RATE] <= self.params.still_dps) & (steps[_TILT] > self.context.lying_tilt_deg) & ~forward
+            )
         return lies
 
 

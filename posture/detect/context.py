@@ -113,8 +113,7 @@ class ContextModel:
         self.state = state or ContextState()
         self.base = _with_stay(
             _BASE
-            + np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5])
-            * self.params.change_per_s
+            + np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5]) * self.params.change_per_s
         )
         self.gap = _with_stay(_BASE + 2e-3 * (1 - np.eye(5)))
 
@@ -141,12 +140,13 @@ class ContextModel:
         state.waiting = [rows[ready:]]
         if not ready:
             return ContextBlock(np.empty(0), np.empty(0, dtype=np.int8), np.empty(0), np.empty(0), rows[:0])
-        likely = self._likelihood(rows)
+        likely = self._likelihood(rows, np.zeros(len(rows)))
         change = self._changes(rows)
         forward = np.empty((ready, 5))
         belief = state.belief
         scaled = (rows.start_s[:ready] % 8 == 0).tolist()  # often enough not to underflow, at absolute seconds
-        for e, step in enumerate(change[:ready] * likely[:ready, None, :]):
+        steady = self._likelihood(rows, self._shaken(rows))
+        for e, step in enumerate(change[:ready] * steady[:ready, None, :]):
             belief = belief @ step
             if scaled[e]:
                 belief = belief / (belief @ _ONES)
@@ -166,7 +166,7 @@ class ContextModel:
         state.turned_dps = np.concatenate([state.turned_dps, rows.rate_dps[:ready]])[-2:]
         label[absent] = Context.GAP
         confidence = np.where(absent, 1.0, confidence)
-        before_s = float(rows.start_s[ready - 1]) + 1.0 - _CROWD_S
+        before_s = float(rows.start_s[ready - 1]) + 1.0 - _CROWD_S - self.movement.reach_s - self.movement.step_s
         state.movements = [m for m in state.movements if m.peak_s >= before_s]
         state.got_up = [c for c in state.got_up if c.end_s + _GETS_UP_S >= float(rows.start_s[ready - 1])]
         return ContextBlock(rows.start_s[:ready], label, confidence, posterior[:, SIT].copy(), rows[:ready])
@@ -188,8 +188,31 @@ class ContextModel:
         total = posterior[:, 0] + posterior[:, 1] + posterior[:, 2] + posterior[:, 3] + posterior[:, 4]
         return np.asarray(posterior / total[:, None])
 
-    def _likelihood(self, rows: EpochFeatures) -> Float:
-        """(m, 5) likelihood of each second's features, up to a factor."""
+    def _shaken(self, rows: EpochFeatures) -> Float:
+        """(m,) 0-1: how likely a second is part of a sit-down or a rise. Those shake and turn like steps and are none.
+
+        Only the leans that are known when a second is decided: those that peak up to a second after it.
+        """
+        out = np.zeros(len(rows))
+        first = float(rows.start_s[0])
+        for movement in self.state.movements:
+            if movement.lean_peak_deg - movement.lean_before_deg < _RETURN_DEG:
+                continue
+            start, peak, end = (int(np.floor(t - first)) for t in (movement.start_s, movement.peak_s, movement.end_s))
+            down, up = self._chances(movement)
+            for chance, a, b in ((down, peak, end), (up, max(start, peak - 1), peak)):
+                seconds = slice(max(a, 0), max(b + 1, 0))
+                out[seconds] = np.maximum(out[seconds], max(0.0, 2.0 * chance - 1.0))
+        return out
+
+    def _chances(self, movement: Movement) -> tuple[float, float]:
+        """Chances of a lean to be a sit-down and a rise, in view of the leans before it."""
+        down, up = chair_chances(movement, self.movement, self.params, self.calibration)
+        fewer_down, fewer_up = _crowded(movement, self.state.movements)
+        return down * fewer_down, up * fewer_up
+
+    def _likelihood(self, rows: EpochFeatures, shaken: Float) -> Float:
+        """(m, 5) likelihood of each second's features, up to a factor. shaken : (m,) share of gait and turns not to count."""
         p = self.params
         sacrum, upper = rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg
         tilt, lowest = _known(rows.tilt_deg), _known(_lowest_deg(rows))
@@ -201,7 +224,8 @@ class ContextModel:
         lies = np.where(stoop, 0.0, lying)
         low, behind = _ramp(tilt, p.low_tilt_deg), _ramp(-lowest, p.low_tilt_deg)
         gait = self._gait(rows)
-        bounce = np.maximum(gait, 0.0)
+        bounce = np.maximum(gait, 0.0) * (1.0 - shaken)
+        gait = np.minimum(gait, bounce)
         absent = rows.present_fraction < 0.5
         # The first look at a posture is worth more than the seconds that repeat it.
         first_look = ~absent & np.concatenate([[self.state.absent], absent[:-1]])
@@ -214,7 +238,7 @@ class ContextModel:
         log[:, WALK] = upright + _LEANT_BACK * behind + _WALKS_TILTED * low
         log[:, WALK] += gait + _WALKS_BENT * _ramp(trunk, p.walking_trunk_max_deg)
         log[:, SIT] = upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
-        log[:, SIT] += _TURNS_SEATED * self._turns_on(rows)
+        log[:, SIT] += _TURNS_SEATED * self._turns_on(rows) * (1.0 - shaken)
         log[:, SIT] += look * seated_log_ratio(sacrum, upper, self.calibration, p)
         log[:, LIE] = _LIES * lies + _BOUNCES_LOW * bounce
         log[:, LOW] = np.where(lies > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
@@ -273,9 +297,7 @@ class ContextModel:
             e = int(np.floor(movement.peak_s - first))
             if not 0 <= e < m:
                 continue
-            down, up = chair_chances(movement, self.movement, self.params, self.calibration)
-            fewer_down, fewer_up = _crowded(movement, self.state.movements)
-            down, up = down * fewer_down, up * fewer_up
+            down, up = self._chances(movement)
             opened = change[e].copy()
             np.fill_diagonal(opened, 0.0)
             opened[STAND, SIT] = max(opened[STAND, SIT], down)
