@@ -399,8 +399,9 @@ def _with_stay(change: Float) -> Float:
 def seated_log_ratio(sacrum_deg: Float, upper_deg: Float, calibration: Calibration, params: ContextConfig) -> Float:
     """Log likelihood ratio of sitting against standing from a held posture, (m,); NaN inputs say nothing.
 
-    Standing is normal around neutral; sitting is flat over this person's range from tall to slumped, with normal edges. A floor
-    under both keeps a posture that neither describes (leaning on a desk) from deciding.
+    Standing is normal around neutral; sitting is flat over this person's range from tall to slumped, with normal edges; for one
+    sensor without seated poses over that of people. A floor under both keeps a posture that neither describes (leaning on a
+    desk) from deciding.
     """
     ratio = np.zeros(len(sacrum_deg))
     sensors = calibration.sensors
@@ -415,7 +416,9 @@ def seated_log_ratio(sacrum_deg: Float, upper_deg: Float, calibration: Calibrati
         )
     for value, tall, slump in terms:
         if np.isnan(tall) or np.isnan(slump):
-            continue
+            if len(sensors) == 2:
+                continue
+            tall, slump = _PEOPLE_SIT_DEG[next(iter(sensors))]
         low, high = min(tall, slump), max(tall, slump)
         outside = np.maximum(np.maximum(low - value, value - high), 0.0)
         sit = np.exp(-0.5 * (outside / params.sit_sd_deg) ** 2) / (params.sit_sd_deg + 0.4 * (high - low))
@@ -425,6 +428,9 @@ def seated_log_ratio(sacrum_deg: Float, upper_deg: Float, calibration: Calibrati
     return ratio
 
 
+_PEOPLE_SIT_DEG = {Placement.SACRUM: (-8.0, -35.0), Placement.UPPER_LUMBAR: (5.0, -35.0)}
+"""Tall and slumped or reclined where no seated pose was recorded: HAPT, odd people, -48 to -1 on chairs, half of them within -34 and
+-16; the upper lumbar stays up and reclines with the back. Ours."""
 _NEITHER = 1.25e-3
 """1/deg; density of postures that are neither quiet standing nor calibrated sitting: 5 % over 40 deg. Provisional, ours."""
 
