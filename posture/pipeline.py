@@ -181,7 +181,8 @@ class Pipeline:
         self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
         trust = config.trust
         self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
-        self._trust *= 1.0 if all(spec.has_gyro for spec in sensors.values()) else trust.accelerometer_only
+        gyros = all(spec.has_gyro for spec in sensors.values())
+        self._trust *= 1.0 if gyros else trust.accelerometer_only
         s = state
         self._chains = {
             p: _SensorChain(
@@ -193,7 +194,9 @@ class Pipeline:
         if s is None and start_s is not None:
             self._join.state.next_tick = int(np.floor(start_s)) * GRID_HZ
         self._epochs = Epochs(s.epochs if s else None)
-        self._movements = Movements(config.movement, s.movements if s else None)
+        # With two sensors the change of posture is not looked at without one either: a poor height is all that there is.
+        self._takes_height = gyros or len(sensors) > 1
+        self._movements = Movements(config.movement, s.movements if s else None, takes_height=self._takes_height)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
         self._climbs = Climbs(config.climb, config.context, s.climbs if s else None)
         stood = calibration.poses.get("stand", ()) if routine else ()
@@ -293,7 +296,8 @@ class Pipeline:
             movements = self._movements.push(angle)
             leans = self._leans.push(angle)
             climbs = self._climbs.push(angle)
-            context = self._context.push(self._epochs.push(angle), movements, climbs)
+            up = climbs if self._takes_height else ()
+            context = self._context.push(self._epochs.push(angle), movements, up)
             self._seconds(context, movements, leans, climbs, out)
         return out
 

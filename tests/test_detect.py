@@ -12,6 +12,7 @@ from seconds import wear
 
 from posture.config import Config
 from posture.detect.bends import Lean, bend_verdict
+from posture.signal.calibration import Calibration
 from posture.types import Basis, Placement, Verdict
 
 SACRUM, UPPER = wear(Placement.SACRUM), wear(Placement.UPPER_LUMBAR)
@@ -317,6 +318,16 @@ def test_what_a_sit_down_shakes_is_not_gait() -> None:
     said = body.run(SACRUM)
     assert len(said.of("stand_to_sit")) == 1
     assert said.context(body.now_s - 18, body.now_s - 2) == {"sitting"}
+
+
+@pytest.mark.parametrize("calibration", [SACRUM, UPPER], ids=["sacrum", "upper lumbar"])
+def test_without_gyroscope_and_seated_poses_a_chair_is_told_by_the_posture(calibration: Calibration) -> None:
+    """A tilt without a gyroscope is too wrong in motion for a height; a reclined seat is not."""
+    sensors = {p: replace(s, sit_tall_deg=np.nan, slump_deg=np.nan) for p, s in calibration.sensors.items()}
+    body = standing().walk(10).hold(5).sit_down(-28, 2, hold_s=20)
+    said = body.stand_up(hold_s=5).walk(10).run(replace(calibration, sensors=sensors), gyro=False)
+    assert [e.kind for e in said.of(*CHAIRS)] == ["stand_to_sit", "sit_to_stand"]
+    assert [e.evidence["height_m"] for e in said.of(*CHAIRS)] == [None, None]
 
 
 def test_sitting_up_in_bed_is_seen_by_the_posture() -> None:

@@ -102,7 +102,8 @@ class Climbs:
                 continue
             a = int(up_from[-1])
             lean = steps[_LEAN, a:b]
-            if self.get_up_least_n <= b - a <= self.get_up_n and np.isfinite(lean).any():
+            seen = np.isfinite(lean).any() and np.isfinite(steps[_VERTICAL, a - _REST_N : b + _REST_N]).all()
+            if seen and self.get_up_least_n <= b - a <= self.get_up_n:
                 way = self._climb(first + a, first + b, _risen_m(steps, a, b, p.step_s), _REST_N)
                 out.append(replace(way, from_lying=True, lean_deg=float(np.nanmax(lean))))
         return tuple(sorted(out, key=lambda c: (c.known_s, c.from_lying)))

@@ -429,8 +429,8 @@ def seated_log_ratio(sacrum_deg: Float, upper_deg: Float, calibration: Calibrati
 
 
 _PEOPLE_SIT_DEG = {Placement.SACRUM: (-8.0, -35.0), Placement.UPPER_LUMBAR: (5.0, -35.0)}
-"""Tall and slumped or reclined where no seated pose was recorded: HAPT, odd people, -48 to -1 on chairs, half of them within -34 and
--16; the upper lumbar stays up and reclines with the back. Ours."""
+"""Tall and slumped or reclined where no seated pose was recorded: -48 to -1 on chairs, half of them within -34 and -16 (HAPT, odd
+people); the upper lumbar stays up and reclines with the back. Ours."""
 _NEITHER = 1.25e-3
 """1/deg; density of postures that are neither quiet standing nor calibrated sitting: 5 % over 40 deg. Provisional, ours."""
 
@@ -443,7 +443,7 @@ _STAYS_BENT_SAT, _STARTS_BENT_ROSE = (
     0.01,
     0.3,
 )  # factors for a lean that does not come back, and for one that begins bent
-_NO_EVIDENCE = 0.01  # chance of a chair transition for a lean whose height cannot be taken
+_NO_EVIDENCE = 0.01  # chance of a chair transition for a lean that neither its height nor its posture tells
 
 
 def chair_chances(
@@ -455,8 +455,11 @@ def chair_chances(
     height is normal with a heavy tail for leans that change nothing: one wild integral cannot decide alone.
     """
     height = movement.height_m
-    if np.isnan(height) or max(movement.lean_before_deg, movement.lean_after_deg) > params.end_lean_max_deg:
+    odds = params.chair_prior / (1.0 - params.chair_prior)
+    if max(movement.lean_before_deg, movement.lean_after_deg) > params.end_lean_max_deg:
         return _NO_EVIDENCE, _NO_EVIDENCE
+    if np.isnan(height):
+        return _by_posture(movement, params, context, calibration, odds)
     seconds = movement.end_s - movement.start_s
     drift = (
         0.5
@@ -477,9 +480,24 @@ def chair_chances(
     seated = float(np.exp(params.posture_weight * after))
     sit = density(-params.chair_height_m, chair, _CHAIR_TAIL) / level * seated
     rise = density(params.chair_height_m, chair, _CHAIR_TAIL) / level / seated
+    return _chances(odds, movement, sit, rise)
+
+
+def _chances(odds: float, movement: Movement, sit: float, rise: float) -> tuple[float, float]:
+    """Likelihood ratios of a sit-down and a rise -> their probabilities, in view of how the lean came and went."""
     if movement.lean_peak_deg - movement.lean_after_deg < _RETURN_DEG:
         sit *= _STAYS_BENT_SAT  # a stop on the way down: the bottom of a squat
     if movement.lean_peak_deg - movement.lean_before_deg < _RETURN_DEG:
         rise *= _STARTS_BENT_ROSE
-    odds = params.chair_prior / (1.0 - params.chair_prior)
     return odds * sit / (1.0 + odds * sit), odds * rise / (1.0 + odds * rise)
+
+
+def _by_posture(
+    movement: Movement, params: MovementConfig, context: ContextConfig, calibration: Calibration, odds: float
+) -> tuple[float, float]:
+    """The same without a height, by how far the posture went from a standing to a seated one or back. Of one sensor."""
+    ends = np.array([movement.lean_before_deg, movement.lean_after_deg])
+    if len(calibration.sensors) > 1 or np.abs(ends).max() > params.height_tilt_max_deg:
+        return _NO_EVIDENCE, _NO_EVIDENCE
+    before, after = seated_log_ratio(ends, ends, calibration, context).tolist()
+    return _chances(odds, movement, float(np.exp(after - before)), float(np.exp(before - after)))
