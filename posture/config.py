@@ -308,7 +308,9 @@ class MovementConfig(_Section):
         0.3, description="m; lever from the angular rate at an end to its unknown vertical velocity; ours"
     )
     height_tilt_max_deg: Positive = Field(
-        50.0, description="deg; no height is taken where an end is tilted more; design default from strapdown tests"
+        62.0,
+        description="deg; no height is taken where an end is tilted more: seated belts recline by up to 56 (HAPT, odd "
+        "people); labelled days 21-28 are the same at 50",
     )
     end_lean_max_deg: Positive = Field(
         35.0, description="deg; a lean that begins or ends bent further forward is no chair; " + _TUNED
@@ -494,6 +496,21 @@ class ClimbConfig(_Section):
         25.0, description="deg; tilt of a stop, at most: sitting up with straight legs leans back by 28; " + _TUNED
     )
     height_min_m: Positive = Field(0.15, description="m; less is none: the error of the height is 0.09; ours")
+    get_up_min_s: Positive = Field(
+        2.0, description="s; shortest way from lying to upright: 2.8 (HAPT, odd people); a knee hug takes 1; ours"
+    )
+    get_up_s: Positive = Field(
+        6.4, description="s; longest way from lying to a stop near upright over which the height is taken; ours"
+    )
+    seat_sd_m: Positive = Field(
+        0.12,
+        description="m; spread of the height gained from lying to sitting, over up to 4 s (HAPT, odd people: 0.00 +- 0.11); "
+        "it grows with the square of the time beyond",
+    )
+    stand_height_m: Positive = Field(
+        0.6, description="m; height gained from lying to standing: 0.4 from a bed, 0.85 from the floor; ours"
+    )
+    stand_sd_m: Positive = Field(0.25, description="m; its spread; ours")
 
 
 class FloorConfig(_Section):

@@ -194,13 +194,13 @@ class Pipeline:
         if s is None and start_s is not None:
             self._join.state.next_tick = int(np.floor(start_s)) * GRID_HZ
         self._epochs = Epochs(s.epochs if s else None)
-        self._movements = Movements(config.movement, s.movements if s else None)
+        # With two sensors the change of posture is not looked at without one either: a poor height is all that there is.
+        self._takes_height = gyros or len(sensors) > 1
+        self._movements = Movements(config.movement, s.movements if s else None, takes_height=self._takes_height)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
-        self._climbs = Climbs(config.climb, s.climbs if s else None)
+        self._climbs = Climbs(config.climb, config.context, s.climbs if s else None)
         stood = calibration.poses.get("stand", ()) if routine else ()
-        self._context = ContextModel(
-            config.context, config.movement, calibration, s.context if s else None, stood=stood
-        )
+        self._context = ContextModel(config, calibration, s.context if s else None, stood=stood)
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
@@ -277,7 +277,7 @@ class Pipeline:
         out = self._through(self._join.flush(end_tick))
         leans = self._leans.flush()
         self._uprights.flush()
-        context = self._context.push(self._epochs.flush(), ())
+        context = self._context.push(self._epochs.flush(), (), ())
         self._seconds(context, (), leans, (), out, alert=False)
         last = self._context.flush()
         self._seconds(last, (), (), (), out, alert=False)
@@ -294,8 +294,10 @@ class Pipeline:
             self._uprights.push(joined)
             movements = self._movements.push(angle)
             leans = self._leans.push(angle)
-            context = self._context.push(self._epochs.push(angle), movements)
-            self._seconds(context, movements, leans, self._climbs.push(angle), out)
+            climbs = self._climbs.push(angle)
+            up = climbs if self._takes_height else ()
+            context = self._context.push(self._epochs.push(angle), movements, up)
+            self._seconds(context, movements, leans, climbs, out)
         return out
 
     def _of_one_frame(self, blocks: Iterator[JoinedBlock]) -> Iterator[JoinedBlock]:

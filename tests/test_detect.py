@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -423,6 +424,40 @@ def test_who_lies_face_down_is_said_to_lie_once_it_has_lasted() -> None:
     body.to(88, 0, FLOOR, hold_s=30)
     said = body.run(SACRUM)
     assert said.context(body.now_s - 18, body.now_s - 1) == {"lying"}
+
+
+@pytest.mark.parametrize("calibration", [BOTH, SACRUM, UPPER], ids=["two", "sacrum", "upper lumbar"])
+@pytest.mark.parametrize("offset_mps2", [-0.3, 0.0, 0.3])
+def test_who_sits_up_as_straight_as_a_stand_sits_by_the_height_gained(calibration: object, offset_mps2: float) -> None:
+    """An offset of the part shows other amounts upright and lying: both rests are at rest, so it is known."""
+    bed = standing().to(35, 10, 0.6, move_s=1.2, hold_s=0).to(-88, 0, SEAT, move_s=2.0, hold_s=20)
+    sits = deepcopy(bed).to(-2, 2, SEAT + 0.05, move_s=3.0, hold_s=20)
+    stands = bed.to(-10, 8, SEAT + 0.05, move_s=1.8, hold_s=0).to(40, 20, 0.7, move_s=1.2, hold_s=0)
+    stands.to(-2, 2, STAND, move_s=1.2, hold_s=20)
+    for body, said in ((sits, "sitting"), (stands, "standing")):
+        got = body.run(calibration, offset_mps2=offset_mps2)  # type: ignore[arg-type]
+        assert got.context(body.now_s - 16, body.now_s - 2) == {said}
+
+
+def test_what_a_sit_down_shakes_is_not_gait() -> None:
+    """Two seconds of bounce and turning, as recorded people land on a chair, were said to be steps and the chair was missed."""
+    body = standing().to(30, 15, 0.74, move_s=0.7, hold_s=0)
+    for height in (0.56, 0.62, 0.52, 0.56, 0.5):
+        body.to(body.at[0] - 8, 12, height, move_s=0.28, hold_s=0)
+    body.to(-12, 12, SEAT, move_s=0.4, hold_s=20)
+    said = body.run(SACRUM)
+    assert len(said.of("stand_to_sit")) == 1
+    assert said.context(body.now_s - 18, body.now_s - 2) == {"sitting"}
+
+
+@pytest.mark.parametrize("calibration", [SACRUM, UPPER], ids=["sacrum", "upper lumbar"])
+def test_without_gyroscope_and_seated_poses_a_chair_is_told_by_the_posture(calibration: Calibration) -> None:
+    """A tilt without a gyroscope is too wrong in motion for a height; a reclined seat is not."""
+    sensors = {p: replace(s, sit_tall_deg=np.nan, slump_deg=np.nan) for p, s in calibration.sensors.items()}
+    body = standing().walk(10).hold(5).sit_down(-28, 2, hold_s=20)
+    said = body.stand_up(hold_s=5).walk(10).run(replace(calibration, sensors=sensors), gyro=False)
+    assert [e.kind for e in said.of(*CHAIRS)] == ["stand_to_sit", "sit_to_stand"]
+    assert [e.evidence["height_m"] for e in said.of(*CHAIRS)] == [None, None]
 
 
 def test_sitting_up_in_bed_is_seen_by_the_posture() -> None:

@@ -267,13 +267,14 @@ def context_case() -> Case:
     s = stream(*STORY)
     reach_s = CONFIG.movement.reach_s + CONFIG.movement.step_s
 
-    def piece(a: int, b: int) -> tuple[EpochFeatures, tuple[Any, ...]]:
+    def piece(a: int, b: int) -> tuple[EpochFeatures, tuple[Any, ...], tuple[Any, ...]]:
         first = int(s.features.start_s[0])
         due = tuple(m for m in s.movements if a <= int(m.peak_s + reach_s) - first < b)
-        return EpochFeatures(*(getattr(s.features, n)[a:b].copy() for n in EpochFeatures.__dataclass_fields__)), due
+        up = tuple(c for c in s.climbs if a <= int(c.known_s - 0.1) - first < b)
+        return EpochFeatures(*(getattr(s.features, n)[a:b].copy() for n in EpochFeatures.__dataclass_fields__)), due, up
 
     return Case(
-        make=lambda state: ContextModel(CONFIG.context, CONFIG.movement, calibration(), state),
+        make=lambda state: ContextModel(CONFIG, calibration(), state),
         size=len(s.features),
         piece=piece,
         push=lambda stage, p: stage.push(*p),
@@ -429,7 +430,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "join": join_case,
     "epochs": lambda: ticks_case(Epochs, EpochFeatures.joined),
     "movements": lambda: ticks_case(lambda s: Movements(CONFIG.movement, s), flat),
-    "climbs": lambda: ticks_case(lambda s: Climbs(CONFIG.climb, s), flat),
+    "climbs": lambda: ticks_case(lambda s: Climbs(CONFIG.climb, CONFIG.context, s), flat),
     "leans": lambda: ticks_case(lambda s: Leans(CONFIG.bends, calibration(), s), flat),
     "context": context_case,
     "floor": lambda: seconds_case(
