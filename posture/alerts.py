@@ -7,13 +7,26 @@ in `_sitting` and `_cue`, one line per reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, NamedTuple
 
 from posture.config import AlertsConfig
-from posture.types import Alert, AlertKind, Basis, Context, EventKind, PostureEvent, Preset, Verdict
+from posture.types import (
+    Alert,
+    AlertKind,
+    Basis,
+    Context,
+    EventKind,
+    InputError,
+    JsonValue,
+    PostureEvent,
+    Preset,
+    Verdict,
+)
 
 _UPRIGHT = (Context.STANDING, Context.WALKING)
+_NEVER = float("inf")
 _HOLDS = (Context.GAP, Context.UNKNOWN, Context.TRANSITION, Context.NON_WEAR)
 
 
@@ -48,6 +61,42 @@ class AlertState:
     last_chair_s: float = float("-inf")
     walking_s: list[float] = field(default_factory=list)
     first_s: float | None = None
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """A JSON tree that `from_json` reads back to the same state; "never" in place of what is infinite."""
+        tree = asdict(self)
+        return {k: "never" if isinstance(v, float) and v in (_NEVER, -_NEVER) else v for k, v in tree.items()}
+
+    def copy(self) -> AlertState:
+        """One that does not change when this one does."""
+        return self.shifted(0.0)
+
+    def shifted(self, later_s: float) -> AlertState:
+        """The same state for a session that began `later_s` after the one that it is of; times before its start are negative."""
+        return replace(
+            self,
+            last_sitting_s=self.last_sitting_s - later_s,
+            last_cue_s={kind: s - later_s for kind, s in self.last_cue_s.items()},
+            said_n=dict(self.said_n),
+            last_chair_s=self.last_chair_s - later_s,
+            walking_s=[s - later_s for s in self.walking_s],
+            first_s=None if self.first_s is None else self.first_s - later_s,
+        )
+
+    @classmethod
+    def from_json(cls, tree: Mapping[str, Any], *, source: str) -> AlertState:
+        """InputError that names `source` where it is not such a tree."""
+        try:
+            never = {k: _NEVER if k == "since_break_s" else -_NEVER for k, v in tree.items() if v == "never"}
+            state = cls(**{**tree, **never})
+            numbers = (state.sitting_s, state.upright_s, state.since_break_s, state.last_sitting_s, state.last_chair_s)
+            if not all(isinstance(n, int | float) for n in numbers):
+                raise TypeError("a number is missing")
+        except (TypeError, AttributeError) as error:
+            raise InputError(
+                f"the state of the alerts in {source} cannot be read ({error}); start without it"
+            ) from error
+        return state
 
 
 class AlertPolicy:

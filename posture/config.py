@@ -120,6 +120,20 @@ class ClockConfig(_Section):
         0.5,
         description="s; largest step back of a fit that loses nothing: the longest burst of BLE retransmissions; ours",
     )
+    rate_span_s: Positive = Field(
+        5.0,
+        description="s; a sensor's samples wait this long at a boot or another configuration, until its clock has told their rate: "
+        "to 0.01 % where it dates them to 1 ms; ours",
+    )
+    rate_off_max: Share = Field(
+        0.1,
+        description="relative; a measured rate that is further from the declared one is not used; parts are off by per cents; ours",
+    )
+    jump_max_s: Positive = Field(
+        30.0,
+        description="s; counter and arrival may part by this from frame to frame, and by rate_off_max of the time between; more is "
+        "another count; above any delay of a link; ours",
+    )
 
 
 class JoinConfig(_Section):

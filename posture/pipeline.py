@@ -160,6 +160,7 @@ class Pipeline:
         that the counts and alerts of daily life leave them out, and in its `stand` poses the wearer stands.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
     filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
+    alerts : where the alert policy of an earlier session stopped.
     state : of an earlier pipeline of the same session, to go on where it stopped.
     """
 
@@ -173,6 +174,7 @@ class Pipeline:
         routine: tuple[float, float] | None = None,
         start_s: float | None = None,
         filters: Mapping[Placement, OrientationFilter] | None = None,
+        alerts: AlertState | None = None,
         state: PipelineState | None = None,
     ) -> None:
         calibration = calibration.for_sensors(tuple(sensors), config)
@@ -212,7 +214,7 @@ class Pipeline:
             config.alerts,
             lag_s=config.context.lag_s,
             judges_sitting=calibration.judges_sitting,
-            state=s.alerts if s else None,
+            state=s.alerts if s else alerts,
         )
 
     @property

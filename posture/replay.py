@@ -1,7 +1,7 @@
 """A recording through the pipeline: calibration, epochs, events and alerts, and the files that others read.
 
 Live and replay share `Pipeline`; this module only finds the calibration, feeds the batches and puts the results together
-(`posture.outputs` knows the files).
+(`posture.outputs` knows the files). A recording is a sample file or the folder of a session.
 """
 
 from __future__ import annotations
@@ -17,11 +17,20 @@ from pathlib import Path
 import numpy as np
 
 from posture import __version__
-from posture.config import Config
+from posture.alerts import AlertState
+from posture.config import Config, parse_config
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, alert_record, event_record, json_rows, write_epochs
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.recording import Recording, RecordingInfo, open_recording, parse_clock, read_poses
+from posture.recording.session import (
+    SessionMeta,
+    SessionRecording,
+    is_session,
+    open_session,
+    raised_alerts,
+    read_meta,
+)
 from posture.signal import calibration as cal
 from posture.signal.calibrate import calibrate
 from posture.signal.calibration import Calibration
@@ -33,13 +42,17 @@ from posture.signal.smoothing import NAME as SMOOTHED
 from posture.signal.smoothing import SmoothedFilter, check_smoothing
 from posture.types import (
     G_MPS2,
+    GRID_HZ,
     Alert,
     EpochBlock,
     ImuBatch,
+    ImuBlock,
     InputError,
     JsonValue,
     Placement,
     PostureEvent,
+    Preset,
+    Segment,
 )
 
 SESSION_FORMAT = 1
@@ -50,28 +63,33 @@ Progress = Callable[[float], None]
 class ReplayRequest:
     """What to replay and how. Paths as given by the user; None means absent or default.
 
-    poses : POSES.json to calibrate from. calibration : a saved calibration, instead of poses.
+    recording : a sample file or a session folder. config : None is the session's own, or the defaults. preset : of the alerts.
+    poses : POSES.json to calibrate from. calibration : a saved calibration, instead of poses or of the session's own.
     start, zone : ISO time and IANA zone that override what the file states. smooth : orientation from later samples too.
+    as_live : of a session what live said, instead of the final result.
     """
 
     recording: Path
-    config: Config = field(default_factory=Config)
+    config: Config | None = None
     sensors: tuple[Placement, ...] | None = None
     poses: Path | None = None
     calibration: Path | None = None
     start: str | None = None
     zone: str | None = None
     smooth: bool = False
+    as_live: bool = False
+    preset: Preset | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A checked recording with its calibration: all that can be wrong with the input has been found by now.
 
-    smoothed : the sensors whose orientation comes from the offline filter.
+    smoothed : the sensors whose orientation comes from the offline filter. alert_state : of a session, where the policy began.
+    raised : of a final result, the alerts that live raised, with their answers; None: those that the pipeline raises.
     """
 
-    recording: Recording
+    recording: Recording | SessionRecording
     calibration: Calibration
     config: Config
     start_utc: datetime | None
@@ -79,6 +97,8 @@ class Prepared:
     notes: tuple[str, ...]
     routine: tuple[float, float] | None = None
     smoothed: tuple[Placement, ...] = ()
+    alert_state: AlertState | None = None
+    raised: tuple[dict[str, JsonValue], ...] | None = None
 
     def pipeline(self, *, want_angles: bool = False, as_live: bool = False) -> Pipeline:
         """A fresh pipeline for this recording. as_live : nothing is smoothed, whatever was asked for."""
@@ -92,6 +112,7 @@ class Prepared:
             routine=self.routine,
             start_s=info.first_s,
             filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
+            alerts=None if self.alert_state is None else self.alert_state.copy(),
         )
 
     def filter_name(self, placement: Placement) -> str:
@@ -158,6 +179,28 @@ def clipping_note(placement: Placement, clipped: Clipped) -> str:
     )
 
 
+def live_pipeline(meta: SessionMeta, *, want_angles: bool = False) -> Pipeline:
+    """The pipeline of a live session, made from what its session.json states and from nothing else.
+
+    InputError where that lacks a calibration, or has something that this version cannot read.
+    """
+    if meta.calibration is None:
+        raise InputError("this session has no calibration, and a live one needs it; make one with `posture calibrate`")
+    config = parse_config(dict(meta.config), source="session.json")
+    return Pipeline(
+        {p: SensorSpec(GRID_HZ) for p in meta.placements},  # each segment brings the rate of its own
+        cal.from_json(meta.calibration, source="session.json"),
+        config,
+        want_angles=want_angles,
+        start_s=0.0,
+        alerts=_alert_state(meta),
+    )
+
+
+def _alert_state(meta: SessionMeta) -> AlertState | None:
+    return None if meta.alert_state is None else AlertState.from_json(meta.alert_state, source="session.json")
+
+
 def prepare(request: ReplayRequest) -> Prepared:
     """Open, check and calibrate.
 
@@ -166,13 +209,56 @@ def prepare(request: ReplayRequest) -> Prepared:
     InputError
         Anything about the recording, the poses or the calibration that cannot be used, in one sentence.
     """
+    if is_session(request.recording):
+        return _prepare_session(request)
     recording = open_recording(request.recording, sensors=request.sensors)
+    config = (request.config or Config()).with_preset(request.preset)
+    start_utc, zone = _clock_of(recording.info, request)
+    calibration = _calibration(recording, request, config, start_utc)
+    notes = _notes(recording.info, calibration, start_utc)
+    smoothed = _smoothed(recording.info, request, config, notes)
+    routine = _routine(calibration, request)
+    return Prepared(recording, calibration, config, start_utc, zone, tuple(notes), routine, smoothed)
+
+
+def _prepare_session(request: ReplayRequest) -> Prepared:
+    """A session brings its configuration, its calibration, the state of its alert policy, and the alerts that were raised."""
+    if request.smooth:
+        raise InputError("--smooth is for sample files; leave it away for a session")
+    meta = read_meta(request.recording)
+    config = (request.config or parse_config(dict(meta.config), source="session.json")).with_preset(request.preset)
+    recording = open_session(request.recording, sensors=request.sensors, params=config.clock, as_live=request.as_live)
     info = recording.info
-    start_utc, zone = info.start_utc, info.zone
-    if request.start is not None or request.zone is not None:
-        stated = start_utc.isoformat() if start_utc else None
-        start_utc, zone = parse_clock(request.start or stated, request.zone or zone, where="--start/--zone")
-    calibration = _calibration(recording, request, start_utc)
+    start_utc, zone = _clock_of(info, request)
+    if meta.calibration is not None and request.calibration is None and request.poses is None:
+        calibration = cal.from_json(meta.calibration, source="session.json").for_sensors(info.selected, config)
+    else:
+        whole = open_session(request.recording, sensors=request.sensors, params=config.clock)
+        calibration = _calibration(whole, request, config, start_utc)
+    notes = _notes(info, calibration, start_utc)
+    routine = _routine(calibration, request)
+    return Prepared(
+        recording,
+        calibration,
+        config,
+        start_utc,
+        zone,
+        tuple(notes),
+        routine,
+        alert_state=_alert_state(meta),
+        raised=None if request.as_live else tuple(raised_alerts(recording.session.records)),
+    )
+
+
+def _clock_of(info: RecordingInfo, request: ReplayRequest) -> tuple[datetime | None, str | None]:
+    """Start and zone: as asked for, else as the recording states them."""
+    if request.start is None and request.zone is None:
+        return info.start_utc, info.zone
+    stated = info.start_utc.isoformat() if info.start_utc else None
+    return parse_clock(request.start or stated, request.zone or info.zone, where="--start/--zone")
+
+
+def _notes(info: RecordingInfo, calibration: Calibration, start_utc: datetime | None) -> list[str]:
     notes = list(info.notes)
     if start_utc is None:
         notes.append(
@@ -182,19 +268,22 @@ def prepare(request: ReplayRequest) -> Prepared:
         notes.append(
             "Not calibrated: upright was taken from the recording itself. Confidence is lower and flexed sitting is not judged."
         )
-    routine = None
-    if request.poses is not None:
-        windows = [w for spans in calibration.poses.values() for w in spans]
-        routine = min(a for a, _ in windows), max(b for _, b in windows)
-    smoothed = _smoothed(info, request, notes)
-    return Prepared(recording, calibration, request.config, start_utc, zone, tuple(notes), routine, smoothed)
+    return notes
 
 
-def _smoothed(info: RecordingInfo, request: ReplayRequest, notes: list[str]) -> tuple[Placement, ...]:
+def _routine(calibration: Calibration, request: ReplayRequest) -> tuple[float, float] | None:
+    """When the calibration routine was, where it was in this recording."""
+    if request.poses is None:
+        return None
+    windows = [w for spans in calibration.poses.values() for w in spans]
+    return min(a for a, _ in windows), max(b for _, b in windows)
+
+
+def _smoothed(info: RecordingInfo, request: ReplayRequest, config: Config, notes: list[str]) -> tuple[Placement, ...]:
     """The sensors to smooth; InputError where this machine or the configuration cannot. Says in the notes what that means."""
     if not request.smooth:
         return ()
-    check_smoothing(request.config.fusion)
+    check_smoothing(config.fusion)
     smoothed = tuple(p for p in info.selected if info.has_gyro[p])
     notes += [f"{p}: not smoothed, that needs a gyroscope." for p in info.selected if p not in smoothed]
     if smoothed:
@@ -205,7 +294,9 @@ def _smoothed(info: RecordingInfo, request: ReplayRequest, notes: list[str]) -> 
     return smoothed
 
 
-def _calibration(recording: Recording, request: ReplayRequest, start_utc: datetime | None) -> Calibration:
+def _calibration(
+    recording: Recording | SessionRecording, request: ReplayRequest, config: Config, start_utc: datetime | None
+) -> Calibration:
     info = recording.info
     if request.calibration is not None and request.poses is not None:
         raise InputError(
@@ -213,14 +304,14 @@ def _calibration(recording: Recording, request: ReplayRequest, start_utc: dateti
             "make a calibration with `posture calibrate --quick` and give that one"
         )
     if request.calibration is not None:
-        return read_calibration(request.calibration).for_sensors(info.selected, request.config)
+        return read_calibration(request.calibration).for_sensors(info.selected, config)
     if request.poses is not None:
-        return calibrate_from(recording, request.poses, request.config, start_utc=start_utc)
-    return _self_calibrated(recording, request.config, start_utc)
+        return calibrate_from(recording, request.poses, config, start_utc=start_utc)
+    return _self_calibrated(recording, config, start_utc)
 
 
 def calibrate_from(
-    recording: Recording,
+    recording: Recording | SessionRecording,
     poses_path: Path,
     config: Config,
     *,
@@ -241,19 +332,29 @@ def calibrate_from(
     from_s = min(start for windows in poses.values() for start, _ in windows)
     last_s = max(end for windows in poses.values() for _, end in windows)
     first = info.segments_in(from_s, last_s)[0]
-    blocks = recording.window(first.first_s, last_s)
-    rate_hz = dict.fromkeys(info.selected, first.segment.rate_hz)
+    # A session starts anew with every boot: only what the poses need has to be one piece.
+    blocks = recording.window(first.first_s if isinstance(recording, Recording) else from_s, last_s)
+    rate_hz = _rates(blocks, first.segment)
     made_utc = _clock(start_utc or info.start_utc, last_s)
     if base is not None:
         return quick(blocks, rate_hz, poses, base, config, made_utc=made_utc)
     return replace(calibrate(blocks, rate_hz, poses, config), made_utc=made_utc)
 
 
-def _self_calibrated(recording: Recording, config: Config, start_utc: datetime | None) -> Calibration:
+def _rates(blocks: Sequence[ImuBlock], segment: Segment) -> dict[Placement, float]:
+    """Samples a second of each sensor: by its own clock where it has one, else of the recording's segment."""
+    return {b.placement: (b.segment or segment).rate_hz for b in blocks}
+
+
+def _self_calibrated(
+    recording: Recording | SessionRecording, config: Config, start_utc: datetime | None
+) -> Calibration:
     info = recording.info
     ends = [s.first_s for s in info.segments[1:]] + [info.last_s]
     longest, end_s = max(zip(info.segments, ends, strict=True), key=lambda part: part[1] - part[0].first_s)
     rate_hz = dict.fromkeys(info.selected, longest.segment.rate_hz)
+    if isinstance(recording, SessionRecording):
+        rate_hz |= recording.rates_hz
     made, end_s = self_calibrated(recording.window, longest.first_s, end_s, rate_hz, config)
     return replace(made, made_utc=_clock(start_utc, end_s))
 
@@ -387,6 +488,7 @@ def records(prepared: Prepared, result: Result) -> Records:
         "format": SESSION_FORMAT,
         "code_version": __version__,
         "source": info.path.name,
+        **_of_session(prepared),
         "start_utc": prepared.start_utc.isoformat() if prepared.start_utc else None,
         "zone": prepared.zone,
         "first_s": info.first_s,
@@ -405,10 +507,23 @@ def records(prepared: Prepared, result: Result) -> Records:
     return Records(
         epochs,
         [event_record(e) for e in events],
-        [alert_record(a) for a in result.alerts],
+        [alert_record(a) for a in result.alerts] if prepared.raised is None else list(prepared.raised),
         session,
         prepared.calibration,
     )
+
+
+def _of_session(prepared: Prepared) -> dict[str, JsonValue]:
+    """Which result of which session this is: the live one is revision 0, the final one comes after it."""
+    if not isinstance(prepared.recording, SessionRecording):
+        return {}
+    live = prepared.raised is None
+    return {
+        "session_id": prepared.recording.session.meta.session_id,
+        "result": "live" if live else "final",
+        "revision": 0 if live else 1,
+        "late": {str(p): [list(span) for span in spans] for p, spans in prepared.recording.late.items()},
+    }
 
 
 _ALONE_MIN_S = 60

@@ -50,7 +50,7 @@ RecordingArg = Annotated[
     typer.Argument(
         metavar="RECORDING",
         help="Sample file: Parquet or CSV with time_s and, per sensor, P_acc_x_mps2 ... P_gyr_z_radps "
-        "(P: sacrum, upper_lumbar).",
+        "(P: sacrum, upper_lumbar). Or the folder of a session.",
         show_default=False,
     ),
 ]
@@ -182,7 +182,8 @@ def replay(
         bool,
         typer.Option(
             "--as-live",
-            help="Results as live gave them, in order of arrival. For a sample file that is the same thing.",
+            help="Results as live gave them, in order of arrival; without it a session's late data is used too. "
+            "For a sample file that is the same thing.",
         ),
     ] = False,
     speed: Annotated[
@@ -216,10 +217,14 @@ def replay(
     a calibration, upright is taken from standing and walking, confidence is
     lower, and flexed sitting is not judged.
 
+    A session brings its own calibration and settings. Its result is the
+    final one, with what came late, and with the alerts that were raised.
+
     Example: posture replay monday.parquet --poses monday.poses.json -o monday
     """
     from posture.app.runs import replayed
     from posture.app.summary import result_lines, say
+    from posture.recording.session import is_session
     from posture.replay import ReplayRequest
 
     pace = _speed(speed)
@@ -229,7 +234,16 @@ def replay(
         )
     # Without --smooth a sample file's final and live result are one: it holds its rows in order of arrival.
     request = ReplayRequest(
-        recording, _config(config, preset), _sensors(sensors), poses, calibration, start, zone, smooth
+        recording,
+        None if config is None and is_session(recording) else _config(config, None),
+        _sensors(sensors),
+        poses,
+        calibration,
+        start,
+        zone,
+        smooth,
+        as_live,
+        preset,
     )
     made = replayed(request, out, speed=pace, title=recording.name, want_angles=angles)
     for line in result_lines(made):

@@ -15,6 +15,7 @@ from rich.progress import Progress
 from posture.app.exits import uninterrupted
 from posture.app.live import console
 from posture.outputs import AngleWriter, Staging
+from posture.recording.session import is_session
 from posture.replay import (
     Prepared,
     Records,
@@ -25,6 +26,7 @@ from posture.replay import (
     run,
     write_records,
 )
+from posture.types import InputError
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's mallopt(3)."""
@@ -59,6 +61,8 @@ def _replayed(
     begin: Callable[[Prepared], None] | None,
     report: bool,
 ) -> Records:
+    if is_session(out):
+        raise InputError(f"{out} is a session, and nothing is ever written into one; choose another --out folder")
     prepared = prepare(request)
     screen = console()
     with Staging(out) as staging:
