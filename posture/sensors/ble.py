@@ -203,7 +203,7 @@ class Link:
             client = self._backend.make_client(device, self._lost, timeout_s=self.timers.connect_s)
             try:
                 async with asyncio.timeout(self.timers.connect_s):
-                    await client.connect()
+                    await _first(client.connect())
             except BaseException as error:
                 await self._close(client)
                 if is_unencrypted(error):
@@ -223,7 +223,9 @@ class Link:
         sensor, ended = self.sensor, self._ended
         assert ended is not None  # noqa: S101  # made with the client
         await self._queue.join()  # what came before is judged by what held then
-        await _first(self._begin(client), ended)
+        await _first(self._begin(client), self._stopping.wait(), ended)
+        if self._stopping.is_set():
+            return
         self._connections += 1
         self._fresh_s = asyncio.get_running_loop().time()
         self._say(LinkState.STREAMING, f"{self.enrolled.name} is connected")
@@ -294,13 +296,13 @@ async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
 
 
 async def _first(*works: Awaitable[object]) -> None:
-    """Until the first has ended; the others are cancelled. Raises what it raised."""
+    """Until the first has ended; the others are cancelled. Raises what it raised; LinkError where it was cancelled from below."""
     tasks = [asyncio.ensure_future(w) for w in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         # A future that was given belongs to somebody else.
         await _cancelled(*(t for t, w in zip(tasks, works, strict=True) if t is not w))
-    for error in [t.exception() for t in done]:
+    for error in [LinkError("the connection was given up") if t.cancelled() else t.exception() for t in done]:
         if error is not None:
             raise error
