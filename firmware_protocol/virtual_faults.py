@@ -12,6 +12,7 @@ class FaultKind(StrEnum):
     DISCONNECT = "disconnect"
     TIMEOUT = "timeout"
     OUT_OF_RANGE = "out-of-range"
+    SILENT = "silent"
     REBOOT = "reboot"
     LOW_BATTERY = "low-battery"
     FROZEN = "frozen"
@@ -43,6 +44,7 @@ FAULTS: dict[FaultKind, FaultRule] = {
     FaultKind.DISCONNECT: FaultRule("the sensor ends the link", timed=True),
     FaultKind.TIMEOUT: FaultRule("the link is lost: supervision timeout on both sides", timed=True),
     FaultKind.OUT_OF_RANGE: FaultRule("nobody hears the sensor", True, 20.0, "s", 0.1, 86_400.0),
+    FaultKind.SILENT: FaultRule("connected, and nothing is notified until the link ends", timed=True),
     FaultKind.REBOOT: FaultRule("the watchdog restarts the sensor", timed=True),
     FaultKind.LOW_BATTERY: FaultRule("the battery is down to 9 %", timed=True),
     FaultKind.FROZEN: FaultRule("the IMU repeats its last sample", timed=True),

@@ -178,6 +178,7 @@ class VirtualSensor(IdleBoard):
         self._piece = max(1, int(self._rate_hz / 10.4))
         self._power = FULL
         self._frozen = False
+        self._silent = False
         self._knock_left = 0
         self._last: Samples = np.zeros((1, 6), np.int16)
         self._frames = 0
@@ -292,6 +293,8 @@ class VirtualSensor(IdleBoard):
                     self._air.lose(self._controller)
                 case FaultKind.OUT_OF_RANGE:
                     self._spawn(self._wander(fault.value))
+                case FaultKind.SILENT:
+                    self._silent = True
                 case FaultKind.REBOOT:
                     self._restart(ResetReason.WATCHDOG)
                 case FaultKind.LOW_BATTERY:
@@ -320,7 +323,7 @@ class VirtualSensor(IdleBoard):
         """As `Board.notify`; every n-th frame twice or spoilt where that was asked for."""
         of = _BY_NUMBER[characteristic]
         spare = 2 if of is gatt.BACKFILL else 1
-        if not self._subscribed(of, 1) or self._air.waiting(self._controller) + spare > ACL_BUFFERS:
+        if self._silent or not self._subscribed(of, 1) or self._air.waiting(self._controller) + spare > ACL_BUFFERS:
             return False
         copies = 1
         if of is not gatt.STATUS:
@@ -500,7 +503,7 @@ class VirtualSensor(IdleBoard):
                 self.core.disconnected()
 
         self._say("connected")
-        self._connection = connection
+        self._connection, self._silent = connection, False
         self.core.connected()
         self._press()
         connection.on(connection.EVENT_CONNECTION_ENCRYPTION_CHANGE, encryption)

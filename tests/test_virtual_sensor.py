@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ pytest.importorskip("cffi", reason="cffi is not installed: the C core is not dri
 if not any(shutil.which(c) for c in ("cc", "gcc", "clang")):
     pytest.skip("no C compiler: the C core is not built", allow_module_level=True)
 
+from motion_file import RATE_HZ, counts_of, write_motion
 from raw_central import ATT_Error, ConnectTimeout, Link, central, run, virtual_sensor
 
 from firmware_protocol import gatt
@@ -52,12 +54,11 @@ from firmware_protocol.control import (
     encode_request,
 )
 from firmware_protocol.core import build
-from firmware_protocol.frames import Frame, FrameFlag, MiniFrame, Samples
+from firmware_protocol.frames import Frame, FrameFlag, MiniFrame
 from firmware_protocol.rejection import Rejection
 from firmware_protocol.status import Info, ResetReason, StatusReport, decode_info, decode_status
 from firmware_protocol.virtual_faults import FaultKind
 
-RATE_HZ, LENGTH_S = 52.0, 120.0
 SACRUM, UPPER = "LPS-4C01", "LPS-4C02"
 REFUSED, SHORT, IN_PROGRESS = 0x0F, 0x0D, 0xFE
 """ATT errors: insufficient encryption, invalid length, procedure already in progress."""
@@ -73,34 +74,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def motion(seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 3) m/s^2 and rad/s, different in every row, within the range of the virtual sensor."""
-    rng = np.random.default_rng(seed)
-    n = round(RATE_HZ * LENGTH_S)
-    return rng.normal((0.0, 0.0, 9.8), 3.0, (n, 3)), rng.normal(0.0, 1.0, (n, 3))
-
-
-def counts_of(seed: int) -> Samples:
-    """What the sensor must send of `motion(seed)`: +-8 g and +-1000 deg/s on 16 bits."""
-    acc_mps2, gyr_radps = motion(seed)
-    acc, gyr = acc_mps2 / 9.80665 * 4096.0, np.degrees(gyr_radps) * 32.768
-    return np.rint(np.hstack((acc, gyr))).astype(np.int16)
-
-
 @pytest.fixture(scope="module")
 def recording(home: Path) -> Callable[..., Path]:
     """A sample file of one or two sensors, made of `motion`."""
 
-    def make(**seeds: int) -> Path:
-        columns = {"time_s": np.arange(round(RATE_HZ * LENGTH_S)) / RATE_HZ}
-        for placement, seed in seeds.items():
-            for kind, unit, values in zip(("acc", "gyr"), ("mps2", "radps"), motion(seed), strict=True):
-                columns |= {f"{placement}_{kind}_{axis}_{unit}": values[:, k] for k, axis in enumerate("xyz")}
-        path = home / f"{'_'.join(seeds)}.parquet"
-        pq.write_table(pa.table(columns), path)
-        return path
-
-    return make
+    return partial(write_motion, home)
 
 
 @pytest.fixture(scope="module")
@@ -333,6 +311,29 @@ def test_links_that_end_and_a_reboot_are_what_was_asked_for(home: Path, sacrum: 
             assert len(set(boots)) == 1
             assert now.boot not in boots
             assert now.reset_reason is ResetReason.WATCHDOG
+
+    run(scene())
+
+
+def test_a_silent_sensor_stays_connected_and_speaks_on_the_next_link(home: Path, sacrum: Path) -> None:
+    async def scene() -> None:
+        async with (
+            virtual_sensor(home, "--recording", sacrum, "--speed", 10, "--fault", "silent@1") as sensors,
+            central(sensors) as host,
+        ):
+            link = await host.ready(SACRUM)
+            await link.ask(Start(1))
+            await sensors.said("fault: silent")
+            held = (await status(link)).end_index
+            while (await status(link)).end_index < held + 5 * RATE_HZ:
+                pass  # it answers and measures
+            came = max(rows_of(link.stream))
+            assert came < held + RATE_HZ
+            await link.connection.disconnect()
+            link = await host.ready(SACRUM)
+            await link.ask(Start(1))
+            await link.until(lambda: link.live_n() > 10)
+            assert min(rows_of(link.stream)) > came + 4 * RATE_HZ
 
     run(scene())
 
