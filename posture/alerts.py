@@ -34,6 +34,7 @@ class Epoch(NamedTuple):
     """What the policy needs of one decided second.
 
     flexed : 1, 0, -1 unknown. motionless : nothing moved for a minute, so that this may turn out to be non-wear.
+    training : in a declared workout, or a set is open.
     """
 
     start_s: float
@@ -42,6 +43,7 @@ class Epoch(NamedTuple):
     creep: float
     flexed: int
     motionless: bool = False
+    training: bool = False
 
 
 @dataclass(slots=True)
@@ -59,6 +61,7 @@ class AlertState:
     last_cue_s: dict[str, float] = field(default_factory=dict)
     said_n: dict[str, int] = field(default_factory=dict)
     last_chair_s: float = float("-inf")
+    last_training_s: float = float("-inf")
     walking_s: list[float] = field(default_factory=list)
     first_s: float | None = None
 
@@ -147,6 +150,8 @@ class AlertPolicy:
         """Stretches of sitting and of upright; seconds that are neither known nor settled hold both."""
         state, p = self.state, self.params
         state.since_break_s += 1.0
+        if epoch.training:
+            state.last_training_s = epoch.start_s
         if epoch.context == Context.SITTING:
             state.sitting_s += 1.0 if epoch.confidence >= p.confidence_min else 0.0
             state.upright_s = 0.0
@@ -173,6 +178,7 @@ class AlertPolicy:
             and epoch.confidence >= p.confidence_min
             and epoch.flexed != -1
             and not epoch.motionless
+            and not epoch.training
             and state.sitting_s >= p.sitting_min_s
             and state.since_break_s >= p.after_break_s
             and epoch.start_s - state.last_sitting_s >= 60.0 * self._spacing_min()
@@ -187,7 +193,8 @@ class AlertPolicy:
             return None
         if event.kind is EventKind.BEND:
             walking = any(event.start_s - 1.0 <= s < event.end_s for s in state.walking_s)
-            if walking or event.start_s - state.last_chair_s < p.after_chair_s:
+            training = event.start_s < state.last_training_s + 1.0
+            if walking or training or event.start_s - state.last_chair_s < p.after_chair_s:
                 return None
             return self._cue(event, AlertKind.BEND, epoch_s)
         if event.kind is EventKind.SENSOR_MOVED:

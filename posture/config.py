@@ -600,6 +600,118 @@ class MatConfig(_Section):
     )
 
 
+class RepsConfig(_Section):
+    """Repetitions on the feet: down or forward, and back to where it was."""
+
+    half_s: Positive = Field(
+        1.5, description="s before and after that the body is compared with: half a repetition; ours"
+    )
+    slow_half_s: Positive = Field(2.2, description="s; the same for one that pauses at the bottom; " + _MADE)
+    drop_m: Positive = Field(0.25, description="m lower than then is a full excursion; ours: a shallow squat")
+    lean_deg: Positive = Field(40.0, description="deg further forward than then is a full excursion; ours: a hip hinge")
+    pelvis_deg: Positive = Field(28.0, description="deg; the same of the pelvis, with the sacrum alone; ours")
+    on_share: Positive = Field(0.6, description="share of a full excursion, from which the body is out; " + _MADE)
+    off_share: Positive = Field(
+        0.15, description="share of a full excursion in the other direction, from which it is back; " + _MADE
+    )
+    longest_s: Positive = Field(8.0, description="s out, at most: who stays longer has sat down or holds; ours")
+    mat_deg: Positive = Field(
+        1.2, description="deg of pelvis that are a full excursion while lying: off-load control moves it by 2; " + _MADE
+    )
+    mat_trunk_deg: Positive = Field(
+        2.5,
+        description="deg; the same of the trunk, with the upper lumbar sensor alone: breathing moves it by 0.7; "
+        + _MADE,
+    )
+    mat_tilt_deg: Positive = Field(60.0, description="deg; tilt from which repetitions are those of a mat; ours")
+
+
+class ExerciseConfig(_Section):
+    """Sets of exercise, how their form is judged, and practice holds."""
+
+    least_reps: Annotated[int, Field(ge=2)] = Field(
+        3, description="repetitions that open a set which was not declared; ours"
+    )
+    least_mat_reps: Annotated[int, Field(ge=2)] = Field(5, description="the same, lying; ours")
+    reps_sure: Annotated[int, Field(ge=2)] = Field(
+        6, description="repetitions at an even pace that are a set even where the first ones are rounded; ours"
+    )
+    steady_spread: Share = Field(
+        0.3, description="share of their mean by which the times between repetitions of an even pace spread; " + _MADE
+    )
+    shortest_s: Positive = Field(1.2, description="s; a repetition that is shorter is a bounce; ours")
+    least_m: Positive = Field(
+        0.18, description="m down that make a repetition on the feet, at least: steps reach 0.16; or " + _MADE
+    )
+    least_deg: Positive = Field(15.0, description="deg of lean that do; ours")
+    top_tilt_deg: Positive = Field(
+        12.0, description="deg; tilt at the top of a repetition, at most; sets seen: 2; " + _TUNED
+    )
+    declared_tilt_deg: Positive = Field(
+        25.0, description="deg; the same, in a declared workout: quick toe touches overshoot by 20 (trial 14_20); ours"
+    )
+    no_step_m: Positive = Field(0.45, description="m down that no step goes, in a declared workout; ours")
+    top_dps: Positive = Field(
+        15.0,
+        description="deg/s for half a second at the top of a repetition, at most: walking turns at 30, and who bends over and over "
+        "at work does not rest; not asked for in a declared workout; " + _TUNED,
+    )
+    step_top_dps: Positive = Field(
+        2.5,
+        description="deg/s; the same where it hardly leans and its seconds seem walking: lunges do, by their steps; "
+        + _TUNED,
+    )
+    gap_s: Positive = Field(4.0, description="s between two repetitions of a set, at most; ours")
+    declared_gap_s: Positive = Field(20.0, description="s; the same, in a declared workout; ours")
+    alike_m: Positive = Field(0.2, description="m by which repetitions of a set may differ in depth; " + _TUNED)
+    alike_deg: Positive = Field(25.0, description="deg by which they may differ in lean; " + _TUNED)
+    alike_one_deg: Positive = Field(
+        30.0,
+        description="deg; the same with the sacrum alone: when the back rounds the pelvis leans less; " + _MADE,
+    )
+    alike_share: Share = Field(0.4, description="share of the set's own, whichever is more; " + _TUNED)
+    begun_pct: Positive = Field(
+        60.0,
+        description="% of own range: a set that begins with this and more in each repetition is daily bending; ours",
+    )
+    confidence_min: Share = Field(
+        0.6, description="least probability of an exercise that is named, or opens a set which was not declared; ours"
+    )
+    clean_deg: Positive = Field(15.0, description="deg of lumbar change of a clean repetition; design default")
+    clean_pct: Positive = Field(35.0, description="% of own range, if that is more; design default")
+    roll_deg: Positive = Field(8.0, description="deg of tip to a side of a clean repetition; design default")
+    mat_clean_deg: Positive = Field(
+        5.0, description="deg that the pelvis moves in a clean repetition lying; design default of the brace"
+    )
+    failed_deg: Positive = Field(
+        5.0, description="deg over the mean of repetitions 1-3 of one whose form failed; design default"
+    )
+    failed_pct: Positive = Field(20.0, description="% over that mean, if that is more; design default")
+    side_min_deg: Positive = Field(
+        2.5,
+        description="deg of tip from which a repetition has a side: 0-2 without one (labelled days), 5 simulated; ours",
+    )
+    still_dps: Positive = Field(
+        6.0, description="deg/s; mean rate of a second of a hold; as for a rest on the mat; ours"
+    )
+    unrest_s: NonNegative = Field(3.0, description="s of movement that a hold outlasts; ours")
+    on_back_deg: Positive = Field(30.0, description="deg turned about the long axis, at most, on the back; ours")
+    brace_min_s: Positive = Field(5.0, description="s; shortest declared brace; ours")
+    brace_tilt_deg: Positive = Field(
+        4.0, description="deg of pelvis with which tilt has crept into a brace; design default 3-5"
+    )
+    hip_min_s: Positive = Field(10.0, description="s; shortest hold of a hip stretch, of 30 that are due; ours")
+    hold_drift_deg: Positive = Field(8.0, description="deg of drift that a hold allows; design default")
+    towel_min_s: Positive = Field(120.0, description="s still on the back that may be the towel; design default")
+    towel_max_s: Positive = Field(
+        360.0, description="s; longer is a rest, where it was not declared; design default 5 min and one; ours"
+    )
+    towel_share: Share = Field(
+        0.5,
+        description="share of rests of that length that are the towel, where it was not declared; ours, not measured",
+    )
+
+
 class WearConfig(_Section):
     """When the sensor is not on a body."""
 
@@ -733,6 +845,8 @@ class Config(_Section):
     climb: ClimbConfig = ClimbConfig()
     floor: FloorConfig = FloorConfig()
     mat: MatConfig = MatConfig()
+    reps: RepsConfig = RepsConfig()
+    exercise: ExerciseConfig = ExerciseConfig()
     wear: WearConfig = WearConfig()
     slip: SlipConfig = SlipConfig()
     trust: TrustConfig = TrustConfig()

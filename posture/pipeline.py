@@ -6,8 +6,9 @@ its `state`; `Pipeline.state` is all of it. Any split of the same arrivals gives
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,12 +18,17 @@ from posture.detect.bends import Bends, BendsState, Lean, Leans, LeansState
 from posture.detect.chair import Chair, ChairState
 from posture.detect.climbs import Climb, Climbs, ClimbsState
 from posture.detect.context import ContextBlock, ContextModel, ContextState
+from posture.detect.declared import Declared
 from posture.detect.epochs import Epochs, EpochsState
+from posture.detect.exercise import Sets, SetsState
 from posture.detect.floor import Floor, FloorState
 from posture.detect.gaps import Gaps, GapsState
 from posture.detect.mat import Mat, MatState
 from posture.detect.movement import Movement, Movements, MovementsState
+from posture.detect.practice import Holds, HoldsState
+from posture.detect.reps import Rep, Reps, RepsState
 from posture.detect.said import Said
+from posture.detect.sets import IN_SETS, unjudged
 from posture.detect.sitting import Sitting, SittingState
 from posture.detect.slip import REMOUNT_S, Slip, SlipState
 from posture.detect.uprights import Uprights, UprightsState
@@ -98,9 +104,24 @@ class PipelineState:
     sitting: SittingState
     gaps: GapsState
     wear: WearState
+    feet: RepsState
+    mat_reps: RepsState
+    sets: SetsState
+    holds: HoldsState
+    workouts: list[Declared]
     uprights: UprightsState
     slip: SlipState
     alerts: AlertState
+
+
+class _Found(NamedTuple):
+    """What the fast detectors found in the ticks of one block."""
+
+    movements: tuple[Movement, ...] = ()
+    leans: tuple[Lean, ...] = ()
+    climbs: tuple[Climb, ...] = ()
+    feet: tuple[Rep, ...] = ()
+    mat: tuple[Rep, ...] = ()
 
 
 class _SensorChain:
@@ -158,6 +179,7 @@ class Pipeline:
     calibration : of the same placements; its gyroscope biases are where the filters start.
     routine : (from_s, to_s) of a calibration routine in this session: its movements are a declared exercise set (id 0), so
         that the counts and alerts of daily life leave them out, and in its `stand` poses the wearer stands.
+    workouts : declared ones; more come with `declare`.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
     filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
     alerts : where the alert policy of an earlier session stopped.
@@ -172,6 +194,7 @@ class Pipeline:
         *,
         want_angles: bool = False,
         routine: tuple[float, float] | None = None,
+        workouts: Sequence[Declared] = (),
         start_s: float | None = None,
         filters: Mapping[Placement, OrientationFilter] | None = None,
         alerts: AlertState | None = None,
@@ -204,10 +227,17 @@ class Pipeline:
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
-        self._bends = Bends(config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=self._has_gyros)
+        self._bends = Bends(
+            config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=self._has_gyros
+        )
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
         self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)
+        self._feet = Reps(config.reps, tuple(sensors), s.feet if s else None)
+        self._mat_reps = Reps(config.reps, tuple(sensors), s.mat_reps if s else None, on_mat=True)
+        self.workouts = s.workouts if s else list(workouts)
+        self._sets = Sets(config.exercise, calibration, s.sets if s else None, routine=routine, declared=self.workouts)
+        self._holds = Holds(config.exercise, calibration, s.holds if s else None, declared=self.workouts)
         self._uprights = Uprights(tuple(sensors), s.uprights if s else None)
         self._slip = Slip(config.slip, calibration, s.slip if s else None)
         self._alerts = AlertPolicy(
@@ -235,6 +265,11 @@ class Pipeline:
             sitting=self._sitting.state,
             gaps=self._gaps.state,
             wear=self._wear.state,
+            feet=self._feet.state,
+            mat_reps=self._mat_reps.state,
+            sets=self._sets.state,
+            holds=self._holds.state,
+            workouts=self.workouts,
             uprights=self._uprights.state,
             slip=self._slip.state,
             alerts=self._alerts.state,
@@ -257,6 +292,13 @@ class Pipeline:
         """Seconds of each sensor without a value because its clock was corrected by more than can be followed; without zeros."""
         return {p: n / GRID_HZ for p, chain in self._chains.items() if (n := chain.grid.state.lost_n)}
 
+    def declare(self, workout: Declared) -> None:
+        """A workout begins, or, where one of this start is known, is as it is said now: it has ended.
+
+        Neither moment may lie before a second that was decided already: `start_s` and `end_s` are now, or later.
+        """
+        self.workouts[:] = [w for w in self.workouts if w.start_s != workout.start_s] + [workout]
+
     def push(self, batch: ImuBatch) -> Output:
         """Everything that the samples up to `batch.arrived_until_s` decide."""
         for fit in batch.fits:
@@ -278,10 +320,20 @@ class Pipeline:
         leans = self._leans.flush()
         self._uprights.flush()
         context = self._context.push(self._epochs.flush(), (), ())
-        self._seconds(context, (), leans, (), out, alert=False)
-        last = self._context.flush()
-        self._seconds(last, (), (), (), out, alert=False)
-        for stage in (self._floor, self._mat, self._bends, self._sitting, self._gaps, self._wear, self._slip):
+        self._seconds(context, _Found(leans=leans), out, alert=False)
+        self._seconds(self._context.flush(), _Found(), out, alert=False)
+        stages = (
+            self._floor,
+            self._mat,
+            self._bends,
+            self._sitting,
+            self._gaps,
+            self._wear,
+            self._slip,
+            self._sets,
+            self._holds,
+        )
+        for stage in stages:
             out.events += [self._qualified(said) for said in stage.flush()]
         return out
 
@@ -293,12 +345,19 @@ class Pipeline:
                 out.angles.append(angle)
             self._uprights.push(joined)
             movements = self._movements.push(angle)
-            leans = self._leans.push(angle)
             climbs = self._climbs.push(angle)
             # Of a way up from lying the height would decide alone, and without a gyroscope it is wrong.
             got_up = climbs if self._has_gyros else ()
             context = self._context.push(self._epochs.push(angle), movements, got_up)
-            self._seconds(context, movements, leans, climbs, out)
+            found = _Found(
+                movements,
+                self._leans.push(angle),
+                climbs,
+                # Without a gyroscope there is neither a height nor a rest at the top that could tell repetitions.
+                self._feet.push(angle) if self._has_gyros else (),
+                self._mat_reps.push(angle) if self._has_gyros else (),
+            )
+            self._seconds(context, found, out)
         return out
 
     def _of_one_frame(self, blocks: Iterator[JoinedBlock]) -> Iterator[JoinedBlock]:
@@ -307,27 +366,20 @@ class Pipeline:
             settled = self._slip.settled(block.first_tick / GRID_HZ)  # known once what lies before has been judged
             yield from block.pieces(BLOCK_S if settled else REMOUNT_S)
 
-    def _seconds(
-        self,
-        block: ContextBlock,
-        movements: tuple[Movement, ...],
-        leans: tuple[Lean, ...],
-        climbs: tuple[Climb, ...],
-        out: Output,
-        *,
-        alert: bool = True,
-    ) -> None:
+    def _seconds(self, block: ContextBlock, found: _Found, out: Output, *, alert: bool = True) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
-        if not (len(block.start_s) or movements or leans or climbs):
+        if not (len(block.start_s) or any(found)):
             return  # most pushes of a live sensor end within a second
-        context, said = self._floor.push(block, climbs)
+        context, said = self._floor.push(block, found.climbs)
         block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
+        block, training, sets = self._sets.push(block, found.feet, found.mat)
+        said += sets + self._holds.push(block, training)
         ups = self._uprights.take(len(block.start_s))
         worn, not_worn = self._wear.push(block, ups)
         said += self._slip.push(block, ups, worn.off)
         said += self._mat.push(block)
-        said += self._chair.push(block, movements)
-        said += self._bends.push(block, leans)
+        said += self._chair.push(block, found.movements)
+        said += self._bends.push(block, found.leans)
         epochs, bouts = self._sitting.push(block, self._slip.paused(block.start_s))
         said += bouts + self._gaps.push(block) + not_worn
         epochs = replace(epochs, context_confidence=epochs.context_confidence * self._trust)
@@ -337,7 +389,7 @@ class Pipeline:
             out.epochs.append(epochs)
         out.events += [s.event for s in said]
         if alert:
-            out.alerts += self._raised(epochs, worn.motionless, said)
+            out.alerts += self._raised(epochs, worn.motionless, training, said)
 
     def _doubt(self, block: ContextBlock) -> Float:
         """(m,) factor on the confidence of seconds that are hardly measured; a gap is sure."""
@@ -354,20 +406,27 @@ class Pipeline:
         slow = any(chain.is_slow(event.start_s, event.end_s) for chain in self._chains.values())
         unsaid = (paused or slow) and event.kind is not EventKind.FLEXED_SITTING
         routine = self.routine
-        in_routine = routine is not None and routine[0] <= event.start_s < routine[1]
+        set_id = event.set_id
+        if routine is not None and routine[0] <= event.start_s < routine[1]:
+            set_id = CALIBRATION_SET
+        elif event.kind in IN_SETS:
+            set_id = self._sets.set_of(said.epoch_s, event.start_s)
+        if unsaid and event.kind is EventKind.EXERCISE_SET:
+            event = unjudged(event)
         return replace(
             event,
-            set_id=CALIBRATION_SET if in_routine else event.set_id,
+            set_id=set_id,
             verdict=Verdict.UNKNOWN if unsaid else event.verdict,
             confidence=round(event.confidence * self._trust, 3),
         )
 
-    def _raised(self, epochs: EpochBlock, motionless: Bool, said: list[Said]) -> list[Alert]:
+    def _raised(self, epochs: EpochBlock, motionless: Bool, training: Bool, said: list[Said]) -> list[Alert]:
         """Events and seconds to the policy in the order in which they became known."""
         alerts = []
         waiting = iter(said)
         event = next(waiting, None)
-        columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed, motionless)
+        judged = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
+        columns = (*judged, motionless, training)
         for row in zip(*(c.tolist() for c in columns), strict=True):
             while event is not None and event.epoch_s <= row[0]:
                 alerts.append(self._alerts.push(event.event, epoch_s=event.epoch_s))

@@ -19,6 +19,7 @@ import numpy as np
 from posture import __version__
 from posture.alerts import AlertState
 from posture.config import Config, parse_config
+from posture.detect.declared import Declared
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, alert_record, event_record, json_rows, write_epochs
 from posture.pipeline import Output, Pipeline, SensorSpec
@@ -85,7 +86,8 @@ class ReplayRequest:
 class Prepared:
     """A checked recording with its calibration: all that can be wrong with the input has been found by now.
 
-    smoothed : the sensors whose orientation comes from the offline filter. alert_state : of a session, where the policy began.
+    smoothed : the sensors whose orientation comes from the offline filter. workouts : as they were declared.
+    alert_state : of a session, where the policy began.
     raised : of a final result, the alerts that live raised, with their answers; None: those that the pipeline raises.
     """
 
@@ -99,6 +101,7 @@ class Prepared:
     smoothed: tuple[Placement, ...] = ()
     alert_state: AlertState | None = None
     raised: tuple[dict[str, JsonValue], ...] | None = None
+    workouts: tuple[Declared, ...] = ()
 
     def pipeline(self, *, want_angles: bool = False, as_live: bool = False) -> Pipeline:
         """A fresh pipeline for this recording. as_live : nothing is smoothed, whatever was asked for."""
@@ -110,6 +113,7 @@ class Prepared:
             self.config,
             want_angles=want_angles,
             routine=self.routine,
+            workouts=self.workouts,
             start_s=info.first_s,
             filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
             alerts=None if self.alert_state is None else self.alert_state.copy(),

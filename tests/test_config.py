@@ -21,7 +21,7 @@ UNITS = {
 SOURCES = (
     "ours", "provisional", "design default", "paper", "measured", "recorded", "BROAD", "HAPT", "literature", "recordings",
 )  # fmt: skip
-MINIMA = ("chair.confidence_min", "alerts.confidence_min", "alerts.creep_min")
+MINIMA = ("chair.confidence_min", "exercise.confidence_min", "alerts.confidence_min", "alerts.creep_min")
 """`_min` for the least, not for minutes."""
 
 

@@ -14,7 +14,7 @@ from drifting import Part, Wearing
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from radio import PACKET_N, Device
-from seconds import Day
+from seconds import Day, wear
 from streams import (
     BOTH,
     CONFIG,
@@ -29,16 +29,21 @@ from streams import (
     window,
 )
 
+from analysis.validation.synth import Script, make, person
 from posture.alerts import AlertPolicy, Epoch
 from posture.detect.bends import Bends, Leans
 from posture.detect.chair import Chair
 from posture.detect.climbs import Climbs
 from posture.detect.context import ContextBlock, ContextModel
+from posture.detect.declared import Declared
 from posture.detect.epochs import EpochFeatures, Epochs
+from posture.detect.exercise import Sets
 from posture.detect.floor import Floor
 from posture.detect.gaps import Gaps
 from posture.detect.mat import Mat
 from posture.detect.movement import Movements
+from posture.detect.practice import Holds
+from posture.detect.reps import KNOWN_AFTER_S, Rep, Reps
 from posture.detect.sitting import Sitting
 from posture.detect.slip import Slip
 from posture.detect.uprights import Uprights
@@ -401,6 +406,83 @@ def mat_case() -> Case:
     )
 
 
+def rep(
+    start_s: float, *, lasts_s: float = 3.6, drop_m: float = 0.33, lean_deg: float = 44.0, flexion_deg: float = 12.0
+) -> Rep:
+    """A squat, or whatever the numbers make of it."""
+    return Rep(
+        start_s=start_s,
+        peak_s=start_s + lasts_s / 2,
+        end_s=start_s + lasts_s,
+        drop_m=drop_m,
+        lean_deg=lean_deg,
+        pelvis_deg=lean_deg - flexion_deg,
+        flexion_deg=flexion_deg,
+        lateral_deg=0.5,
+        level_deg=-88.0,
+        tilt_deg=1.0,
+        top_dps=1.0,
+        trusted=1.0,
+    )
+
+
+FEET = [
+    *(rep(30.3 + 4.1 * k, flexion_deg=12.0 if k < 5 else 28.0) for k in range(8)),
+    *(rep(95.0 + 3.9 * k, drop_m=0.02, lean_deg=56.0, flexion_deg=8.0) for k in range(4)),
+    *(rep(111.0 + 3.9 * k) for k in range(3)),
+    *(rep(150.0 + 12.0 * k) for k in range(3)),
+]
+"""A set that fails at the sixth, a hinge set that goes on as squats at once, three squats too far apart; the last two declared."""
+MAT = [rep(200.2 + 3.3 * k, lasts_s=3.0, drop_m=0.0, lean_deg=2.1, flexion_deg=0.8) for k in range(7)]
+
+
+def sets_case() -> Case:
+    """The sets above, in seconds some of which seem seated; lying from 185 s on."""
+    day = Day().stand(0.75).sit(0.1, 40).stand(2.2).add(1.0, Context.LYING)
+    block = day.block()
+    declared = (Declared(160.0, 180.0, "squat"),)
+
+    def known(reps: list[Rep], p: Any) -> tuple[Rep, ...]:
+        """Those that are known when the last second of the piece is decided; the first piece gets all from before."""
+        lag = CONFIG.context.lag_s
+        return tuple(r for r in reps if p[1] <= int(r.end_s + KNOWN_AFTER_S) - lag < p[2])
+
+    def whole(outs: list[Any]) -> list[Any]:
+        pushed = [o for o in outs if isinstance(o, tuple)]
+        blocks = [context_whole([o[0] for o in pushed])]
+        return [*blocks, np.concatenate([o[1] for o in pushed]), flat([o[2] for o in pushed] + [outs[-1]])]
+
+    return Case(
+        make=lambda state: Sets(CONFIG.exercise, calibration(), state, routine=(0.0, 20.0), declared=declared),
+        size=len(block.start_s),
+        piece=lambda a, b: (context_rows(block, a, b), float(a), float(b)),
+        push=lambda stage, p: stage.push(p[0], known(FEET, p), known(MAT, p)),
+        flush=lambda stage: stage.flush(),
+        whole=whole,
+    )
+
+
+def holds_case() -> Case:
+    """Standing, five minutes on the back with a movement, and a declared hip stretch in the last of them."""
+    block = Day().stand(0.5).add(6, Context.LYING).stand(0.5).block()
+    moving = np.isin(block.start_s, (80, 81, 82, 83, 84, 330, 331, 332, 333, 334))
+    features = replace(
+        block.features,
+        sacrum_inclination_deg=np.where(block.context == Context.LYING, -88.0 + 0.3 * np.sin(block.start_s), 0.0),
+        rate_dps=np.where(moving, 20.0, 1.0),
+    )
+    block = replace(block, features=features)
+    declared = (Declared(300.0, 370.0, "hip_mobility", "left"),)
+    return Case(
+        make=lambda state: Holds(CONFIG.exercise, calibration(), state, declared=declared),
+        size=len(block.start_s),
+        piece=lambda a, b: context_rows(block, a, b),
+        push=lambda stage, piece: stage.push(piece),
+        flush=lambda stage: stage.flush(),
+        whole=flat,
+    )
+
+
 def uprights_case() -> Case:
     """Twenty seconds of two sensors, one of them with a hole."""
     rng = np.random.default_rng(3)
@@ -457,6 +539,10 @@ CASES: dict[str, Callable[[], Case]] = {
     "gaps": lambda: seconds_case(lambda s: Gaps(calibration().basis, s), lambda stage, p: stage.push(p[0]), flat),
     "mat": mat_case,
     "wear": wear_case,
+    "reps": lambda: ticks_case(lambda s: Reps(CONFIG.reps, BOTH, s), flat),
+    "reps on a mat": lambda: ticks_case(lambda s: Reps(CONFIG.reps, BOTH, s, on_mat=True), flat),
+    "sets": sets_case,
+    "holds": holds_case,
     "uprights": uprights_case,
     "slip": slip_case,
     "alerts": policy_case,
@@ -496,6 +582,10 @@ def test_a_cut_after_every_single_item_gives_the_same_output(name: str) -> None:
         ("mat", 4),
         ("wear", 1),
         ("slip", 1),
+        ("reps", 10),
+        ("reps on a mat", 1),
+        ("sets", 4),
+        ("holds", 3),
         ("alerts", 1),
     ],
 )
@@ -503,7 +593,7 @@ def test_the_input_makes_the_stage_say_something(name: str, least: int) -> None:
     """Without this an empty output would pass every comparison above."""
     case = made(name)
     whole = run(case, [])
-    assert len(whole[1] if name in ("floor", "wear") else whole) >= least
+    assert len(whole[-1] if name in ("floor", "wear", "sets") else whole) >= least
 
 
 def pipeline_case(
@@ -576,11 +666,28 @@ def segments_case() -> Case:
     return pipeline_case(window(*STORY), piece, 1410)
 
 
+@cache
+def workout() -> tuple[ImuBlock, ...]:
+    """A simulated wearer: squats, then lunges that were declared, with daily life in between; two minutes and a half."""
+    script = Script(person(7)).stand(8).set_of("squat", 5, breaks_at=3).walk(12).bend("rounded", 80.0).stand(9)
+    return make(script.set_of("reverse_lunge", 5, side="right").stand(20)).blocks()
+
+
+def workout_case() -> Case:
+    blocks = workout()
+    case = pipeline_case(blocks, lambda a, b: batch(blocks, a, b), len(blocks[0].time_s))
+    specs = {p: SensorSpec(RATE_HZ, has_gyro=True) for p in BOTH}
+    declared = (Declared(55.0, 90.0, "reverse_lunge"),)
+    made = wear()
+    return replace(case, make=lambda state: Pipeline(specs, made, CONFIG, workouts=declared, state=state))
+
+
 PIPELINES: dict[str, Callable[[], Case]] = {
     "two sensors": lambda: rows_case(1500.0, 1900.0),
     "two sensors, damaged": lambda: rows_case(1690.0, 1900.0, hurt=True),
     "sacrum": lambda: rows_case(1690.0, 1830.0, sensors=(SACRUM,)),
     "upper lumbar": lambda: rows_case(1690.0, 1830.0, sensors=(Placement.UPPER_LUMBAR,)),
+    "a workout": workout_case,
     "accelerometers only": lambda: rows_case(1690.0, 1830.0, gyro=False),
     "over a radio": radio_case,
     "segments and clocks": segments_case,

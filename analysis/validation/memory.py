@@ -9,6 +9,7 @@ import numpy as np
 
 from analysis.validation.synth.day import Day
 from posture.config import Config
+from posture.detect.declared import Declared
 from posture.recording import Recording
 from posture.recording.columns import TIME
 from posture.recording.reader import checked
@@ -67,6 +68,7 @@ def prepared_of(
     *,
     calibration: Calibration | None = None,
     sensors: Sequence[Placement] | None = None,
+    workouts: Sequence[Declared] = (),
 ) -> Prepared:
     """The day as `posture.replay.prepare` gives a file; calibrated from its own routine where no calibration is given."""
     config = config or Config()
@@ -81,10 +83,17 @@ def prepared_of(
         None,
         info.notes,
         (0.0, day.track.calibration_end_s),
+        workouts=tuple(workouts),
     )
 
 
-def replayed(day: Day, config: Config | None = None, *, sensors: Sequence[Placement] | None = None) -> Records:
-    """What the product says of a day that was calibrated by its own routine."""
-    prepared = prepared_of(day, config, sensors=sensors)
+def replayed(
+    day: Day,
+    config: Config | None = None,
+    *,
+    sensors: Sequence[Placement] | None = None,
+    workouts: Sequence[Declared] = (),
+) -> Records:
+    """What the product says of a day that was calibrated by its own routine. workouts : as the wearer declared them."""
+    prepared = prepared_of(day, config, sensors=sensors, workouts=workouts)
     return records(prepared, run(prepared, prepared.recording.batches()))

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from posture.config import CalibrationConfig, Config
+from posture.detect.declared import Declared
 from posture.detect.finalise import finalised
 from posture.outputs import event_record
 from posture.pipeline import Pipeline, SensorSpec
@@ -70,10 +71,17 @@ class Said:
         return [e for e in self.events if e["kind"] in kinds and e["start_s"] >= from_s]
 
 
-def replay(trial: Trial[Any], *, sensors: Sequence[Placement] | None = None, angles: bool = False) -> Said | None:
+def replay(
+    trial: Trial[Any],
+    *,
+    sensors: Sequence[Placement] | None = None,
+    angles: bool = False,
+    workouts: Sequence[Declared] = (),
+) -> Said | None:
     """The trial through calibration and pipeline; None where the product refuses it.
 
-    sensors : those worn; None: all. A trial whose pose is refused (the wearer moved) is calibrated as one without poses.
+    sensors : those worn; None: all. workouts : declared ones. A trial whose pose is refused (the wearer moved) is calibrated as
+    one without poses.
     """
     config = trial.config
     blocks = tuple(b for b in trial.blocks if sensors is None or b.placement in sensors)
@@ -84,7 +92,9 @@ def replay(trial: Trial[Any], *, sensors: Sequence[Placement] | None = None, ang
     first_s, last_s = (float(blocks[0].time_s[k]) for k in (0, -1))
     posed = [window for windows in calibration.poses.values() for window in windows]
     routine = (min(a for a, _ in posed), max(b for _, b in posed)) if posed else None
-    pipeline = Pipeline(specs, calibration, config, want_angles=angles, routine=routine, start_s=first_s)
+    pipeline = Pipeline(
+        specs, calibration, config, want_angles=angles, routine=routine, workouts=workouts, start_s=first_s
+    )
     result = Result()
     outputs = pipeline.push(ImuBatch(blocks, last_s)), pipeline.flush(last_s)
     for output in outputs:

@@ -54,6 +54,7 @@ _MOVED = {
     "unsettled": "sensor may have been off: upright not known until a walk",
 }
 _ABSENT = {EventKind.GAP: "no data", EventKind.NON_WEAR: "not worn"}
+_UNJUDGED = (EventKind.SENSOR_MOVED, EventKind.ROLL, EventKind.EXERCISE_SET, EventKind.PRACTICE_HOLD)
 _CONTEXTS = {Context.GAP: "no data", Context.NON_WEAR: "not worn", Context.TRANSITION: "between postures"}
 
 
@@ -81,14 +82,39 @@ def what_text(event: PostureEvent) -> str:
         text = _MOVED.get(str(event.evidence.get("state")), f"sensor moved by {abs(event.peak_deg):.0f} deg")
     elif event.kind is EventKind.FLOOR_TRANSITION:
         text = "up from floor or bed" if event.evidence.get("direction") == "up" else "down to floor or bed"
+    elif event.kind is EventKind.EXERCISE_SET:
+        text = set_text(event)
+    elif event.kind is EventKind.PRACTICE_HOLD:
+        text = hold_text(event)
     else:
         text = _DONE.get(event.kind, str(event.kind).replace("_", " "))
     return text + " (calibration)" * (event.set_id == CALIBRATION_SET)
 
 
+def set_text(event: PostureEvent) -> str:
+    """A set: its repetitions, and how many were clean where that was measured."""
+    said = event.evidence
+    name = "repetitions" if said.get("exercise") == "unknown" else str(said.get("exercise")).replace("_", " ")
+    text = f"set of {said.get('reps')}: {name}{', ' + str(said['side']) if said.get('side') else ''}"
+    if not said.get("form_measured"):
+        return text + ", form not measured"
+    failed = said.get("first_failed_rep")
+    return text + f", {said.get('clean_reps')} clean" + (f", form changed at {failed}" if failed else "")
+
+
+def hold_text(event: PostureEvent) -> str:
+    """A practice hold: how long, and whether the pelvis moved more than it should. Undeclared lying is only like a towel."""
+    said = event.evidence
+    name = str(said.get("practice")).replace("_", " ")
+    if said.get("practice") == "towel" and not said.get("declared"):
+        name = "lay still, as on the towel,"
+    text = f"{name} for {span_text(event.end_s - event.start_s)}"
+    return text + f", pelvis moved by {event.peak_deg:.0f} deg" * bool(said.get("drifted"))
+
+
 def verdict_text(event: PostureEvent) -> str:
     """How the lower back was held; a stretch of sitting is flexed, where nothing was measured there is none."""
-    if event.kind in _ABSENT or event.kind in (EventKind.SENSOR_MOVED, EventKind.ROLL):
+    if event.kind in _ABSENT or event.kind in _UNJUDGED:
         return ""
     if event.kind is EventKind.FLEXED_SITTING:
         return "flexed"

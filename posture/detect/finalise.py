@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from posture.types import Context, EpochBlock, EventKind, PostureEvent
+from posture.detect.sets import CHAIR, IN_SETS
+from posture.types import CALIBRATION_SET, Context, EpochBlock, EventKind, PostureEvent
 
 _STAY = (EventKind.GAP, EventKind.SENSOR_MOVED)
 _LYING_DOWN = (EventKind.SIT_TO_LIE, EventKind.FLOOR_TRANSITION)
@@ -19,13 +20,14 @@ long after the stretch; ours."""
 
 
 def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[EpochBlock, list[PostureEvent]]:
-    """Epochs and events with the non-wear intervals and the ways to and from the floor applied.
+    """Epochs and events with exercise sets, non-wear intervals and the ways to and from the floor applied.
 
     A second in one is `non_wear`: its context is the event's word, `flexed` is unknown. What the sensor seemed to do there
     (lying, a sit-down) was not the wearer, so events that lie in it by half or more leave the list, as do the lying down that
     was a putting down and the getting up that was a putting on; the interval's event says how many in `events_left_out`. Angles
     and the meter stay as they were said. The lean of a way down or up is no bend of its own (`_without_leans`).
     """
+    epochs, events = _with_sets(epochs, events)
     events = _without_leans(events)
     intervals = [e for e in events if e.kind is EventKind.NON_WEAR]
     if not intervals:
@@ -42,6 +44,29 @@ def finalised(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[Epoch
         epochs, context=context.astype(np.int8), context_confidence=confidence, flexed=flexed.astype(np.int8)
     )
     return done, kept
+
+
+def _with_sets(epochs: EpochBlock, events: Sequence[PostureEvent]) -> tuple[EpochBlock, list[PostureEvent]]:
+    """What lies in a set by half or more has its `set_id`, from the first repetition on, when live it was not known, to the last.
+
+    Nobody sits down between two repetitions: its seconds of sitting are standing, and chair transitions leave the list.
+    """
+    sets = [e for e in events if e.kind is EventKind.EXERCISE_SET]
+    context, confidence, flexed = epochs.context.copy(), epochs.context_confidence.copy(), epochs.flexed.copy()
+    for one in sets:
+        rows = (epochs.start_s + 0.5 >= one.start_s) & (epochs.start_s + 0.5 < one.end_s) & (context == Context.SITTING)
+        context[rows], confidence[rows], flexed[rows] = Context.STANDING, one.confidence, -1
+    kept = []
+    for event in events:
+        if event.kind in IN_SETS and event.set_id != CALIBRATION_SET:
+            holder = next((s for s in sets if _inside(event, s)), None)
+            if holder is not None and event.kind in CHAIR:
+                continue
+            event = replace(event, set_id=None if holder is None else holder.set_id)
+        kept.append(event)
+    if sets:
+        epochs = replace(epochs, context=context, context_confidence=confidence, flexed=flexed)
+    return epochs, kept
 
 
 def _without_leans(events: Sequence[PostureEvent]) -> list[PostureEvent]:

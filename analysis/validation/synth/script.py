@@ -18,7 +18,8 @@ MARGIN_S = 1.0
 """s left off both ends of a held calibration pose, as docs/calibration.md asks for."""
 TILTED_FROM_DEG = 3.0
 """deg of pelvic tilt from which a brace is labelled tilted (domain notes, 4: 3-5 deg)."""
-
+PAUSE_S = 0.4
+"""s at the bottom of a rep; ours."""
 ASLEEP = 0.6
 """Share of the breathing that a sensor on a mattress shows; ours."""
 
@@ -71,9 +72,18 @@ class Script(Upright):
         """One reverse lunge, stepping back with this leg."""
         return self.set_of("reverse_lunge", 1, side=side)
 
-    def set_of(self, exercise: str, reps: int = 10, *, breaks_at: int | None = None, side: str = "left") -> Self:
+    def set_of(
+        self,
+        exercise: str,
+        reps: int = 10,
+        *,
+        breaks_at: int | None = None,
+        side: str = "left",
+        pause_s: float = PAUSE_S,
+    ) -> Self:
         """A set. Form breaks from rep `breaks_at` (1 is the first): the back rounds, more with each further rep.
 
+        pause_s : how long each rep stays at the bottom (upright exercises).
         Events: a bend per rep (upright exercises), and one `exercise` over the set with the first failed rep.
         """
         _one_of(exercise, EXERCISES, "exercise")
@@ -83,7 +93,7 @@ class Script(Upright):
         for rep in range(1, reps + 1):
             broken = max(0, rep - breaks_at + 1) if breaks_at else 0
             rep_s = self.now_s
-            self._rep(exercise, broken, side)
+            self._rep(exercise, broken, side, pause_s)
             spans.append([rep_s, self.now_s])
             if exercise != "offload_control":
                 share = self._flexion_share(exercise, broken)
@@ -101,7 +111,7 @@ class Script(Upright):
         kept = {"squat": 0.30, "hip_hinge": 0.16, "reverse_lunge": 0.12}[exercise]
         return min(0.95, kept + (0.36 + 0.03 * (broken - 1) if broken else 0.0))
 
-    def _rep(self, exercise: str, broken: int, side: str) -> None:
+    def _rep(self, exercise: str, broken: int, side: str, pause_s: float) -> None:
         if exercise == "offload_control":
             drift = self.varied(2.0, 0.2) + (7.0 + broken if broken else 0.0)
             self.move(self.timed(2.4), "lying", humps={"pitch": drift, "flexion": 0.4 * drift})
@@ -113,7 +123,7 @@ class Script(Upright):
         }[exercise]
         flexion = self._flexion_share(exercise, broken) * self.who.rom_deg
         trunk = max(self.varied(trunk, 0.04), flexion + 6.0)
-        self.lean(trunk, flexion, 0.4, drop_m=drop_m, tip=tip if side == "right" else -tip)
+        self.lean(trunk, flexion, pause_s, drop_m=drop_m, tip=tip if side == "right" else -tip)
 
     def floor_down(self, path: str = "half_kneel") -> Self:
         """To lying on the floor, on the back. path : one of `PATHS`; only straight_rounded rounds the back."""
