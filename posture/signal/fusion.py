@@ -223,8 +223,7 @@ class Fusion:
         state, gaps = self.state, self._gaps
         n = len(run.measured)
         first_n, calm_n, last_n = (
-            round(s * self._rate_hz)
-            for s in (gaps.distrust_after_restart_s, gaps.calm_min_s, gaps.distrust_longest_s)
+            round(s * self._rate_hz) for s in (gaps.distrust_after_restart_s, gaps.calm_min_s, gaps.distrust_longest_s)
         )
         since, calm = state.since_restart_n, state.calm_n
         state.since_restart_n += n
