@@ -37,7 +37,22 @@ class TimebaseConfig(_Section):
         "5 % of frames lost); from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56)",
     )
     distrust_after_restart_s: NonNegative = Field(
-        1.0, description="s; low confidence after a restart (4-5 deg in the first second, 1.3 after; BROAD)"
+        1.0,
+        description="s; no trust this long after a restart, however calm (BROAD, gaps of 1 s: 24 deg in it, 4 after)",
+    )
+    calm_min_s: NonNegative = Field(
+        0.5,
+        description="s of calm samples after a restart until its orientation is trusted; BROAD, gaps of 1 s: 1.7 deg from then "
+        "to 3 s, 4.1 from the first second alone; 2.2 and 3.1 on recorded motion",
+    )
+    calm_share: Share = Field(
+        0.1,
+        description="share of gravity by which a calm force may be off it; holds a gain 3 % high and some motion; ours",
+    )
+    distrust_longest_s: NonNegative = Field(
+        3.0,
+        description="s after which a restart is trusted anyway, for wearers who run on and parts with a gain far off (1.8 deg "
+        "from 3 to 5 s on BROAD, 1.5 on recorded motion)",
     )
     frozen_min_s: Positive = Field(
         30.0,
@@ -282,6 +297,19 @@ class ContextConfig(_Section):
     )
     gait_cut: Positive = Field(
         0.35, description="share of the wearer's own walking bounce where still turns into walking; " + _TUNED
+    )
+    gait_cut_regular: Positive = Field(
+        0.1,
+        description="the same where the steps are wholly regular; provisional: chosen on labelled days 21-28 and the odd-numbered "
+        "people of SisFall",
+    )
+    regular_from: Share = Field(
+        0.3,
+        description="autocorrelation from which a bounce begins to be regular; provisional: chosen as `gait_cut_regular`",
+    )
+    regular_full: Share = Field(
+        0.6,
+        description="autocorrelation of wholly regular steps; provisional: median of weak seconds of SisFall's slow walking",
     )
     walking_trunk_max_deg: Positive = Field(
         35.0,

@@ -173,6 +173,18 @@ def test_an_orientation_that_restarted_or_was_shaken_out_of_trust_is_no_lean(
     assert len(Leans(Config().bends, BOTH).push(block)) == said
 
 
+@pytest.mark.parametrize(("lost", "deg"), [(True, 50.0), (False, 120.0)])
+def test_after_a_restart_a_lean_is_as_deep_as_it_was_on_trusted_ticks(lost: bool, deg: float) -> None:
+    """A push at the end of a gap was taken for tilt: 120 deg, until the orientation had settled 0.4 s later."""
+    ticks = np.arange(600)
+    flat, nan = np.zeros(600), np.full(600, np.nan)
+    lean = np.where((ticks >= 300) & (ticks < 400), 50.0, 0.0) + np.where((ticks >= 300) & (ticks < 320), 70.0, 0.0)
+    trunk = np.where(lost & (ticks >= 190) & (ticks < 200), np.nan, lean)
+    block = AngleBlock(0, flat, trunk, lean, flat, flat, nan, flat, nan, (ticks < 190) | (ticks >= 320))
+    (said,) = Leans(Config().bends, BOTH).push(block)
+    assert said.peak_deg == deg
+
+
 @pytest.mark.parametrize("cut", [1, 7, 50, 400])
 def test_a_lean_knows_the_second_before_and_after_it_however_the_samples_come(cut: int) -> None:
     ticks = 400

@@ -65,13 +65,15 @@ _LEAN, _SACRUM, _FLEXION, _TRUSTED, _LATERAL, _VERTICAL = range(6)
 _CHANNELS = 6
 _SECOND_N, _EDGE_N, _RATE_N = GRID_HZ, GRID_HZ // 2, GRID_HZ // 10
 """Ticks of the looks before and after a lean, of its edges, and over which its rate is taken; ours."""
+_LOOK_N = 3 * GRID_HZ
+"""Ticks before a lean in which a restart is looked for: as long as an orientation may be doubted after one."""
 
 
 @dataclass(slots=True)
 class LeansState:
     """Ticks since the start of the oldest lean that may still grow: at most `longest_s` of them.
 
-    first_tick : of `ticks`, (channels, n). looked : how many of them are the second before, in which nothing is sought any more.
+    first_tick : of `ticks`, (channels, n). looked : how many of them are the `_LOOK_N` before, in which nothing is sought any more.
     """
 
     first_tick: int | None = None
@@ -127,9 +129,9 @@ class Leans:
         return tuple(out)
 
     def _forget(self, until: int) -> None:
-        """Nothing is sought any more before that row; of what lies there a second is kept, to be looked back at."""
+        """Nothing is sought any more before that row; of what lies there `_LOOK_N` are kept, to be looked back at."""
         state = self.state
-        spare = max(0, until - _SECOND_N)
+        spare = max(0, until - _LOOK_N)
         state.looked = until - spare
         if spare and state.first_tick is not None:
             state.ticks = state.ticks[:, spare:].copy()
@@ -159,9 +161,11 @@ class Leans:
         if held < self.hold_min_s or self.state.first_tick is None or len(lean) > p.longest_s * GRID_HZ:
             return None
         motion = self._motion(a, b)
-        pushed = self._restarted(a) or motion["shake_mps2"] > p.shake_max_mps2
-        if pushed and ticks[_TRUSTED, from_:to].mean() < 0.5:
+        restarted, believed = self._restarted(a), ticks[_TRUSTED] > 0
+        if (restarted or motion["shake_mps2"] > p.shake_max_mps2) and believed[from_:to].mean() < 0.5:
             return None
+        if restarted:  # how deep it went is what was seen once the orientation had settled
+            lean = np.where(believed, lean, -np.inf)
         peak = int(np.argmax(lean))
         first = self.state.first_tick + a
         return Lean(
@@ -177,9 +181,9 @@ class Leans:
         )
 
     def _restarted(self, a: int) -> bool:
-        """Whether the orientation restarted in the second before row a: its first lean may be a push, taken for tilt."""
-        before = self.state.ticks[_LEAN, max(0, a - _SECOND_N) : a]
-        return len(before) < _SECOND_N or bool(np.isnan(before).any())
+        """Whether the orientation restarted shortly before row a: its first lean may be a push, taken for tilt."""
+        before = self.state.ticks[_LEAN, max(0, a - _LOOK_N) : a]
+        return len(before) < _LOOK_N or bool(np.isnan(before).any())
 
     def _motion(self, a: int, b: int) -> dict[str, float]:
         """How the body moved around the rows [a, b) of a lean: the last fields of `Lean`."""

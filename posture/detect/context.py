@@ -281,10 +281,16 @@ class ContextModel:
         return np.asarray(np.clip((least - _TURNS_DPS) / _TURNS_RAMP_DPS, 0.0, 1.0))
 
     def _gait(self, rows: EpochFeatures) -> Float:
-        """Log likelihood ratio of walking against not, (m,), from the bounce in the wearer's own measure."""
+        """Log likelihood ratio of walking against not, (m,), from the bounce in the wearer's own measure.
+
+        The more regular it is, the less of it is asked for: slow and short steps bounce little.
+        """
+        p = self.params
         own = [s.gait_mps2 for s in self.calibration.sensors.values() if not np.isnan(s.gait_mps2)]
-        level = own[0] if own else self.params.gait_default_mps2
-        over = np.log(np.maximum(rows.gait_mps2, 1e-3) / (self.params.gait_cut * level))
+        level = own[0] if own else p.gait_default_mps2
+        regular = np.clip((rows.gait_regularity - p.regular_from) / (p.regular_full - p.regular_from), 0.0, 1.0)
+        cut = p.gait_cut * (p.gait_cut_regular / p.gait_cut) ** regular
+        over = np.log(np.maximum(rows.gait_mps2, 1e-3) / (cut * level))
         return np.clip(_GAIT_SLOPE * over, -_GAIT_MOST, _GAIT_MOST)
 
     def _changes(self, rows: EpochFeatures) -> Float:
