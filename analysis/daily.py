@@ -12,7 +12,6 @@ from dataclasses import astuple
 
 import numpy as np
 
-from analysis.exercise import workouts_of
 from analysis.habits import habits_of
 from analysis.inputs import NOTICE, DayAlert, DayEvent, Session, check_epochs, period_of, runs
 from analysis.schema import (
@@ -30,8 +29,8 @@ from analysis.schema import (
     Spread,
     Wear,
 )
-from posture.pipeline import CALIBRATION_SET
-from posture.types import AlertKind, Bool, Context, EpochBlock, EventKind, Float, Verdict
+from analysis.workouts import holds_of, sets_of
+from posture.types import CALIBRATION_SET, AlertKind, Bool, Context, EpochBlock, EventKind, Float, Verdict
 
 REPORT_FROM_MIN = 240.0  # worn; from here a recording is reported as a day (domain.md section 3)
 TREND_FROM_MIN = 360.0  # worn; from here habit rules and trends may use it (domain.md section 3)
@@ -77,11 +76,17 @@ def summarise(
         chair_transitions={k.value: _verdicts(e for e in daily if e.kind == k) for k in CHAIR_KINDS},
         floor_transitions=_floor([e for e in daily if e.kind == EventKind.FLOOR_TRANSITION]),
         events_by_kind=_by_kind(e.kind for e in daily),
-        left_out=LeftOut(_by_kind(e.kind for e in in_sets), _by_kind(e.kind for e in routine), short_count, short_min),
+        left_out=LeftOut(
+            _by_kind(e.kind for e in in_sets if e.kind != EventKind.EXERCISE_SET),
+            _by_kind(e.kind for e in routine),
+            short_count,
+            short_min,
+        ),
         notes=session.notes,
         notice=NOTICE,
         habits=habits_of(epochs, daily, session, sitting=sitting, meter=meter),
-        workouts=workouts_of([e for e in events if e.set_id != CALIBRATION_SET]),
+        workouts=sets_of(in_sets),
+        practices=holds_of(daily),
     )
 
 

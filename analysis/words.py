@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from analysis.daily import CHAIR_KINDS, LONG_BOUT_MIN
 from analysis.inputs import DayEvent
 from analysis.schema import DailySummary, DayAdvice, FloorGroup
-from posture.pipeline import CALIBRATION_SET
-from posture.types import EventKind
+from posture.types import CALIBRATION_SET, EventKind
 
 WORDS_MAX = 120
 """Of what was seen and what the programme says of it; basis, not judged and left out come after."""

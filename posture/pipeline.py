@@ -34,6 +34,7 @@ from posture.signal.join import Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
 from posture.types import (
+    CALIBRATION_SET,
     GRID_HZ,
     Alert,
     AngleBlock,
@@ -48,9 +49,6 @@ from posture.types import (
     PostureEvent,
     Verdict,
 )
-
-CALIBRATION_SET = 0
-"""`set_id` of what was done in a calibration routine."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from posture.vocabulary import (
 )
 
 __all__ = [
+    "CALIBRATION_SET",
     "CONTEXT_NAMES",
     "GRID_HZ",
     "G_MPS2",
@@ -62,6 +63,8 @@ Int = NDArray[np.int64]
 Int8 = NDArray[np.int8]
 JsonValue = str | int | float | bool | None | list["JsonValue"] | dict[str, "JsonValue"]
 
+CALIBRATION_SET = 0
+"""`set_id` of what was done in a calibration routine."""
 GRID_HZ = 50
 """Rate of the session grid after fusion, Hz: inclination of a moving trunk needs >= 50 Hz (measured on BROAD)."""
 G_MPS2 = 9.80665

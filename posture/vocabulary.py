@@ -69,6 +69,8 @@ class EventKind(StrEnum):
     ROLL = "roll"
     SUPINE_CURL = "supine_curl"
     FLEXED_SITTING = "flexed_sitting"
+    EXERCISE_SET = "exercise_set"
+    PRACTICE_HOLD = "practice_hold"
     SENSOR_MOVED = "sensor_moved"
     NON_WEAR = "non_wear"
     GAP = "gap"

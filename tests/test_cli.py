@@ -243,7 +243,7 @@ def test_options_that_cannot_be_used(
         (["replay"], ["missing argument 'RECORDING'", "see `posture replay --help`"]),
         (["replay", "a.parquet"], ["missing option '--out'"]),
         (["calibrate"], ["missing option '--from'"]),
-        (["report"], ["missing option '--from'"]),
+        (["report", "--day", "2026-03-02"], ["--day and --log belong to --from"]),
         (["demo", "--speed", "quick"], ["--speed 'quick'"]),
         (["demo", "--sensors", "neck"], ["'neck'"]),
         (["replay", "--out"], ["requires an argument"]),

@@ -384,13 +384,13 @@ def test_sets_and_holds_of_the_day_are_in_its_summary_and_those_of_the_calibrati
         table(("standing", -1, 3600)),
         done(300, 10, clean_reps=8, first_failed_rep=9, side="left"),
         done(100, 5, exercise="hip_hinge", set_id=0),
-        event("practice_hold", 900, "unknown", practice="towel", hold_s=180.0, end_s=1080.0, drift_deg=2.5, set_id=2),
+        event("practice_hold", 900, "unknown", practice="towel", hold_s=180.0, drift_deg=2.5),
         lean(310, 20.0, set_id=1),
     )
-    (seen,) = day.workouts.sets
+    (seen,) = day.workouts
     assert (seen.exercise, seen.reps, seen.clean_reps, seen.first_failed_rep, seen.side) == ("squat", 10, 8, 9, "left")
-    (hold,) = day.workouts.holds
-    assert (hold.practice, hold.start_s, hold.end_s, hold.drift_deg) == ("towel", 900.0, 1080.0, 2.5)
+    (hold,) = day.practices
+    assert (hold.practice, hold.start_s, hold.hold_s, hold.drift_deg) == ("towel", 900.0, 180.0, 2.5)
     assert wear_facts(day).leans_rounded == 0
 
 
@@ -410,7 +410,7 @@ def test_reps_that_the_sensors_judged_feed_the_rules_unless_the_log_knows_better
 
 
 def test_a_straight_way_up_after_a_towel_that_was_seen_needs_no_clock() -> None:
-    towel = event("practice_hold", 100, "unknown", practice="towel", end_s=400.0)
+    towel = event("practice_hold", 100, "unknown", practice="towel", hold_s=300.0)
     up = event("floor_transition", 1000.0, "rounded", direction="up", path="straight_sit_up")
     day = summary(table(("lying", -1, 1800)), towel, up, session=wear(clock=False))
     assert wear_facts(day).sit_up_after_towel_min == 10.0

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from analysis.inputs import DAY_BEGINS_H
 from analysis.programme.diary import Entry, PracticeEntry
-from analysis.schema import DailySummary, SetSeen
+from analysis.schema import DailySummary, WorkoutSet
 from analysis.words import MOSTLY_JUDGED, span
 
 SURE_SPREAD = 1.96 * sqrt(2)
@@ -125,8 +125,8 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
         zip(COUNTS, (habits.deep_bends, habits.held_leans, habits.plunges, habits.straight_sit_ups), strict=True)
     )
     life = {v: n + summary.bends.by_verdict[v] for v, n in rises.items()}
-    judged_sets = [s for s in summary.workouts.sets if s.clean_reps is not None]
-    failed = [s for s in summary.workouts.sets if s.first_failed_rep is not None]
+    judged_sets = [s for s in summary.workouts if s.clean_reps is not None]
+    failed = [s for s in summary.workouts if s.first_failed_rep is not None]
     clean, done = sum(s.clean_reps or 0 for s in judged_sets), sum(s.reps for s in judged_sets)
     return Facts(
         sensors=len(basis.sensors),
@@ -172,7 +172,7 @@ def _rounded(verdicts: dict[str, int] | None) -> int | None:
 
 def _after_towel_min(summary: DailySummary, entries: Sequence[Entry]) -> float | None:
     """Minutes from a towel's end to the first rounded straight sit-up after it, the shortest of the day."""
-    seen = [h.end_s for h in summary.workouts.holds if h.practice == "towel"]
+    seen = [h.start_s + h.hold_s for h in summary.practices if h.practice == "towel" and h.hold_s is not None]
     ends_s = [*seen, *_logged_towels_s(summary, entries)]
     waits = [(up_s - end_s) / 60 for end_s in ends_s for up_s in summary.habits.rounded_sit_ups_s if up_s >= end_s]
     return min(waits, default=None)
@@ -193,7 +193,7 @@ def _logged_towels_s(summary: DailySummary, entries: Sequence[Entry]) -> list[fl
     return ends_s
 
 
-def _named(seen: SetSeen) -> str:
+def _named(seen: WorkoutSet) -> str:
     """For reading; what the sensors could not name for sure is some exercise."""
     sure = seen.exercise != "unknown" and (seen.confidence or 0.0) >= NAMED_FROM
     return seen.exercise.replace("_", " ") if sure else "exercise"

@@ -19,10 +19,11 @@ from rich.text import Text
 
 from posture.app.gauge import Scale, bar, gauge
 from posture.config import Config
-from posture.pipeline import CALIBRATION_SET, Output
+from posture.pipeline import Output
 from posture.replay import Prepared
 from posture.signal.calibration import Calibration
 from posture.types import (
+    CALIBRATION_SET,
     CONTEXT_NAMES,
     GRID_HZ,
     Alert,

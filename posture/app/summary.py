@@ -10,10 +10,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from posture.app.live import console
-from posture.pipeline import CALIBRATION_SET
 from posture.replay import Records
 from posture.signal.calibration import Calibration
-from posture.types import Basis, Context, JsonValue
+from posture.types import CALIBRATION_SET, Basis, Context, JsonValue
 
 _NAMES = {
     "bend": ("bend", "bends"),
