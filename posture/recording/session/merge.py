@@ -233,7 +233,7 @@ def _stretches(found: Gathered, era: _Era, low: int, high: int) -> Iterator[Stre
     own = own[np.argsort(frames.index[own], kind="stable")]
     if not len(own):
         return
-    parts = list(_best(found, own, decimation))
+    parts = list(best_rows(found, own, decimation))
     index, at, place = (np.concatenate(column) for column in zip(*parts, strict=True))
     del parts
     if (decimation[place] > 1).any():
@@ -256,7 +256,7 @@ def _stretches(found: Gathered, era: _Era, low: int, high: int) -> Iterator[Stre
         )
 
 
-def _best(found: Gathered, own: Int, decimation: Int) -> Iterator[tuple[Int, Int, NDArray[np.uint8]]]:
+def best_rows(found: Gathered, own: Int, decimation: Int) -> Iterator[tuple[Int, Int, NDArray[np.uint8]]]:
     """Of frames in order of index, window by window: index of the first sample of each row, rising, best copy of each; where its
     counts are, and its configuration. Windows begin where averages do, so that none is cut.
     """
