@@ -38,6 +38,7 @@ from posture.app.session import (
 )
 from posture.app.source import LiveSource, SessionClock
 from posture.config import Config
+from posture.pipeline import Output
 from posture.recording.session import SessionDecoder, SessionMeta, SessionWriter
 from posture.replay import live_pipeline
 from posture.sensors.ble import Link
@@ -192,11 +193,12 @@ async def run_command(
     *,
     title: str = "posture run",
     notifier: Notifier | None = None,
+    heard: Callable[[Output], None] = lambda _: None,
     until: asyncio.Event | None = None,
 ) -> tuple[Path, Ended]:
     """`posture run`: one session, from finishing what was cut off before to the final result of this one.
 
-    notifier : in place of the desktop's. until : ends it when set; None: the user does.
+    notifier : in place of the desktop's. heard : told everything that live says. until : ends it when set; None: the user does.
     """
     say = here.say
     with bluetooth():
@@ -206,7 +208,7 @@ async def run_command(
             have = wear_of(replace(have, calibration=calibration or have.calibration), config, sensors)
             async with here.radio() as radio:
                 folder, session_id, ended = await _session(
-                    here, have, config, radio, keeper, title, notifier or desktop(say), until
+                    here, have, config, radio, keeper, title, notifier or desktop(say), heard, until
                 )
             for line in ended_lines(ended):
                 say(line)
@@ -224,6 +226,7 @@ async def _session(
     keeper: Keeper,
     title: str,
     notifier: Notifier,
+    heard: Callable[[Output], None],
     until: asyncio.Event | None,
 ) -> tuple[Path, int, Ended]:
     say = here.say
@@ -241,7 +244,7 @@ async def _session(
         monitor: Monitor
         source = LiveSource(links, writer, decoder, clock, say=lambda words: monitor.say(words))
         saved = Saved(keeper, session_id, lambda words: monitor.say(words))
-        monitor = Monitor(source, pipeline, saved, view, notifier, here.console)
+        monitor = Monitor(source, pipeline, saved, view, notifier, here.console, heard)
         for sensor in have.sensors:
             say(f"{sensor.placement}: {sensor.name}. Wear it {WHERE[sensor.placement]}.")
         say(pipeline.calibration.judges())

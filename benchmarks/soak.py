@@ -1,0 +1,371 @@
+"""`python -m benchmarks.soak`: a working day of two sensors whose links are lost, in less time, sample by sample; then `kill -9`.
+
+The whole product runs: virtual sensors in another process (the firmware's core, a real Bluetooth stack, no radio), the client, the
+recorder, the pipeline, the store. The sensors' motion is the shipped recording over and over, with noise that makes every sample
+different, so that one that is missing, doubled, changed or out of order shows. Time is compressed, and so are the timers of
+the link; the table says by how much. Exit code 1 where a claim does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+
+from firmware_protocol.frames import SAMPLES_MAX
+from posture.app.bluetooth import bluetooth
+from posture.app.commands import found_sensors, paired
+from posture.app.demo import LISTEN_S, scaled, session, virtual_sensors
+from posture.app.monitor import Ended
+from posture.app.places import Home
+from posture.app.session import Here, Radio
+from posture.app.virtual import Wearing, blocks_of, wearings
+from posture.atomic import write_whole
+from posture.config import Config
+from posture.pipeline import Output
+from posture.recording import open_recording
+from posture.recording.session import open_session, recover
+from posture.recording.writer import write_sample_file
+from posture.replay import ReplayRequest, Result, calibrate_from, calibration_json, prepare
+from posture.replay import run as replayed
+from posture.revision import Why, changes
+from posture.sensors.timers import LinkTimers
+from posture.signal.calibration import Calibration
+from posture.types import G_MPS2, EpochBlock, Int, Placement
+
+REPOSITORY = Path(__file__).parents[1]
+EXCERPT = REPOSITORY / "recordings" / "day_excerpt.parquet"
+POSES = EXCERPT.with_name("day_excerpt.poses.json")
+RATE_HZ = 50.0
+LOSS_S = (1.0, 600.0)
+NEAR_S = 30.0
+"""Of streaming between two faults: the link is up again, and has asked for what is missing."""
+DUPLICATE_N, CORRUPT_N = 100, 1000
+
+
+def motion(folder: Path, hours: float, seed: int) -> Path:
+    """The shipped motion over and over at 50 Hz, each sample with noise of its own."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(EXCERPT)
+    second = np.asarray(table["time_s"])
+    grid = np.arange(0.0, second[-1], 1.0 / RATE_HZ)
+    n = round(hours * 3600.0 * RATE_HZ)
+    rng = np.random.default_rng(seed)
+    columns = {"time_s": np.arange(n) / RATE_HZ}
+    for name in table.column_names:
+        if name != "time_s":
+            once = np.interp(grid, second, np.asarray(table[name], dtype=np.float64))
+            sd = 0.05 if "_acc_" in name else 0.005
+            columns[name] = np.resize(once, n) + rng.normal(0.0, sd, n)
+    path = folder / "day.parquet"
+    write_sample_file(path, columns)
+    return path
+
+
+def faults_for(hours: float, losses: int, reboots: int, seed: int) -> list[str]:
+    """Losses of log-uniform length and reboots at random moments of streaming, never one right upon another."""
+    rng = random.Random(seed)
+    lengths = [LOSS_S[0] * (LOSS_S[1] / LOSS_S[0]) ** rng.random() for _ in range(losses)]
+    streamed_s = hours * 3600.0 - sum(lengths) - 120.0
+    count = losses + reboots
+    room_s = streamed_s - NEAR_S * (count + 1)
+    at = [s + NEAR_S * (k + 1) for k, s in enumerate(sorted(rng.uniform(0.0, room_s) for _ in range(count)))]
+    rebooting = set(rng.sample(range(count), reboots))
+    left = iter(lengths)
+    struck = [
+        f"reboot@{s:.1f}" if k in rebooting else f"out-of-range={next(left):.1f}@{s:.1f}" for k, s in enumerate(at)
+    ]
+    return [*struck, f"duplicate={DUPLICATE_N}", f"corrupt={CORRUPT_N}"]
+
+
+@dataclass
+class Found:
+    """One sensor's samples in the final result, against what it made.
+
+    made : from the first to the last that was recorded. at_boots : missing where a boot ends: a watchdog takes with it what had not
+    filled a frame of the ring. doubled, unordered, changed : must be none.
+    """
+
+    placement: Placement
+    made: int = 0
+    recorded: int = 0
+    doubled: int = 0
+    unordered: int = 0
+    changed: int = 0
+    boots: int = 0
+    at_boots: int = 0
+
+    @property
+    def missing(self) -> int:
+        """Inside of the boots."""
+        return self.made - self.recorded - self.at_boots
+
+
+def source_rows(wearing: Wearing) -> Int:
+    """All samples that a sensor makes, as one number each: which of them a recorded one is can be looked up."""
+    rows = np.concatenate([block.samples for block in blocks_of(wearing)])
+    return keys_of(rows.astype(np.int64))
+
+
+def keys_of(counts: Int) -> Int:
+    """(n, 6) int16 counts -> (n,) numbers that are the same for the same sample and, but for chance, for no other."""
+    weights = np.array([1, 1_000_003, 998_244_353, 1_000_000_007, 2_147_483_629, 433_494_437], np.int64)
+    return np.asarray((counts * weights).sum(axis=1))
+
+
+def held_against(folder: Path, wearing: Wearing, params: Config) -> Found:
+    """The completed record of a sensor, sample by sample against the recording that it played."""
+    source = source_rows(wearing)
+    order = np.argsort(source, kind="stable")
+    found = Found(wearing.placement)
+    config = wearing.config
+    parts: dict[int, list[Int]] = {}
+    index: dict[int, list[Int]] = {}
+    recording = open_session(folder, sensors=(wearing.placement,), params=params.clock)
+    for batch in recording.batches():
+        for block in batch.blocks:
+            acc = np.rint(block.acc_mps2 * (config.acc_lsb_per_g / G_MPS2))
+            gyr = np.rint(np.degrees(block.gyr_radps) * config.gyr_lsb_per_dps)  # type: ignore[arg-type]
+            number = block.segment.number if block.segment else 0
+            parts.setdefault(number, []).append(np.hstack((acc, gyr)).astype(np.int64))
+            index.setdefault(number, []).append(np.asarray(block.index))
+    rows = []
+    for number, pieces in sorted(parts.items()):
+        keys = keys_of(np.concatenate(pieces))
+        place = np.searchsorted(source, keys, sorter=order)
+        at = order[np.minimum(place, len(order) - 1)]
+        found.changed += int(np.count_nonzero(source[at] != keys))
+        own = np.concatenate(index[number])
+        found.unordered += int(np.count_nonzero(np.diff(own) <= 0)) + int(np.count_nonzero(np.diff(at) <= 0))
+        rows.append(at)
+        found.boots += 1
+    found.at_boots = sum(int(after[0] - before[-1]) - 1 for before, after in pairwise(rows))
+    every = np.concatenate(rows)
+    found.recorded, found.doubled = len(np.unique(every)), len(every) - len(np.unique(every))
+    found.made = int(every.max() - every.min()) + 1
+    return found
+
+
+@dataclass
+class Memory:
+    """Resident MB of this process now and then."""
+
+    every_s: float = 5.0
+    seen: list[float] = field(default_factory=list)
+
+    async def watch(self) -> None:
+        while True:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            self.seen.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+            await asyncio.sleep(self.every_s)
+
+    def words(self) -> str:
+        if len(self.seen) < 4:
+            return "not measured"
+        n = len(self.seen)
+        parts = [max(self.seen[n * k // 4 : n * (k + 1) // 4]) for k in range(4)]
+        return ", ".join(f"{p:.0f}" for p in parts) + " MB at most in each quarter"
+
+
+def print_nothing(_: str) -> None:
+    """What a session says of itself is not of interest here."""
+
+
+def say(label: str, value: object, holds: bool | None = None) -> bool:
+    print(f"  {label:34s} {value}{'' if holds is None or holds else '   MISSED'}", flush=True)
+    return holds is not False
+
+
+async def streamed(
+    here: Here, path: Path, made: Calibration, config: Config, faults: list[str]
+) -> tuple[Path, Ended, list[Output], Memory]:
+    outputs: list[Output] = []
+
+    def heard(output: Output) -> None:
+        outputs.append(Output(output.epochs, output.events, output.alerts))
+
+    memory = Memory()
+    watching = asyncio.create_task(memory.watch())
+    try:
+        folder, ended = await session(here, path, made, tuple(Placement), config, "soak", faults=faults, heard=heard)
+    finally:
+        watching.cancel()
+    return folder, ended, outputs, memory
+
+
+def live_equals_as_live(folder: Path, outputs: list[Output]) -> bool:
+    prepared = prepare(ReplayRequest(folder, as_live=True))
+    again: Result = replayed(prepared, prepared.recording.batches())
+    live, replay = EpochBlock.joined(e for o in outputs for e in o.epochs), EpochBlock.joined(again.epochs)
+    same = all(
+        np.array_equal(getattr(live, f.name), getattr(replay, f.name), equal_nan=True)
+        for f in dataclasses.fields(EpochBlock)
+    )
+    return (
+        same
+        and [e for o in outputs for e in o.events] == again.events
+        and [a for o in outputs for a in o.alerts] == again.alerts
+    )
+
+
+def soak(hours: float, speed: float, losses: int, reboots: int, seed: int) -> bool:
+    """One compressed day."""
+    with tempfile.TemporaryDirectory(prefix="posture-soak-") as name:
+        base = Path(name)
+        path = motion(base, hours, seed)
+        config = scaled(Config(), speed)
+        made = calibrate_from(open_recording(EXCERPT), POSES, config)
+        faults = faults_for(hours, losses, reboots, seed)
+        here = Here(Home(base / "home"), Console(file=(base / "said").open("w")), print_nothing, None, speed)
+        life, used = LinkTimers(), Radio(speed=speed).timers
+        print(
+            f"soak: {hours:g} h of two sensors at {RATE_HZ:g} Hz, {speed:g} times faster than life; seed {seed}; on each sensor "
+            f"{losses} losses of {LOSS_S[0]:g}-{LOSS_S[1]:g} s, {reboots} reboots, each {DUPLICATE_N}th frame twice, each "
+            f"{CORRUPT_N}th spoilt"
+        )
+        scaled_names = [f.name for f in dataclasses.fields(life) if f.name.endswith("_s")]
+        print("  timers, s of this computer, at this speed (as life has them):")
+        for k in range(0, len(scaled_names), 5):
+            print(
+                "   ", ", ".join(f"{n} {getattr(used, n):.3g} ({getattr(life, n):g})" for n in scaled_names[k : k + 5])
+            )
+        print(
+            f"    join.late_max_s {config.join.late_max_s:g} of session time ({Config().join.late_max_s:g})", flush=True
+        )
+        began = time.monotonic()
+        folder, ended, outputs, memory = asyncio.run(streamed(here, path, made, config, faults))
+        fine = say("took", f"{time.monotonic() - began:.0f} s")
+        for wearing in wearings(path, None):
+            status = ended.status[wearing.placement]
+            found = held_against(folder, wearing, config)
+            gone = status.overwritten + status.not_stored
+            fine &= say(f"{wearing.placement}: made", f"{found.made} samples over {found.boots} boots")
+            fine &= say("recorded exactly once", found.recorded, found.doubled == 0)
+            fine &= say("  of them late, from the ring", status.backfilled)
+            fine &= say("  twice, out of order, changed", (found.doubled, found.unordered, found.changed),
+                        (found.doubled, found.unordered, found.changed) == (0, 0, 0))  # fmt: skip
+            fine &= say("missing, of which the link knew", f"{found.missing}, {gone}", found.missing <= gone)
+            most = (SAMPLES_MAX - 1) * (found.boots - 1)
+            fine &= say("  lost with a reboot", f"{found.at_boots}, at most {most}", found.at_boots <= most)
+            fine &= say("  ring overwritten", status.overwritten)
+            fine &= say("  that the sensor never had", status.not_stored)
+            fine &= say("frames twice, spoilt, dropped", (status.duplicates, status.rejected, status.dropped))
+            fine &= say("connections", status.connections)
+        fine &= say("live equals --as-live, bit for bit", (same := live_equals_as_live(folder, outputs)), same)
+        live = EpochBlock.joined(e for o in outputs for e in o.epochs)
+        prepared = prepare(ReplayRequest(folder))
+        final = EpochBlock.joined(replayed(prepared, prepared.recording.batches()).epochs)
+        late = open_session(folder, params=config.clock).late
+        why = changes(live, final, late)
+        for reason in Why:
+            own = [c for c in why if c.why is reason]
+            fine &= say(
+                f"final differs, {reason.value}", f"{sum(c.to_s - c.from_s for c in own):.0f} s in {len(own)} stretches"
+            )
+        where = "; ".join(f"{c.from_s:.0f}-{c.to_s:.0f} s" for c in why[:6])
+        say("  first of them", where or "none")
+        say("alerts raised live", ended.alerts_n)
+        say("memory", memory.words())
+        return fine
+
+
+def killed(count: int, seed: int) -> bool:
+    """`kill -9` of `posture run` at random moments; each next run finishes what the one before left."""
+    rng = random.Random(seed)
+    lost_s: list[float] = []
+    finished = 0
+    with tempfile.TemporaryDirectory(prefix="posture-kill-") as name:
+        base = Path(name)
+        path = motion(base, 0.5, seed)
+        config = Config()
+        made = calibrate_from(open_recording(EXCERPT), POSES, config)
+        write_whole(base / "cal.json", calibration_json(made))
+
+        async def scene() -> None:
+            nonlocal finished
+            async with virtual_sensors(path, 1.0, 2) as playing:
+                home = Home(base / "home" / "data")
+                here = Here(home, Console(file=(base / "said").open("w")), print_nothing, playing.address)
+                with bluetooth():
+                    async with here.keeper() as keeper, here.radio() as radio:
+                        seen = sorted(await found_sensors(radio, LISTEN_S), key=lambda f: f.name)
+                        for found, placement in zip(seen, Placement, strict=True):
+                            await paired(found, placement, radio, keeper)
+                for k in range(count + 1):
+                    said = base / f"run{k}"
+                    with said.open("wb") as out:
+                        process = await asyncio.create_subprocess_exec(
+                            *(
+                                sys.executable,
+                                "-u",
+                                "-m",
+                                "posture.app.cli",
+                                "run",
+                                "--calibration",
+                                str(base / "cal.json"),
+                            ),
+                            *("--hci", str(playing.address)),
+                            stdout=out,
+                            stderr=subprocess.STDOUT,
+                            env={**os.environ, "POSTURE_HOME": str(base / "home"), "PYTHONPATH": str(REPOSITORY)},
+                        )
+                    async with asyncio.timeout(60.0):
+                        while b"is connected" not in said.read_bytes():
+                            if process.returncode is not None:
+                                raise SystemExit(f"a run ended by itself: {said.read_text()}")
+                            await asyncio.sleep(0.02)
+                    finished += said.read_bytes().count(b"was cut off")
+                    if k == count:
+                        await asyncio.sleep(8.0)
+                        process.send_signal(signal.SIGINT)
+                        await process.wait()
+                        if process.returncode:
+                            raise SystemExit(f"the last run failed: {said.read_text()}")
+                        return
+                    await asyncio.sleep(rng.uniform(0.0, 5.0))
+                    process.kill()
+                    await process.wait()
+                    folder = max(home.sessions.iterdir())
+                    ran_s = time.time() - recover(folder).meta.start_utc.timestamp()
+                    lost_s.append(ran_s - recover(folder).end_ns / 1e9)
+
+        asyncio.run(scene())
+    print(f"kill -9 of posture run at {count} random moments, 1 x life, seed {seed}")
+    fine = say("lost at the end, s: median, most", f"{np.median(lost_s):.2f}, {max(lost_s):.2f}", max(lost_s) <= 1.1)
+    return say("finished by the next run", f"{finished} of {count}", finished == count) and fine
+
+
+def main() -> int:
+    """Print the table; 1 where a claim does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--hours", type=float, default=9.0)
+    parser.add_argument("--speed", type=float, default=30.0)
+    parser.add_argument("--losses", type=int, default=50)
+    parser.add_argument("--reboots", type=int, default=2)
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    fine = True
+    if given.hours:
+        fine &= soak(given.hours, given.speed, given.losses, given.reboots, given.seed)
+    if given.kills:
+        fine &= killed(given.kills, given.seed)
+    return int(not fine)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
