@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 RECORDINGS = REPOSITORY / "recordings"
 DAY, POSES = RECORDINGS / "day_excerpt.parquet", RECORDINGS / "day_excerpt.poses.json"
 FILES = ["alerts.json", "calibration.json", "epochs.parquet", "events.json", "session.json", "summary.json"]
-COMMANDS = ("demo", "replay", "report", "calibrate", "validate", "programme", "virtual-sensor", "about")
+COMMANDS = ("demo", "setup", "scan", "pair", "sensors", "doctor", "run", "replay", "report", "calibrate", "validate", "programme", "virtual-sensor", "about")
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ there into the final result (`posture.app.ending`).
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ from posture.types import GRID_HZ, Alert, AlertKind, JsonValue, Placement
 
 REDRAW_S = 0.25
 """Between two drawings of the panel: a quarter of a second looks alive, and each costs some ms."""
+_DECIDED_N = 20_000
+"""Pushes whose time is kept: a quarter of an hour of two sensors."""
 BUZZ = {
     AlertKind.FLEXED_SITTING: (1, 60, 2),
     AlertKind.BEND: (1, 40, 1),
@@ -38,13 +41,17 @@ BUZZ = {
 
 @dataclass(slots=True)
 class Ended:
-    """What a session came to. status : of each link at its end. alerts_n, events_n, seconds_n : of the live result."""
+    """What a session came to. status : of each link at its end. alerts_n, events_n, seconds_n : of the live result.
+
+    decided_ms : from the arrival of a packet to the end of the pipeline's push, of the newest pushes.
+    """
 
     end_ns: int
     status: dict[Placement, LinkStatus]
     alerts_n: int = 0
     events_n: int = 0
     seconds_n: int = 0
+    decided_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_DECIDED_N))
 
 
 @dataclass(slots=True)
@@ -116,7 +123,10 @@ class Monitor:
         loop = asyncio.get_running_loop()
         self._saved_s = loop.time()
         async for batch in self.source.batches():
-            self._said(self.pipeline.push(batch), batch.arrived_until_s)
+            output = self.pipeline.push(batch)
+            if (oldest_ns := self.source.oldest_ns) is not None:
+                self._ended.decided_ms.append((self.source.clock.now_ns() - oldest_ns) / 1e6)
+            self._said(output, batch.arrived_until_s)
             self._look()
             if loop.time() - self._saved_s >= SAVE_S:
                 self._saved_s = loop.time()
