@@ -130,7 +130,7 @@ class ClockConfig(_Section):
     )
     jump_max_s: Positive = Field(
         30.0,
-        description="s between counter and arrival from one frame to the next, and a twentieth of the time between them; more is "
+        description="s; counter and arrival may part by this from frame to frame, and by rate_off_max of the time between; more is "
         "another count; above any delay of a link; ours",
     )
 

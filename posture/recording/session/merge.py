@@ -20,7 +20,6 @@ from firmware_protocol.status import Config
 from posture.config import ClockConfig
 from posture.recording.session.frames import (
     EXCHANGE_NEAR_S,
-    JUMP_SHARE,
     NO_TICKS,
     full_rate_hz,
     in_units,
@@ -164,7 +163,7 @@ def _eras(found: Gathered, params: ClockConfig) -> list[_Era]:
         passed_s = (frames.host_time_ns[b] - frames.host_time_ns[a]) / NS
         jump_s = np.abs(passed_s - (frames.index[b] - frames.index[a]) / rates[b])
         same = (frames.boot[a] == frames.boot[b]) & (rates[a] == rates[b])
-        return np.asarray(same & (jump_s <= params.jump_max_s + JUMP_SHARE * passed_s))
+        return np.asarray(same & (jump_s <= params.jump_max_s + params.rate_off_max * passed_s))
 
     cuts = np.flatnonzero(~goes_on(live[:-1], live[1:])) + 1
     runs = [live[a:b] for a, b in pairwise([0, *cuts.tolist(), len(live)])]
