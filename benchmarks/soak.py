@@ -230,7 +230,8 @@ def soak(hours: float, speed: float, losses: int, reboots: int, seed: int) -> bo
         config = scaled(Config(), speed)
         made = calibrate_from(open_recording(EXCERPT), POSES, config)
         faults = faults_for(hours, losses, reboots, seed)
-        here = Here(Home(base / "home"), Console(file=(base / "said").open("w")), print_nothing, None, speed)
+        unseen = Console(file=(base / "said").open("w"))  # until the process ends
+        here = Here(Home(base / "home"), unseen, print_nothing, None, speed)
         life, used = LinkTimers(), Radio(speed=speed).timers
         print(
             f"soak: {hours:g} h of two sensors at {RATE_HZ:g} Hz, {speed:g} times faster than life; seed {seed}; on each sensor "
@@ -299,7 +300,7 @@ def killed(count: int, seed: int) -> bool:
             nonlocal finished
             async with virtual_sensors(path, 1.0, 2) as playing:
                 home = Home(base / "home" / "data")
-                here = Here(home, Console(file=(base / "said").open("w")), print_nothing, playing.address)
+                here = Here(home, Console(quiet=True), print_nothing, playing.address)
                 with bluetooth():
                     async with here.keeper() as keeper, here.radio() as radio:
                         seen = sorted(await found_sensors(radio, LISTEN_S), key=lambda f: f.name)

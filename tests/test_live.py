@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import os
 import re
 import shutil
@@ -15,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 pytest.importorskip("bumble", reason="bumble is not installed: there is no virtual sensor")
 pytest.importorskip("cffi", reason="cffi is not installed: the C core is not driven")
@@ -23,7 +26,11 @@ if not any(shutil.which(c) for c in ("cc", "gcc", "clang")):
 
 from firmware_protocol.core import build
 from posture.app.cli import app
+from posture.app.commands import setup_command
 from posture.app.exits import run
+from posture.app.places import Home
+from posture.app.session import Here
+from posture.config import Config
 from posture.recording.session import Session, read_meta, recover
 from posture.recording.session.packets import CODES, LIVE
 from posture.recording.session.stream import packet_blocks
@@ -31,7 +38,7 @@ from posture.recording.writer import write_sample_file
 from posture.replay import ReplayRequest, prepare
 from posture.replay import run as replayed
 from posture.store import Store
-from posture.types import PacketKind
+from posture.types import PacketKind, Placement
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DAY, POSES = REPOSITORY / "recordings" / "day_excerpt.parquet", REPOSITORY / "recordings" / "day_excerpt.poses.json"
@@ -144,6 +151,17 @@ def both_paired(posture: Callable[..., str], home: Path, address: str) -> Path:
     return home / "cal.json"
 
 
+def standing(folder: Path) -> Path:
+    """The stand of the shipped recording for some minutes."""
+    table = pq.read_table(DAY)
+    time_s = np.asarray(table["time_s"])
+    stand = table.filter((time_s >= 1.0) & (time_s < 11.0))
+    columns = {n: np.tile(np.asarray(stand[n]), 90) for n in stand.column_names}
+    columns["time_s"] = np.arange(len(columns["time_s"])) / 50.0
+    write_sample_file(folder / "stand.parquet", columns)
+    return folder / "stand.parquet"
+
+
 def until_recorded(home: Path, session: Process, kind: int, count: int) -> Path:
     """Wait until so many packets of a kind are on the disk for each sensor of the newest session; its folder."""
     end_s = time.monotonic() + PATIENCE_S
@@ -207,6 +225,7 @@ def test_a_request_to_end_from_the_system_is_a_clean_end_too(
     session = start("run", "--calibration", cal, "--hci", address, "--speed", SPEED, "--sensors", "sacrum")
     session.until("is connected")
     until_recorded(home, session, LIVE, 100)
+    assert "has these sensors; end it first" in posture("run", "--calibration", cal, "--hci", address, code=2)
     assert session.ended(signal.SIGTERM) == 0
     assert "One sensor at the sacrum" in session.said
     assert "The final result" in session.said
@@ -227,16 +246,10 @@ def test_without_a_sensor_or_a_calibration_one_line_says_what_comes_first(
 
 
 def test_guided_calibration_asks_again_and_ends_with_a_sentence_where_nobody_walks(
-    home: Path, posture: Callable[..., str], start: Start, tmp_path: Path
+    home: Path, posture: Callable[..., str], start: Start
 ) -> None:
     """The virtual wearer stands the whole time: the stand is held, the walk is none."""
-    table = pq.read_table(DAY)
-    time_s = np.asarray(table["time_s"])
-    stand = table.filter((time_s >= 1.0) & (time_s < 11.0))
-    columns = {n: np.tile(np.asarray(stand[n]), 40) for n in stand.column_names}
-    columns["time_s"] = np.arange(len(columns["time_s"])) / 50.0
-    write_sample_file(tmp_path / "stand.parquet", columns)
-    sensors, address = sensors_near(start, recording=tmp_path / "stand.parquet", speed="20")
+    sensors, address = sensors_near(start, recording=standing(home), speed="20")
     for name, place in (("LPS-4C01", "sacrum"), ("LPS-4C02", "upper_lumbar")):
         posture("pair", name, "--placement", place, "--hci", address, "--seconds", "0.5")
     posture("calibrate", "--from", DAY, "--poses", POSES, "--out", home / "full.json")
@@ -252,6 +265,34 @@ def test_guided_calibration_asks_again_and_ends_with_a_sentence_where_nobody_wal
     sensors.until("buzz", 2)
     (folder,) = (home / "data" / "calibrations").iterdir()
     assert Session.open(folder).end_ns is not None
+
+
+def test_setup_pairs_lets_them_buzz_and_calibrates_with_what_the_wearer_did(home: Path, start: Start) -> None:
+    """One sensor of two is chosen; its wearer stands all the time, so that only the stand is held and the rest is left out."""
+    sensors, address = sensors_near(start, recording=standing(home), speed="100")
+    asked: list[str] = []
+
+    def answer(question: str, default: str) -> str:
+        asked.append(question)
+        return "no" if "LPS-4C02" in question else default
+
+    said: list[str] = []
+    folder = Home(home / "data")
+    here = Here(folder, Console(file=io.StringIO()), said.append, address, 100.0)
+    asyncio.run(setup_command(here, Config(), ask=answer, gentle=True))
+    assert len(asked) == 3
+    assert any("It buzzes twice now" in line for line in said)
+    sensors.until("buzz 60 %")
+    assert [line for line in said if "Left out" in line]
+    assert any("sitting in flexion is not judged" in line for line in said)
+    assert said[-1] == "Done. Next: posture run"
+    with Store(folder.store) as store:
+        (sensor,) = store.sensors()
+        assert (sensor.serial, sensor.placement, sensor.bonded) == ("5649525455414C01", "sacrum", True)
+        made = store.latest_calibration([Placement.SACRUM])
+    assert made is not None
+    assert set(made.poses) == {"stand", "stand_end"}
+    assert made.made_utc is not None
 
 
 @pytest.mark.parametrize("packets", [3, 25])

@@ -19,6 +19,7 @@ from posture.app.keeping import Keeper, Saved
 from posture.app.live import View, span_text
 from posture.app.monitor import Ended, Monitor
 from posture.app.notify import Notifier, desktop
+from posture.app.only_one import only_one
 from posture.app.session import (
     BATTERY_KEY,
     Here,
@@ -201,7 +202,7 @@ async def run_command(
     notifier : in place of the desktop's. heard : told everything that live says. until : ends it when set; None: the user does.
     """
     say = here.say
-    with bluetooth():
+    with bluetooth(), only_one(here.home.folder):
         async with here.keeper() as keeper:
             await tidy(keeper, here.home.sessions, say)
             have = await keeper.do(known)
