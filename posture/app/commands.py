@@ -275,7 +275,8 @@ def _put_batteries(store: Store, links: Sequence[Link]) -> None:
 
 def ended_lines(ended: Ended) -> list[str]:
     """What a session came to, sensor by sensor."""
-    lines = [f"Session of {span_text(ended.end_ns / 1e9)}: {ended.events_n} events, {ended.alerts_n} alerts."]
+    span, events, alerts = span_text(ended.end_ns / 1e9), ended.events_n, ended.alerts_n
+    lines = [f"Session of {span}: {events} event{'s' * (events != 1)}, {alerts} alert{'s' * (alerts != 1)}."]
     for placement, s in ended.status.items():
         parts = [f"{s.received} samples"] + [
             f"{count} {what}"

@@ -188,7 +188,7 @@ class Monitor:
             placement, status = link.enrolled.placement, link.status
             self.view.sensors[placement.value] = status_words(status, now_ns)
             before, now = self._states.get(placement), (status.state, status.reason)
-            if before is not None and before != now:
+            if before != now and status.state is not LinkState.CONNECTING:
                 self.say(f"{placement}: {status.reason}")
             self._states[placement] = now
             state = self._batteries.setdefault(placement, BatteryState())
