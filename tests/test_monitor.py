@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,12 @@ from rich.console import Console
 from sessions import Bench, excerpt_boot, in_order, meta
 from streams import BOTH
 
+from posture.alerts import AlertState
 from posture.app.battery import BatteryState, watch
 from posture.app.keeping import Keeper, Saved
 from posture.app.live import View
 from posture.app.monitor import Ended, Monitor, status_words
-from posture.app.session import difference_words, final_records, finished
+from posture.app.session import BATTERY_KEY, SALT_KEY, Known, difference_words, final_records, finished, meta_of
 from posture.app.source import LiveSource
 from posture.config import Config
 from posture.pipeline import Output
@@ -28,7 +29,7 @@ from posture.replay import ReplayRequest, live_pipeline, prepare
 from posture.replay import run as replayed
 from posture.sensors.driver import Enrolled, LinkState, LinkStatus
 from posture.store import Difference, Store
-from posture.types import Alert, EpochBlock, Placement, RawPacket
+from posture.types import Alert, EpochBlock, JsonValue, Placement, RawPacket
 
 FROM_S, TO_S = 1650.0, 1830.0
 """Of the shipped motion: bends and a way down to the floor and up, with their cues."""
@@ -293,3 +294,20 @@ def test_a_session_compacts_after_the_fact(whole: Run) -> None:
     compact(whole.folder)
     after = final_records(whole.folder)
     assert after.events == before.events
+
+
+def test_a_session_goes_on_with_the_alert_policy_of_the_one_before_on_that_day_only() -> None:
+    began = datetime(2026, 3, 2, 8, tzinfo=UTC)
+    state = AlertState(last_sitting_s=3000.0, said_n={"bend": 2})
+    sensor = Enrolled("0011223344556677", Placement.SACRUM, "LPS-6677", "h", True)
+    profile: dict[str, JsonValue] = {SALT_KEY: "secret", f"{BATTERY_KEY}0011223344556677": [80, "x"], "height_cm": 180}
+    have = Known((sensor,), None, profile, state, began)
+    later = meta_of(have, Config(), start_utc=began + timedelta(hours=1), zone="UTC", salt="secret")
+    assert later.alert_state is not None
+    again = AlertState.from_json(later.alert_state, source="test")
+    assert (again.last_sitting_s, again.said_n) == (-600.0, {"bend": 2})
+    assert later.profile == {"height_cm": 180}
+    assert "0011223344556677" not in later.to_json()
+    assert "secret" not in later.to_json()
+    tomorrow = meta_of(have, Config(), start_utc=began + timedelta(days=1), zone="UTC", salt="secret")
+    assert tomorrow.alert_state is None

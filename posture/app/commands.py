@@ -213,6 +213,8 @@ async def run_command(
                 )
             for line in ended_lines(ended):
                 say(line)
+            if not any(status.received for status in ended.status.values()):
+                say("No sensor was heard. posture doctor says what this computer lacks; posture scan, what is near.")
             found = await keeper.do(lambda store: finished(folder, store, session_id))
             say(difference_words(found, sum(s.backfilled for s in ended.status.values())))
             say(f"Recorded in {folder}")
