@@ -24,13 +24,13 @@ from posture.detect.mat import Mat, MatState
 from posture.detect.movement import Movement, Movements, MovementsState
 from posture.detect.said import Said
 from posture.detect.sitting import Sitting, SittingState
-from posture.detect.slip import Slip, SlipState
+from posture.detect.slip import REMOUNT_S, Slip, SlipState
 from posture.detect.uprights import Uprights, UprightsState
 from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
 from posture.signal.clipping import Clipped, Clipping, ClippingState
 from posture.signal.fusion import Fusion, FusionState, OrientationFilter
-from posture.signal.join import Join, JoinedBlock, JoinState
+from posture.signal.join import BLOCK_S, Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
 from posture.types import (
@@ -181,7 +181,8 @@ class Pipeline:
         self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
         trust = config.trust
         self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
-        self._trust *= 1.0 if all(spec.has_gyro for spec in sensors.values()) else trust.accelerometer_only
+        gyros = all(spec.has_gyro for spec in sensors.values())
+        self._trust *= 1.0 if gyros else trust.accelerometer_only
         s = state
         self._chains = {
             p: _SensorChain(
@@ -193,20 +194,20 @@ class Pipeline:
         if s is None and start_s is not None:
             self._join.state.next_tick = int(np.floor(start_s)) * GRID_HZ
         self._epochs = Epochs(s.epochs if s else None)
-        self._movements = Movements(config.movement, s.movements if s else None)
+        # With two sensors the change of posture is not looked at without one either: a poor height is all that there is.
+        self._takes_height = gyros or len(sensors) > 1
+        self._movements = Movements(config.movement, s.movements if s else None, takes_height=self._takes_height)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
-        self._climbs = Climbs(config.climb, s.climbs if s else None)
+        self._climbs = Climbs(config.climb, config.context, s.climbs if s else None)
         stood = calibration.poses.get("stand", ()) if routine else ()
-        self._context = ContextModel(
-            config.context, config.movement, calibration, s.context if s else None, stood=stood
-        )
+        self._context = ContextModel(config, calibration, s.context if s else None, stood=stood)
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
-        self._bends = Bends(config.bends, calibration, s.bends if s else None)
+        self._bends = Bends(config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=gyros)
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
-        self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration.basis, s.wear if s else None)
+        self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)
         self._uprights = Uprights(tuple(sensors), s.uprights if s else None)
         self._slip = Slip(config.slip, calibration, s.slip if s else None)
         self._alerts = AlertPolicy(
@@ -276,7 +277,7 @@ class Pipeline:
         out = self._through(self._join.flush(end_tick))
         leans = self._leans.flush()
         self._uprights.flush()
-        context = self._context.push(self._epochs.flush(), ())
+        context = self._context.push(self._epochs.flush(), (), ())
         self._seconds(context, (), leans, (), out, alert=False)
         last = self._context.flush()
         self._seconds(last, (), (), (), out, alert=False)
@@ -286,17 +287,24 @@ class Pipeline:
 
     def _through(self, blocks: Iterator[JoinedBlock]) -> Output:
         out = Output()
-        for joined in blocks:
-            # Joined blocks lie within a minute, and new frames begin with one: all ticks of a block have the same.
+        for joined in self._of_one_frame(blocks):
             angle = angles(joined, self._slip.worn(joined.first_tick / GRID_HZ))
             if self.want_angles:
                 out.angles.append(angle)
             self._uprights.push(joined)
             movements = self._movements.push(angle)
             leans = self._leans.push(angle)
-            context = self._context.push(self._epochs.push(angle), movements)
-            self._seconds(context, movements, leans, self._climbs.push(angle), out)
+            climbs = self._climbs.push(angle)
+            up = climbs if self._takes_height else ()
+            context = self._context.push(self._epochs.push(angle), movements, up)
+            self._seconds(context, movements, leans, climbs, out)
         return out
+
+    def _of_one_frame(self, blocks: Iterator[JoinedBlock]) -> Iterator[JoinedBlock]:
+        """The same ticks in blocks within which no sensor's frame changes."""
+        for block in blocks:
+            settled = self._slip.settled(block.first_tick / GRID_HZ)  # known once what lies before has been judged
+            yield from block.pieces(BLOCK_S if settled else REMOUNT_S)
 
     def _seconds(
         self,
@@ -313,8 +321,9 @@ class Pipeline:
             return  # most pushes of a live sensor end within a second
         context, said = self._floor.push(block, climbs)
         block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
-        worn, not_worn = self._wear.push(block)
-        said += self._slip.push(block, self._uprights.take(len(block.start_s)), worn.off)
+        ups = self._uprights.take(len(block.start_s))
+        worn, not_worn = self._wear.push(block, ups)
+        said += self._slip.push(block, ups, worn.off)
         said += self._mat.push(block)
         said += self._chair.push(block, movements)
         said += self._bends.push(block, leans)

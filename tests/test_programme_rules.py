@@ -339,6 +339,12 @@ def test_a_count_is_compared_by_the_hour_of_wear_and_only_where_it_was_judged() 
     assert improved([leans(20, worn_min=300)] * 7, leans(3)) == 0
 
 
+def test_days_with_another_number_of_sensors_are_not_compared_with() -> None:
+    days = [leans(20).model_copy(update={"sensors": 2})] * 7
+    assert improved(days, leans(3).model_copy(update={"sensors": 2})) > 0
+    assert improved(days, leans(3).model_copy(update={"sensors": 1})) == 0
+
+
 def test_days_that_differ_by_more_than_chance_need_a_larger_fall() -> None:
     days = [leans(n) for n in (5, 38, 12, 20, 33, 20, 22)]
     assert improved(days, leans(0)) < 0

@@ -76,7 +76,7 @@ class Facts(BaseModel):
         None, description="% of today's reps that were not clean (log, else sets that the sensors judged)"
     )
     rounded_in_life_pct: float | None = Field(
-        None, description="% of judged bends and chair rises that were rounded, from 6 judged on"
+        None, description="% of judged bends and chair rises that were rounded, from 6 judged on; two sensors"
     )
     improved_by: float | None = Field(
         None,
@@ -124,6 +124,7 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
     counts = dict(
         zip(COUNTS, (habits.deep_bends, habits.held_leans, habits.plunges, habits.straight_sit_ups), strict=True)
     )
+    two = len(basis.sensors) == 2
     life = {v: n + summary.bends.by_verdict[v] for v, n in rises.items()}
     judged_sets = [s for s in summary.workouts if s.clean_reps is not None]
     failed = [s for s in summary.workouts if s.first_failed_rep is not None]
@@ -156,7 +157,10 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
         first_failed_rep=failed[-1].first_failed_rep if failed else None,
         target_reps=max(1, (failed[-1].first_failed_rep or 1) - 1) if failed else None,
         exercise=_named(failed[-1]) if failed else "exercise",
-        rounded_in_life_pct=100 * life["rounded"] / _judged(life) if _judged(life) >= CHAIR_JUDGED_MIN else None,
+        # One sensor says rounded of the deepest bends and never neutral: a share of its verdicts would mean nothing.
+        rounded_in_life_pct=100 * life["rounded"] / _judged(life)
+        if two and _judged(life) >= CHAIR_JUDGED_MIN
+        else None,
     )
 
 
@@ -202,10 +206,11 @@ def _named(seen: WorkoutSet) -> str:
 def improvement(history: Sequence[Facts], today: Facts, *, worn_min: float, confidence_min: float = 0.0) -> Facts:
     """`today` with `improved_by` where it is compared with at least DAYS_MIN valid earlier days (oldest first).
 
-    Valid: worn for `worn_min` and, for what was judged, mostly judged. Of what improved beyond the detectable change the share of
-    flexed sitting is named first, then the count that fell most.
+    Valid: worn for `worn_min`, with as many sensors, and for what was judged, mostly judged. Of what improved beyond the detectable
+    change the share of flexed sitting is named first, then the count that fell most.
     """
-    valid = [f for f in history if (f.worn_min or 0) >= worn_min]
+    alike = [f for f in history if f.sensors == today.sensors or None in (f.sensors, today.sensors)]
+    valid = [f for f in alike if (f.worn_min or 0) >= worn_min]
     found = [_less_flexed(valid, today)]
     if (today.worn_min or 0) >= worn_min:
         found += [_fewer(name, valid, today, confidence_min) for name in COUNTS]

@@ -14,7 +14,7 @@ import numpy as np
 
 from posture.config import FusionConfig, TimebaseConfig
 from posture.signal.builtin_filter import BuiltinFilter
-from posture.signal.timebase import OrientedRun, Run
+from posture.signal.timebase import CHANNELS, FORCE, RATE, UP, OrientedRun, Run
 from posture.types import Float, PostureError, Segment
 
 
@@ -217,7 +217,8 @@ class Fusion:
         if state.since_restart_n < self.distrust_n:
             trusted = trusted & (np.arange(n) + state.since_restart_n >= self.distrust_n)
         state.since_restart_n += n
-        channels = np.hstack([up, rate, run.acc_mps2])
+        channels = np.empty((n, CHANNELS), order="F")  # what follows reads column by column
+        channels[:, UP], channels[:, RATE], channels[:, FORCE] = up, rate, run.acc_mps2
         return OrientedRun(run.first_index, run.restart, channels, trusted, run.arrived_s, run.segment)
 
     def _begin(self, segment: Segment | None) -> None:
