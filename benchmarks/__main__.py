@@ -159,7 +159,7 @@ def main() -> int:
     for label, value, unit, target in rows:
         print(f"  {label:20s} {value:8.3f} {unit:3s} target <= {target:g} {'' if value <= target else 'MISSED'}")
     print(f"  {'vqf alone':20s} {alone:8.2f} s")
-    met = orientation.report() and live.report()
+    met = all([orientation.report(), live.report()])
     return int(not met or any(value > target for _, value, _, target in rows))
 
 

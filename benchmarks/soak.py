@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import dataclasses
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -19,7 +20,6 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,7 @@ LOSS_S = (1.0, 600.0)
 NEAR_S = 30.0
 """Of streaming between two faults: the link is up again, and has asked for what is missing."""
 DUPLICATE_N, CORRUPT_N = 100, 1000
+THIN = 4
 
 
 def motion(folder: Path, hours: float, seed: int) -> Path:
@@ -96,13 +97,15 @@ def faults_for(hours: float, losses: int, reboots: int, seed: int) -> list[str]:
 class Found:
     """One sensor's samples in the final result, against what it made.
 
-    made : from the first to the last that was recorded. at_boots : missing where a boot ends: a watchdog takes with it what had not
-    filled a frame of the ring. doubled, unordered, changed : must be none.
+    made : from the first to the last that was recorded. recorded : at the full rate. thinned : of which the ring had only the
+    averages of four left. doubled, unordered, changed : must be none. at_boots : missing where a boot ends: a watchdog takes with it
+    what had not filled a frame of the ring.
     """
 
     placement: Placement
     made: int = 0
     recorded: int = 0
+    thinned: int = 0
     doubled: int = 0
     unordered: int = 0
     changed: int = 0
@@ -112,13 +115,12 @@ class Found:
     @property
     def missing(self) -> int:
         """Inside of the boots."""
-        return self.made - self.recorded - self.at_boots
+        return self.made - self.recorded - self.thinned - self.at_boots
 
 
 def source_rows(wearing: Wearing) -> Int:
-    """All samples that a sensor makes, as one number each: which of them a recorded one is can be looked up."""
-    rows = np.concatenate([block.samples for block in blocks_of(wearing)])
-    return keys_of(rows.astype(np.int64))
+    """(n, 6) int16 counts: all samples that a sensor makes."""
+    return np.concatenate([block.samples for block in blocks_of(wearing)]).astype(np.int64)
 
 
 def keys_of(counts: Int) -> Int:
@@ -127,37 +129,80 @@ def keys_of(counts: Int) -> Int:
     return np.asarray((counts * weights).sum(axis=1))
 
 
+@dataclass
+class Piece:
+    """A segment of the completed record. place : (n,) which sample of the source each row begins with; -1: none."""
+
+    averages: bool
+    row: Int
+    counts: Int
+    place: Int
+
+
+def pieces_of(folder: Path, wearing: Wearing, params: Config) -> list[Piece]:
+    """What the completed record holds, segment by segment, as the counts that were sent."""
+    config = wearing.config
+    counts: dict[int, list[Int]] = {}
+    rows: dict[int, list[Int]] = {}
+    rate_hz: dict[int, float] = {}
+    for batch in open_session(folder, sensors=(wearing.placement,), params=params.clock).batches():
+        for block in batch.blocks:
+            if block.segment is None or block.gyr_radps is None or block.index is None:
+                continue
+            acc = np.rint(block.acc_mps2 * (config.acc_lsb_per_g / G_MPS2))
+            gyr = np.rint(np.degrees(block.gyr_radps) * config.gyr_lsb_per_dps)
+            number = block.segment.number
+            counts.setdefault(number, []).append(np.hstack((acc, gyr)).astype(np.int64))
+            rows.setdefault(number, []).append(block.index)
+            rate_hz[number] = block.segment.rate_hz
+    none = np.empty(0, np.int64)
+    return [
+        Piece(rate_hz[n] < 0.5 * RATE_HZ, np.concatenate(rows[n]), np.concatenate(counts[n]), none)
+        for n in sorted(counts)
+    ]
+
+
 def held_against(folder: Path, wearing: Wearing, params: Config) -> Found:
     """The completed record of a sensor, sample by sample against the recording that it played."""
     source = source_rows(wearing)
-    order = np.argsort(source, kind="stable")
+    keys = keys_of(source)
+    order = np.argsort(keys, kind="stable")
     found = Found(wearing.placement)
-    config = wearing.config
-    parts: dict[int, list[Int]] = {}
-    index: dict[int, list[Int]] = {}
-    recording = open_session(folder, sensors=(wearing.placement,), params=params.clock)
-    for batch in recording.batches():
-        for block in batch.blocks:
-            acc = np.rint(block.acc_mps2 * (config.acc_lsb_per_g / G_MPS2))
-            gyr = np.rint(np.degrees(block.gyr_radps) * config.gyr_lsb_per_dps)  # type: ignore[arg-type]
-            number = block.segment.number if block.segment else 0
-            parts.setdefault(number, []).append(np.hstack((acc, gyr)).astype(np.int64))
-            index.setdefault(number, []).append(np.asarray(block.index))
-    rows = []
-    for number, pieces in sorted(parts.items()):
-        keys = keys_of(np.concatenate(pieces))
-        place = np.searchsorted(source, keys, sorter=order)
-        at = order[np.minimum(place, len(order) - 1)]
-        found.changed += int(np.count_nonzero(source[at] != keys))
-        own = np.concatenate(index[number])
-        found.unordered += int(np.count_nonzero(np.diff(own) <= 0)) + int(np.count_nonzero(np.diff(at) <= 0))
-        rows.append(at)
-        found.boots += 1
-    found.at_boots = sum(int(after[0] - before[-1]) - 1 for before, after in pairwise(rows))
-    every = np.concatenate(rows)
-    found.recorded, found.doubled = len(np.unique(every)), len(every) - len(np.unique(every))
-    found.made = int(every.max() - every.min()) + 1
+    pieces = pieces_of(folder, wearing, params)
+    starts: set[int] = set()
+    for piece in pieces:
+        found.unordered += int(np.count_nonzero(np.diff(piece.row) <= 0))
+        if not piece.averages:
+            own = keys_of(piece.counts)
+            piece.place = order[np.minimum(np.searchsorted(keys, own, sorter=order), len(order) - 1)]
+            found.changed += int(np.count_nonzero(keys[piece.place] != own))
+            starts |= set(np.unique(piece.place - piece.row).tolist())
+    found.boots = len(starts)
+    for piece in pieces:
+        if piece.averages:  # of which boot is not said: of the one whose samples have these averages
+            tried = [np.clip(start + THIN * piece.row, 0, len(source) - THIN) for start in starts]
+            right = [(averages(source, place) == piece.counts).all(axis=1) for place in tried]
+            best = int(np.argmax([np.count_nonzero(r) for r in right]))
+            piece.place = tried[best]
+            found.changed += int(np.count_nonzero(~right[best]))
+    covers = [p.place if not p.averages else (p.place[:, None] + np.arange(THIN)).ravel() for p in pieces]
+    full = np.concatenate([c for c, p in zip(covers, pieces, strict=True) if not p.averages])
+    every = np.concatenate(covers)
+    first, last = int(every.min()), int(every.max())
+    times = np.bincount(every - first, minlength=last - first + 1)
+    found.made, found.recorded = last - first + 1, len(np.unique(full))
+    found.doubled = int(np.count_nonzero(times > 1))
+    found.thinned = int(np.count_nonzero(times)) - found.recorded
+    found.unordered += int(np.count_nonzero(np.diff([c[0] for c in covers if len(c)]) <= 0))
+    for start in sorted(starts)[1:]:  # what is missing right before a boot began
+        before = np.flatnonzero(times[: start - first])
+        found.at_boots += start - first - 1 - int(before[-1]) if len(before) else 0
     return found
+
+
+def averages(source: Int, place: Int) -> Int:
+    """PROTOCOL.md section 3: floor((sum + 2) / 4) of the four samples from each place on."""
+    return np.asarray((source[place[:, None] + np.arange(THIN)].sum(axis=1) + 2) // THIN)
 
 
 @dataclass
@@ -207,25 +252,29 @@ async def streamed(
     return folder, ended, outputs, memory
 
 
-def live_equals_as_live(folder: Path, outputs: list[Output]) -> bool:
+def live_equals_as_live(folder: Path, outputs: list[Output]) -> str:
+    """`yes`, or what differs from when on."""
     prepared = prepare(ReplayRequest(folder, as_live=True))
     again: Result = replayed(prepared, prepared.recording.batches())
     live, replay = EpochBlock.joined(e for o in outputs for e in o.epochs), EpochBlock.joined(again.epochs)
-    same = all(
-        np.array_equal(getattr(live, f.name), getattr(replay, f.name), equal_nan=True)
-        for f in dataclasses.fields(EpochBlock)
-    )
-    return (
-        same
-        and [e for o in outputs for e in o.events] == again.events
-        and [a for o in outputs for a in o.alerts] == again.alerts
-    )
+    n = min(len(live), len(replay))
+    for column in dataclasses.fields(EpochBlock):
+        a, b = (getattr(e, column.name)[:n] for e in (live, replay))
+        differs = np.flatnonzero(~((a == b) | (np.isnan(a) & np.isnan(b))))
+        if len(differs):
+            return f"no: {column.name} differs in {len(differs)} of {n} s, first at {live.start_s[differs[0]]:.0f} s"
+    if len(live) != len(replay):
+        return f"no: {len(live)} and {len(replay)} s"
+    if [e for o in outputs for e in o.events] != again.events:
+        return "no: events differ"
+    return "yes" if [a for o in outputs for a in o.alerts] == again.alerts else "no: alerts differ"
 
 
-def soak(hours: float, speed: float, losses: int, reboots: int, seed: int) -> bool:
-    """One compressed day."""
+def soak(hours: float, speed: float, losses: int, reboots: int, seed: int, keep: Path | None) -> bool:
+    """One compressed day. keep : where its record is left, with what live said (pickled)."""
     with tempfile.TemporaryDirectory(prefix="posture-soak-") as name:
-        base = Path(name)
+        base = keep or Path(name)
+        base.mkdir(parents=True, exist_ok=True)
         path = motion(base, hours, seed)
         config = scaled(Config(), speed)
         made = calibrate_from(open_recording(EXCERPT), POSES, config)
@@ -249,6 +298,8 @@ def soak(hours: float, speed: float, losses: int, reboots: int, seed: int) -> bo
         )
         began = time.monotonic()
         folder, ended, outputs, memory = asyncio.run(streamed(here, path, made, config, faults))
+        if keep is not None:
+            (keep / "live.pickle").write_bytes(pickle.dumps(outputs))
         fine = say("took", f"{time.monotonic() - began:.0f} s")
         for wearing in wearings(path, None):
             status = ended.status[wearing.placement]
@@ -257,6 +308,7 @@ def soak(hours: float, speed: float, losses: int, reboots: int, seed: int) -> bo
             fine &= say(f"{wearing.placement}: made", f"{found.made} samples over {found.boots} boots")
             fine &= say("recorded exactly once", found.recorded, found.doubled == 0)
             fine &= say("  of them late, from the ring", status.backfilled)
+            fine &= say("as averages of four, all the ring had", found.thinned)
             fine &= say("  twice, out of order, changed", (found.doubled, found.unordered, found.changed),
                         (found.doubled, found.unordered, found.changed) == (0, 0, 0))  # fmt: skip
             fine &= say("missing, of which the link knew", f"{found.missing}, {gone}", found.missing <= gone)
@@ -266,7 +318,8 @@ def soak(hours: float, speed: float, losses: int, reboots: int, seed: int) -> bo
             fine &= say("  that the sensor never had", status.not_stored)
             fine &= say("frames twice, spoilt, dropped", (status.duplicates, status.rejected, status.dropped))
             fine &= say("connections", status.connections)
-        fine &= say("live equals --as-live, bit for bit", (same := live_equals_as_live(folder, outputs)), same)
+        same = live_equals_as_live(folder, outputs)
+        fine &= say("live equals --as-live, bit for bit", same, same == "yes")
         live = EpochBlock.joined(e for o in outputs for e in o.epochs)
         prepared = prepare(ReplayRequest(folder))
         final = EpochBlock.joined(replayed(prepared, prepared.recording.batches()).epochs)
@@ -359,10 +412,11 @@ def main() -> int:
     parser.add_argument("--reboots", type=int, default=2)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="leave the record of the day in this folder")
     given = parser.parse_args()
     fine = True
     if given.hours:
-        fine &= soak(given.hours, given.speed, given.losses, given.reboots, given.seed)
+        fine &= soak(given.hours, given.speed, given.losses, given.reboots, given.seed, given.keep)
     if given.kills:
         fine &= killed(given.kills, given.seed)
     return int(not fine)
