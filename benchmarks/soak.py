@@ -98,8 +98,8 @@ class Found:
     """One sensor's samples in the final result, against what it made.
 
     made : from the first to the last that was recorded. recorded : at the full rate. thinned : of which the ring had only the
-    averages of four left. doubled, unordered, changed : must be none. at_boots : missing where a boot ends: a watchdog takes with it
-    what had not filled a frame of the ring.
+    averages of four left. doubled, unordered, changed : must be none. at_boots : missing where a boot ends: a watchdog takes
+    with it what had not filled a frame of the ring.
     """
 
     placement: Placement
