@@ -181,8 +181,8 @@ class Pipeline:
         self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
         trust = config.trust
         self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
-        gyros = all(spec.has_gyro for spec in sensors.values())
-        self._trust *= 1.0 if gyros else trust.accelerometer_only
+        self._has_gyros = all(spec.has_gyro for spec in sensors.values())
+        self._trust *= 1.0 if self._has_gyros else trust.accelerometer_only
         s = state
         self._chains = {
             p: _SensorChain(
@@ -195,8 +195,8 @@ class Pipeline:
             self._join.state.next_tick = int(np.floor(start_s)) * GRID_HZ
         self._epochs = Epochs(s.epochs if s else None)
         # With two sensors the change of posture is not looked at without one either: a poor height is all that there is.
-        self._takes_height = gyros or len(sensors) > 1
-        self._movements = Movements(config.movement, s.movements if s else None, takes_height=self._takes_height)
+        takes_height = self._has_gyros or len(sensors) > 1
+        self._movements = Movements(config.movement, s.movements if s else None, takes_height=takes_height)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
         self._climbs = Climbs(config.climb, config.context, s.climbs if s else None)
         stood = calibration.poses.get("stand", ()) if routine else ()
@@ -204,7 +204,7 @@ class Pipeline:
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
-        self._bends = Bends(config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=gyros)
+        self._bends = Bends(config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=self._has_gyros)
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
         self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)
@@ -295,8 +295,9 @@ class Pipeline:
             movements = self._movements.push(angle)
             leans = self._leans.push(angle)
             climbs = self._climbs.push(angle)
-            up = climbs if self._takes_height else ()
-            context = self._context.push(self._epochs.push(angle), movements, up)
+            # Of a way up from lying the height would decide alone, and without a gyroscope it is wrong.
+            got_up = climbs if self._has_gyros else ()
+            context = self._context.push(self._epochs.push(angle), movements, got_up)
             self._seconds(context, movements, leans, climbs, out)
         return out
 
