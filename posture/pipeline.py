@@ -204,7 +204,9 @@ class Pipeline:
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
-        self._bends = Bends(config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=self._has_gyros)
+        self._bends = Bends(
+            config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=self._has_gyros
+        )
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
         self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)

@@ -193,6 +193,7 @@ async def run_command(
     calibration: Calibration | None,
     *,
     title: str = "posture run",
+    subtitle: str = "Ctrl-C ends the session",
     notifier: Notifier | None = None,
     heard: Callable[[Output], None] = lambda _: None,
     until: asyncio.Event | None = None,
@@ -209,7 +210,7 @@ async def run_command(
             have = wear_of(replace(have, calibration=calibration or have.calibration), config, sensors)
             async with here.radio() as radio:
                 folder, session_id, ended = await _session(
-                    here, have, config, radio, keeper, title, notifier or desktop(say), heard, until
+                    here, have, config, radio, keeper, (title, subtitle), notifier or desktop(say), heard, until
                 )
             for line in ended_lines(ended):
                 say(line)
@@ -227,7 +228,7 @@ async def _session(
     config: Config,
     radio: Radio,
     keeper: Keeper,
-    title: str,
+    titles: tuple[str, str],
     notifier: Notifier,
     heard: Callable[[Output], None],
     until: asyncio.Event | None,
@@ -241,9 +242,8 @@ async def _session(
     with SessionWriter.create(folder, meta) as writer:
         session_id = await keeper.do(lambda store: _put_session(store, folder, meta))
         decoder = SessionDecoder(meta.placements, config.clock)
-        view = View.live(
-            pipeline.calibration, config, title=title, subtitle="Ctrl-C ends the session", speed=radio.speed
-        )
+        title, subtitle = titles
+        view = View.live(pipeline.calibration, config, title=title, subtitle=subtitle, speed=radio.speed)
         monitor: Monitor
         source = LiveSource(links, writer, decoder, clock, say=lambda words: monitor.say(words))
         saved = Saved(keeper, session_id, lambda words: monitor.say(words))

@@ -157,7 +157,15 @@ async def session(
                     if placement in sensors:
                         await paired(found, placement, radio, keeper)
         folder, ended = await run_command(
-            own, config, tuple(sensors), calibration, title=title, notifier=Silent(), heard=heard, until=playing.ended
+            own,
+            config,
+            tuple(sensors),
+            calibration,
+            title=title,
+            subtitle="simulated motion over a virtual link; Ctrl-C stops",
+            notifier=Silent(),
+            heard=heard,
+            until=playing.ended,
         )
         if not playing.ended.is_set():
             raise Interrupted  # the user ended it
