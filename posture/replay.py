@@ -67,7 +67,7 @@ class ReplayRequest:
     recording : a sample file or a session folder. config : None is the session's own, or the defaults. preset : of the alerts.
     poses : POSES.json to calibrate from. calibration : a saved calibration, instead of poses or of the session's own.
     start, zone : ISO time and IANA zone that override what the file states. smooth : orientation from later samples too.
-    as_live : of a session what live said, instead of the final result.
+    as_live : of a session what live said, instead of the final result. origin : where its samples come from, if it does not say.
     """
 
     recording: Path
@@ -80,6 +80,7 @@ class ReplayRequest:
     smooth: bool = False
     as_live: bool = False
     preset: Preset | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +240,8 @@ def _prepare_session(request: ReplayRequest) -> Prepared:
     else:
         whole = open_session(request.recording, sensors=request.sensors, params=config.clock)
         calibration = _calibration(whole, request, config, start_utc)
-    notes = _notes(info, calibration, start_utc)
+    origin = [f"Origin: {request.origin}."] if request.origin else []
+    notes = [*origin, *_notes(info, calibration, start_utc)]
     routine = _routine(calibration, request)
     return Prepared(
         recording,

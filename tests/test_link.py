@@ -247,7 +247,7 @@ def test_a_cancelled_link_hangs_up_and_what_the_recorder_raises_comes_out(home: 
     async def scene() -> None:
         async with virtual_sensor(home, "--recording", sacrum, "--speed", SPEED) as sensors, radio(sensors) as ether:
             (enrolled,) = await enrolled_by(ether)
-            made = ble.Link(enrolled, backend=ether, timers=TIMERS, now_ns=lambda: 0)
+            made = ble.Link(enrolled, backend=ether, timers=TIMERS, now_ns=time.monotonic_ns)
             came = asyncio.Event()
             running = asyncio.create_task(made.run(lambda _: came.set() if made.status.received else None))
             await came.wait()
@@ -261,7 +261,7 @@ def test_a_cancelled_link_hangs_up_and_what_the_recorder_raises_comes_out(home: 
                 raise OSError("no space left")
 
             with pytest.raises(OSError, match="no space left"):
-                await ble.Link(enrolled, backend=ether, timers=TIMERS, now_ns=lambda: 0).run(full)
+                await ble.Link(enrolled, backend=ether, timers=TIMERS, now_ns=time.monotonic_ns).run(full)
             assert len(sensors.lines) >= seen
 
     run(scene())

@@ -18,13 +18,14 @@ from firmware_protocol.frames import Frame, FrameFlag, FrameType
 from posture.sensors.backfill import REQUESTS_MAX, requests
 from posture.sensors.battery import battery_warning, hours_left
 from posture.sensors.driver import NAME_MAX, clean, driver_named, drivers
-from posture.sensors.guard import BAD_MAX, LATE_S, BadRate, Frozen, LiveWindow
+from posture.sensors.guard import BAD_MAX, BadRate, Frozen, LiveWindow
 from posture.sensors.ledger import Asked, Ledger
 from posture.sensors.ranges import Ranges, joined
 from posture.sensors.timers import LinkTimers, retry_after_s, silent_after_s
 from posture.types import InputError, PostureError
 
 RATE_HZ, TICK_HZ = 52.0, 32768
+LATE_S = LinkTimers().late_s
 spans = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)).map(lambda t: (t[0], t[0] + t[1])), max_size=30)
 
 
@@ -179,7 +180,7 @@ def frame(index: int, ticks: int, boot: int = 7) -> Frame:
 @given(st.floats(-900, 900), st.integers(0, (1 << 32) - 1), st.integers(0, 200))
 def test_a_day_of_a_crystal_that_is_off_and_frames_that_are_late_pass(ppm: float, ticks0: int, seed: int) -> None:
     rng = random.Random(seed)
-    window = LiveWindow(7, 1000, RATE_HZ, 0.0)
+    window = LiveWindow(7, 1000, RATE_HZ, 0.0, LATE_S)
     for k in range(0, 33_000, 97):
         true_s = k * 1.0
         came_s = true_s + rng.uniform(0.0, 6.0)
@@ -189,14 +190,14 @@ def test_a_day_of_a_crystal_that_is_off_and_frames_that_are_late_pass(ppm: float
 
 @given(st.integers(0, (1 << 32) - 1))
 def test_an_index_that_the_ring_and_the_rate_do_not_explain_is_refused(index: int) -> None:
-    window = LiveWindow(7, 100_000, RATE_HZ, 0.0)
+    window = LiveWindow(7, 100_000, RATE_HZ, 0.0, LATE_S)
     now_s = 60.0
     possible = 100_000 - 16 < index <= 100_000 + (now_s + LATE_S) * RATE_HZ * 1.1
     assert (window.refuses(frame(index, 0), now_s) is None) == possible
 
 
 def test_another_boot_and_a_clock_that_jumps_or_runs_off_are_refused() -> None:
-    window = LiveWindow(7, 0, RATE_HZ, 0.0)
+    window = LiveWindow(7, 0, RATE_HZ, 0.0, LATE_S)
     assert "boot 0008" in (window.refuses(frame(0, 0, boot=8), 0.0) or "")
     assert window.refuses(frame(0, 0), 0.0) is None
     assert "clock" in (window.refuses(frame(5, 60 * TICK_HZ), 1.0) or "")

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture import __version__
-from posture.app import log, programme, workout
+from posture.app import live_cli, log, programme, workout
 from posture.app.exits import Commands, end_cleanly, run
-from posture.app.options import PackOption, PersonOption
-from posture.vocabulary import InputError, Placement, Preset
+from posture.app.options import ConfigOption, PackOption, PersonOption, SensorsOption, config_of, sensors_of
+from posture.vocabulary import InputError, Preset
 
 if TYPE_CHECKING:
-    from posture.config import Config
     from posture.replay import Prepared
 
 DEMO_SPEED = "50"
 """The shipped recording (46 min) in under a minute."""
 SPEED_MIN, SPEED_MAX = 0.1, 1e6
+_DEMO_ENDS = "Ctrl-C stops."
 VIRTUAL_SPEED_MIN, VIRTUAL_SPEED_MAX = 0.1, 100.0
 """Of the virtual sensor; every sample of it crosses a link."""
 
@@ -62,22 +62,6 @@ PosesOption = Annotated[
     typer.Option(
         "--poses",
         help="POSES.json: when which calibration pose was held, to calibrate from this recording.",
-        show_default=False,
-    ),
-]
-SensorsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--sensors",
-        help="Use only these: sacrum, upper_lumbar, or both with a comma. Default: all in the file.",
-        show_default=False,
-    ),
-]
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="posture.toml with other thresholds. Default: your own (posture about says where), if there is one.",
         show_default=False,
     ),
 ]
@@ -120,13 +104,18 @@ def demo(
 ) -> None:
     """See it work without hardware, in about a minute.
 
-    A shipped recording of simulated motion, worn with two sensors, plays
-    through the whole monitor: angle, activity, time-in-flexion meter,
-    events and alerts as they become known. Then the day's report is
-    written, and you are told where it is.
+    A virtual sensor in a process of its own plays a shipped recording of
+    simulated motion, worn at two places. The monitor finds it, pairs,
+    streams, records, judges and alerts as it would with a real one: only
+    the radio is left out. Then the day's report is written, and you are told
+    where it is.
+
+    Needs the extra virtual and a C compiler; without them the recording is
+    played directly, and what is missing is said.
 
     What one sensor knows of the same motion: posture demo --sensors sacrum
     """
+    from posture.app.doctor import missing_virtual
     from posture.app.places import data_dir, shipped_recording
     from posture.app.runs import replayed
     from posture.app.summary import result_lines, say
@@ -135,27 +124,45 @@ def demo(
     recording = shipped_recording()
     poses = recording.with_name(recording.name.replace(".parquet", ".poses.json"))
     folder = out or data_dir() / "demo"
-    request = ReplayRequest(recording, _config(None, None), _sensors(sensors), poses)
-    times = _speed(speed)
+    config, worn, times = config_of(None, None), sensors_of(sensors), _speed(speed)
+    why = missing_virtual()
+    if why is None and (times is None or times > VIRTUAL_SPEED_MAX):
+        why = f"a speed of at most {VIRTUAL_SPEED_MAX:g}"
+    if why is None and times is not None:
+        from posture.app.demo import demonstrated
+        from posture.app.live import console
 
-    def begin(prepared: Prepared) -> None:
-        length_s = prepared.recording.info.last_s - prepared.recording.info.first_s
-        pace = (
-            "as fast as it goes" if times is None else f"{times:g} times faster than life: {_takes(length_s / times)}"
-        )
         say(
-            f"No hardware needed. {length_s / 60:.0f} min of simulated motion, made from motion capture, play {pace}. "
-            "Ctrl-C stops."
+            "No hardware needed. A virtual sensor plays simulated motion, made from motion capture, over a real Bluetooth "
+            f"stack without a radio, {times:g} times faster than life; the link's timers are scaled to that. {_DEMO_ENDS}"
         )
-        say("BLE link not simulated: the recording is played directly.")
+        made = demonstrated(recording, poses, folder, worn, config, times, console())
+    else:
 
-    made = replayed(request, folder, speed=times, title="posture demo", begin=begin, report=True)
+        def begin(prepared: Prepared) -> None:
+            length_s = prepared.recording.info.last_s - prepared.recording.info.first_s
+            pace = (
+                "as fast as it goes"
+                if times is None
+                else f"{times:g} times faster than life: {_takes(length_s / times)}"
+            )
+            say(
+                f"No hardware needed. {length_s / 60:.0f} min of simulated motion, made from motion capture, play {pace}. "
+                f"{_DEMO_ENDS}"
+            )
+            say(f"BLE link not simulated: that needs {why}. The recording is played directly.")
+
+        request = ReplayRequest(recording, config, worn, poses)
+        made = replayed(request, folder, speed=times, title="posture demo", begin=begin, report=True)
     for line in ("", *result_lines(made)):
         say(line)
     say(f"Written to {folder}", wrap=False)
     say(f"Report: {(folder / 'report.html').resolve()}", wrap=False)
     if sensors is None:
         say("Next: open the report in a browser; or see what one sensor knows with posture demo --sensors sacrum")
+
+
+app.registered_commands += live_cli.app.registered_commands
 
 
 @app.command()
@@ -235,8 +242,8 @@ def replay(
     # Without --smooth a sample file's final and live result are one: it holds its rows in order of arrival.
     request = ReplayRequest(
         recording,
-        None if config is None and is_session(recording) else _config(config, None),
-        _sensors(sensors),
+        None if config is None and is_session(recording) else config_of(config, None),
+        sensors_of(sensors),
         poses,
         calibration,
         start,
@@ -329,38 +336,58 @@ def report(
 @app.command()
 def calibrate(
     recording: Annotated[
-        Path, typer.Option("--from", help="A recording that holds the calibration poses.", show_default=False)
-    ],
-    poses: Annotated[
-        Path,
+        Path | None,
         typer.Option(
-            "--poses",
-            help="POSES.json: when which pose was held (table, stand, walk, sit_tall, sit_usual, slump, recline, bend_max, "
-            "hinge, rounded, stand_end); docs/calibration.md shows one.",
+            "--from",
+            help="A recording that holds the calibration poses. Default: guided, with the sensors that you wear.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    poses: Annotated[
+        Path | None,
+        typer.Option(
+            "--poses",
+            help="With --from: POSES.json, when which pose was held (table, stand, walk, sit_tall, sit_usual, slump, recline, "
+            "bend_max, hinge, rounded, stand_end); docs/calibration.md shows one.",
+            show_default=False,
+        ),
+    ] = None,
     quick: Annotated[
         bool,
         typer.Option(
-            "--quick", help="The sensors were put on again: stand 5 s and walk 10 steps are enough, with --base."
+            "--quick", help="The sensors were put on again: stand 5 s and walk 10 steps are enough, on a full one."
         ),
     ] = False,
+    gentle: live_cli.GentleOption = False,
     base: Annotated[
         Path | None,
-        typer.Option("--base", help="With --quick: your last full calibration, same sensors.", show_default=False),
+        typer.Option(
+            "--base",
+            help="With --quick: a full calibration of the same sensors. Live, the last one is taken.",
+            show_default=False,
+        ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Where to write the calibration.")] = Path(
-        "calibration.json"
-    ),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where to write the calibration. Default: calibration.json here; a live one is kept for posture run.",
+            show_default=False,
+        ),
+    ] = None,
     sensors: SensorsOption = None,
+    hci: live_cli.HciOption = None,
+    speed: live_cli.SpeedOption = 1.0,
     config: ConfigOption = None,
+    person: PersonOption = None,
 ) -> None:
     """Find the body in the sensors' axes, your neutral stand and your range.
 
-    From recorded poses. The sensors may sit at any angle. Says in one
-    sentence what this wear can and cannot judge, and grades the calibration
-    with plain reasons.
+    Guided: the terminal says what to do, counts down, shows how it goes and
+    asks for a bad pose once more. Or from recorded poses with --from. The
+    sensors may sit at any angle. Says in one sentence what this wear can and
+    cannot judge, and grades the calibration with plain reasons.
 
     Put on again? With --quick upright and the walk are found anew, and your
     range, seated poses and bending axis are taken from a full calibration.
@@ -372,16 +399,29 @@ def calibrate(
     from posture.recording import open_recording
     from posture.replay import calibrate_from, calibration_json, read_calibration
 
-    if quick and base is None:
+    if (recording is None) != (poses is None):
+        raise InputError("--from and --poses go together; leave both away to calibrate with the sensors that you wear")
+    if recording is not None and quick and base is None:
         raise InputError("--quick needs --base, your last full calibration; without one leave --quick away")
     if base is not None and not quick:
         raise InputError("--base is for --quick; add --quick, or leave --base away for a full calibration")
     on = read_calibration(base) if base is not None else None
-    made = calibrate_from(open_recording(recording, sensors=_sensors(sensors)), poses, _config(config, None), base=on)
-    write_whole(out, calibration_json(made))
+    own, chosen = config_of(config, None), sensors_of(sensors)
+    if recording is not None and poses is not None:
+        made = calibrate_from(open_recording(recording, sensors=chosen), poses, own, base=on)
+        out = out or Path("calibration.json")
+    else:
+        from posture.app.guided import calibrate_command
+        from posture.app.stopping import run_interruptible
+
+        work = calibrate_command(live_cli.here_of(person, hci, speed), own, chosen, quick=quick, gentle=gentle, base=on)
+        made = run_interruptible(work)
+    if out is not None:
+        write_whole(out, calibration_json(made))
     for line in calibration_lines(made):
         say(line)
-    say(f"Written to {out}", wrap=False)
+    if out is not None:
+        say(f"Written to {out}", wrap=False)
 
 
 @app.command()
@@ -510,28 +550,6 @@ def about() -> None:
     say("")
     say(NOT_MEDICAL)
     say(f"See a clinician without waiting for any of these red flags: {RED_FLAGS}.")
-
-
-def _config(path: Path | None, preset: Preset | None) -> Config:
-    from posture.app.places import config_path
-    from posture.config import load_config
-
-    own = config_path()
-    return load_config(path or (own if own.exists() else None)).with_preset(preset)
-
-
-def _sensors(text: str | None) -> tuple[Placement, ...] | None:
-    if text is None:
-        return None
-    known = {p.value: p for p in Placement}
-    names = [n.strip() for n in text.split(",") if n.strip()]
-    unknown = [n for n in names if n not in known]
-    if unknown or not names:
-        raise InputError(
-            f"--sensors {text!r}: {unknown[0] if unknown else 'nothing'} is not a placement; "
-            f"write {' or '.join(known)}, or both with a comma"
-        )
-    return tuple(p for p in Placement if p.value in names)
 
 
 def _speed(text: str) -> float | None:

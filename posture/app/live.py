@@ -1,7 +1,8 @@
 """The live terminal view: angle, activity, meter, newest events and alerts, drawn from what the pipeline just said.
 
 On a terminal it is one panel of constant height that is redrawn; elsewhere (a pipe, a log) it is one line per event and alert.
-What is unknown is said as unknown or not judged; an angle older than a second is not shown.
+What is unknown is said as unknown or not judged; an angle older than a second is not shown, and after two seconds of silence
+neither is the activity: both are then "no data".
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from rich.table import Table
 from rich.text import Text
 
 from posture.app.gauge import Scale, bar, gauge
+from posture.config import Config
 from posture.pipeline import Output
 from posture.replay import Prepared
+from posture.signal.calibration import Calibration
 from posture.types import (
     CALIBRATION_SET,
     CONTEXT_NAMES,
@@ -37,7 +40,11 @@ from posture.types import (
 WIDTH_MIN, WIDTH_MAX = 60, 100
 STALE_S = 1.0
 """An angle this much older than what has arrived is not the wearer's angle now."""
-_EVENTS, _ALERTS = 5, 2
+SILENT_S = 2.0
+"""Without a new angle for so long nothing is known of what the wearer does now, be the last decided second what it may."""
+SLACK_S = 0.2
+"""Of this computer: how old what is shown may be where a virtual sensor runs faster than life."""
+_EVENTS, _LIVE_EVENTS, _ALERTS = 5, 3, 2
 _LABEL = 16
 _DONE = {
     EventKind.SIT_TO_STAND: "stood up",
@@ -141,9 +148,9 @@ def lines(output: Output) -> list[str]:
     return [text for _, text in sorted(said, key=lambda row: row[0])]
 
 
-def scale_of(prepared: Prepared) -> Scale:
+def scale_of(calibration: Calibration, config: Config) -> Scale:
     """What the gauge shows in this wear: its name, its range and from where sitting counts as flexed."""
-    calibration, sitting = prepared.calibration, prepared.config.sitting
+    sitting = config.sitting
     if calibration.basis is Basis.TWO:
         at = calibration.rom_deg * sitting.flexed_on_pct / 100.0 if calibration.judges_sitting else None
         return Scale("lumbar flexion", -30.0, 90.0, at)
@@ -159,13 +166,15 @@ class View:
     """What is on the screen now. `update` takes the outputs in order; `render` shows them.
 
     lag_s : how long after its end a second is decided. speed : times real time. creep_min : where the sitting alert may come.
+    last_s : where a recording ends; None for a live session, which has sensors to show and news to tell instead.
+    sensors : one line each, by placement, as the link has it. news : what was said last of the session itself.
     """
 
     title: str
     subtitle: str
     scale: Scale
     first_s: float
-    last_s: float
+    last_s: float | None
     speed: float
     lag_s: int
     creep_min: float
@@ -182,6 +191,15 @@ class View:
     alerts: deque[Alert] = field(default_factory=lambda: deque(maxlen=_ALERTS))
     events_n: int = 0
     alerts_n: int = 0
+    sensors: dict[str, str] = field(default_factory=dict)
+    news: str = ""
+
+    @classmethod
+    def live(cls, calibration: Calibration, config: Config, *, title: str, subtitle: str, speed: float = 1.0) -> View:
+        """The view of sensors that are worn now."""
+        scale = scale_of(calibration, config)
+        judges, creep_min = calibration.judges_sitting, config.alerts.creep_min
+        return cls(title, subtitle, scale, 0.0, None, speed, config.context.lag_s, creep_min, judges)
 
     @classmethod
     def of(cls, prepared: Prepared, *, title: str, speed: float) -> View:
@@ -192,7 +210,7 @@ class View:
         return cls(
             title,
             f"{what}, not a live sensor; Ctrl-C stops",
-            scale_of(prepared),
+            scale_of(prepared.calibration, config),
             info.first_s,
             info.last_s,
             speed,
@@ -207,7 +225,7 @@ class View:
         self.now_s = until_s
         for angle in output.angles:
             self._angle(angle)
-        if until_s - self.angle_at_s > STALE_S:
+        if until_s - self.angle_at_s > STALE_S + self._slack_s:
             self.angle_deg = float("nan")
         for epochs in output.epochs:
             self._epoch(epochs)
@@ -215,6 +233,17 @@ class View:
         self.events_n += len(output.events)
         self.alerts.extend(output.alerts)
         self.alerts_n += len(output.alerts)
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing has come, s; 0 while something does."""
+        age_s = self.now_s - self.angle_at_s
+        return age_s if age_s >= SILENT_S + self._slack_s else 0.0
+
+    @property
+    def _slack_s(self) -> float:
+        """What this computer's own delays are to live sensors that run faster than life, s of theirs."""
+        return 0.0 if self.last_s is not None else SLACK_S * max(0.0, self.speed - 1.0)
 
     def _angle(self, angle: AngleBlock) -> None:
         if not len(angle):
@@ -242,23 +271,32 @@ class View:
         top.add_column(width=room, no_wrap=True, overflow="ellipsis")
         marks, labels = gauge(self.angle_deg, self.scale, room - 10, plain=plain)
         value = "no data" if np.isnan(self.angle_deg) else f"{self.angle_deg:4.0f} deg"
-        top.add_row("played", self._progress(room))
+        if self.last_s is None:
+            top.add_row("session", Text(clock_text(self.now_s)))
+            for name, words in self.sensors.items():
+                top.add_row(name.replace("_", " "), Text(words, style="" if words.startswith("streaming") else "bold"))
+        else:
+            top.add_row("played", self._progress(room, self.last_s))
         top.add_row(self.scale.name, Text(f"{value:<10}{marks}", style="dim" if np.isnan(self.angle_deg) else ""))
         top.add_row("", Text(f"{'':10}{labels}", style="dim"))
         top.add_row("activity", self._activity())
         top.add_row("flexion meter", self._meter(room, plain=plain))
-        parts: list[RenderableType] = [top, Text(), self._events_table(room), Text(), self._alerts_table(room)]
+        news = Text(self.news, style="bold", no_wrap=True, overflow="ellipsis")
+        parts: list[RenderableType] = [top, news, self._events_table(room), Text(), self._alerts_table(room)]
         return Panel(Group(*parts), title=self.title, subtitle=self.subtitle, width=width)
 
-    def _progress(self, room: int) -> RenderableType:
-        share = (self.now_s - self.first_s) / max(self.last_s - self.first_s, 1e-9)
-        left_s = max(0.0, (self.last_s - self.now_s) / self.speed)
-        text = f"{clock_text(self.now_s)} of {clock_text(self.last_s)}, {span_text(left_s)} left"
+    def _progress(self, room: int, last_s: float) -> RenderableType:
+        share = (self.now_s - self.first_s) / max(last_s - self.first_s, 1e-9)
+        left_s = max(0.0, (last_s - self.now_s) / self.speed)
+        text = f"{clock_text(self.now_s)} of {clock_text(last_s)}, {span_text(left_s)} left"
         row = Table.grid(padding=(0, 1, 0, 0))
         row.add_row(ProgressBar(total=1.0, completed=min(share, 1.0), width=room - 36), Text(text))
         return row
 
     def _activity(self) -> Text:
+        if self.silent_s:
+            since = f"no data for {span_text(self.silent_s)}" if np.isfinite(self.silent_s) else "no data yet"
+            return Text(since, style="dim")
         name = _CONTEXTS.get(self.context, CONTEXT_NAMES[self.context])
         if self.context is Context.SITTING:
             name += {1: ", flexed", 0: ", not flexed", -1: ", flexion not judged"}[self.flexed]
@@ -275,7 +313,8 @@ class View:
             return Text("off: flexed sitting is not judged in this wear", style="dim")
         end = f" alert from {self.creep_min:.2f}"
         shown = bar(self.creep, room - 10 - len(end), mark=self.creep_min, plain=plain)
-        return Text(f"{self.creep:4.2f} of 1 {shown}{end}", style="bold" if self.creep >= self.creep_min else "")
+        style = "dim" if self.silent_s else "bold" if self.creep >= self.creep_min else ""
+        return Text(f"{self.creep:4.2f} of 1 {shown}{end}", style=style)
 
     def _events_table(self, room: int) -> Table:
         grid = Table.grid(padding=(0, 1, 0, 0))
@@ -283,7 +322,7 @@ class View:
         for width in (_LABEL, 7, room - 7 - 10 - sure_width - 3, 10, sure_width):
             grid.add_column(width=width, no_wrap=True, overflow="ellipsis" if width > 1 else "crop")
         rows = list(reversed(self.events))
-        for k in range(_EVENTS):
+        for k in range(_EVENTS if self.last_s is not None else _LIVE_EVENTS):
             label = f"events {self.events_n}" if k == 0 else "(newest first)" if k == 1 else ""
             cells = ["", "none yet" if k == 0 and not rows else "", "", ""]
             if k < len(rows):

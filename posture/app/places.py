@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from posture.vocabulary import InputError, PostureError
@@ -36,7 +37,34 @@ def person_dir(person: str | None = None) -> Path:
 
 def store_path(person: str | None = None) -> Path:
     """The database; it need not exist."""
-    return person_dir(person) / "store.sqlite3"
+    return Home(person_dir(person)).store
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """Everything of one person that a live session needs or makes; nothing of it need exist."""
+
+    folder: Path
+
+    @property
+    def store(self) -> Path:
+        """The database."""
+        return self.folder / "store.sqlite3"
+
+    @property
+    def sessions(self) -> Path:
+        """Recorded sessions, a folder each."""
+        return self.folder / "sessions"
+
+    @property
+    def calibrations(self) -> Path:
+        """Recorded calibration routines, a folder each."""
+        return self.folder / "calibrations"
+
+    @property
+    def bonds(self) -> Path:
+        """Bonds with virtual sensors; those with real ones are kept by the system."""
+        return self.folder / "virtual-bonds.json"
 
 
 def config_path() -> Path:

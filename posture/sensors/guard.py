@@ -16,8 +16,6 @@ RATE_SLACK = 1.1
 """An IMU samples up to some per cents faster than its configuration says (PROTOCOL.md section 8); the tenth is ours."""
 TICK_SLACK = 1e-3
 """Most that the sensor's clock may run fast or slow against this computer's: +-1000 ppm, twenty times what crystals do."""
-LATE_S = 10.0
-"""Most that a frame may be late: the supervision timeout of 6 s, within which the link layer repeats it, and some."""
 AVERAGE_N = 16
 """Most samples that one averaged row covers (PROTOCOL.md section 5); its first may lie before what was asked for."""
 BAD_MAX, BAD_WITHIN_S = 5, 1.0
@@ -29,12 +27,13 @@ FROZEN_S = 1.0
 
 @dataclass(slots=True)
 class LiveWindow:
-    """What live frames of one connection may be. start_index : that START announced. began_s : when."""
+    """What live frames of one connection may be. start_index : that START announced. began_s : when. late_s : `LinkTimers`."""
 
     boot: int
     start_index: int
     rate_hz: float
     began_s: float
+    late_s: float
     ticks: int | None = None
     ticks_s: float = 0.0
     span_ticks: int = 0
@@ -43,7 +42,7 @@ class LiveWindow:
         """Why a live frame cannot be what it says; None: it can."""
         if frame.boot != self.boot:
             return f"a frame of boot {frame.boot:04X} in boot {self.boot:04X}"
-        newest = self.start_index + (now_s - self.began_s + LATE_S) * self.rate_hz * RATE_SLACK
+        newest = self.start_index + (now_s - self.began_s + self.late_s) * self.rate_hz * RATE_SLACK
         if not self.start_index - AVERAGE_N < frame.index <= newest:
             return f"index {frame.index} is not between {self.start_index} and {newest:.0f}"
         if frame.kind is FrameType.MINI:  # carries no ticks
@@ -54,7 +53,7 @@ class LiveWindow:
         elapsed_s = now_s - self.ticks_s
         expected = self.ticks + round(elapsed_s * TICK_HZ)
         off_s = (unwrap(frame.ticks, 32, expected) - expected) / TICK_HZ
-        if abs(off_s) > LATE_S + TICK_SLACK * elapsed_s:
+        if abs(off_s) > self.late_s + TICK_SLACK * elapsed_s:
             return f"its clock is off by {off_s:.1f} s after {elapsed_s:.0f} s"
         return None
 

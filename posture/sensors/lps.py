@@ -150,7 +150,8 @@ class LpsSensor:
                 return
             self._narrow = reply.n == 0
             self._period_s = max(reply.n, 1) * self._configs[reply.config].decimation / rate_hz
-            self._window = LiveWindow(status.boot, reply.index, rate_hz, self._now_s())
+            late_s = self._hub.timers.late_s / self._hub.timers.scale
+            self._window = LiveWindow(status.boot, reply.index, rate_hz, self._now_s(), late_s)
             self.fill.begin(control, status.boot, reply.index, capacity=info.ring_capacity, possible=not self._narrow)
 
         self._started = started

@@ -23,6 +23,7 @@ class LinkTimers:
     fill_idle_s : a backfill that sends nothing for this long has ended.
     drain_s : the most that `stop` waits for what is missing.
     haptic_s : between two pulses that the host asks for.
+    late_s : most that a live frame may be late: the supervision timeout of 6 s, within which the link layer repeats it, and some.
     """
 
     scale: float = 1.0
@@ -42,6 +43,7 @@ class LinkTimers:
     fill_idle_s: float = 5.0
     drain_s: float = 5.0
     haptic_s: float = 5.0
+    late_s: float = 10.0
 
     def scaled(self, factor: float, *, least_s: float = 0.0) -> LinkTimers:
         """All times multiplied; `scaled(1 / 20)` for a virtual sensor with `--speed 20`.

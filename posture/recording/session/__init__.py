@@ -6,11 +6,12 @@ from posture.recording.session.compaction import compact
 from posture.recording.session.decode import SessionDecoder
 from posture.recording.session.meta import RecordKind, SessionMeta, SessionSensor, raised_alerts, read_meta, tick_of
 from posture.recording.session.reader import Session, is_session
-from posture.recording.session.recording import SessionRecording, open_session
+from posture.recording.session.recording import NoSamplesError, SessionRecording, open_session
 from posture.recording.session.recovery import Recovered, recover, sessions
 from posture.recording.session.writer import SessionWriter
 
 __all__ = [
+    "NoSamplesError",
     "RecordKind",
     "Recovered",
     "Session",

@@ -1,0 +1,225 @@
+"""`posture run`: sensors -> record -> decoder -> pipeline -> store, view, buzz and notification, in one task group.
+
+Alerts come from what arrives live and from nothing else: what a sensor sends later out of its memory goes to the record, and from
+there into the final result (`posture.app.ending`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from rich.console import Console
+from rich.live import Live
+
+from posture.app.battery import BatteryState, watch
+from posture.app.keeping import SAVE_S, Saved
+from posture.app.live import View, clock_text, lines, span_text
+from posture.app.notify import Notifier, title_of
+from posture.app.source import LiveSource
+from posture.outputs import alert_record
+from posture.pipeline import Output, Pipeline
+from posture.recording.session import RecordKind
+from posture.sensors.driver import LinkState, LinkStatus
+from posture.types import GRID_HZ, Alert, AlertKind, JsonValue, Placement
+
+REDRAW_S = 0.25
+"""Between two drawings of the panel: a quarter of a second looks alive, and each costs some ms."""
+_DECIDED_N = 20_000
+"""Pushes whose time is kept: a quarter of an hour of two sensors."""
+BUZZ = {
+    AlertKind.FLEXED_SITTING: (1, 60, 2),
+    AlertKind.BEND: (1, 40, 1),
+    AlertKind.FLOOR_TRANSITION: (1, 40, 1),
+    AlertKind.RECALIBRATE: (1, 40, 3),
+}
+"""Pattern, strength in % and repeats of an alert: the longer it can wait, the gentler. Ours."""
+
+
+@dataclass(slots=True)
+class Ended:
+    """What a session came to. status : of each link at its end. alerts_n, events_n, seconds_n : of the live result.
+
+    decided_ms : from the arrival of a packet to the end of the pipeline's push, of the newest pushes.
+    """
+
+    end_ns: int
+    status: dict[Placement, LinkStatus]
+    alerts_n: int = 0
+    events_n: int = 0
+    seconds_n: int = 0
+    decided_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_DECIDED_N))
+
+
+@dataclass(slots=True)
+class Monitor:
+    """One session. `run` returns when it was asked to end and everything is in place.
+
+    source : made for this session. saved : where the live result goes. heard : told everything that live says, as it does.
+    """
+
+    source: LiveSource
+    pipeline: Pipeline
+    saved: Saved
+    view: View
+    notifier: Notifier
+    console: Console
+    heard: Callable[[Output], None] = lambda _: None
+    _ended: Ended = field(default_factory=lambda: Ended(0, {}))
+    _batteries: dict[Placement, BatteryState] = field(default_factory=dict)
+    _states: dict[Placement, tuple[LinkState, str]] = field(default_factory=dict)
+    _drawn_s: float = float("-inf")
+    _saved_s: float = float("-inf")
+    _group: asyncio.TaskGroup | None = None
+    _live: Live | None = None
+
+    async def run(self, until: asyncio.Event | None = None) -> Ended:
+        """Until the task is cancelled (Ctrl-C, a request to end) or `until` is set. Both are a clean end, not an error.
+
+        A second request to end does not wait for the sensors any more; what has come is kept all the same.
+        """
+        terminal = self.console.is_terminal
+        # Redrawn by hand: the panel changes when there is something new, and not oftener than the eye needs.
+        self._live = (
+            Live(self.view.render(self.console), console=self.console, auto_refresh=False) if terminal else None
+        )
+        with self._live or nullcontext():
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                deciding = group.create_task(self._decide())
+                self.source.begin(group)
+                waiting = asyncio.create_task((until or asyncio.Event()).wait())
+                try:
+                    await asyncio.wait((waiting, deciding), return_when=asyncio.FIRST_COMPLETED)
+                except asyncio.CancelledError:
+                    _heard()
+                waiting.cancel()
+                self.say("Ending: the sensors are told to stop.")
+                try:
+                    await self.source.end()
+                except asyncio.CancelledError:
+                    _heard()
+                await asyncio.wait((deciding,))
+        self._group = self._live = None
+        self._ended.end_ns = self.source.end_ns
+        self._ended.status = {link.enrolled.placement: link.status for link in self.source.links}
+        return self._ended
+
+    def say(self, words: str) -> None:
+        """One line of news: in the panel, or where there is none on standard output."""
+        self.view.news = words
+        if self._live is None:
+            self.console.print(f"{clock_text(self.source.clock.now_ns() / 1e9)}  {words}")
+        else:
+            self._draw(force=True)
+
+    # ---- what comes
+
+    async def _decide(self) -> None:
+        """Every batch through the pipeline, and what it says to everyone whom it concerns."""
+        loop = asyncio.get_running_loop()
+        self._saved_s = loop.time()
+        async for batch in self.source.batches():
+            output = self.pipeline.push(batch)
+            if (oldest_ns := self.source.oldest_ns) is not None:
+                self._ended.decided_ms.append((self.source.clock.now_ns() - oldest_ns) / 1e6)
+            self._said(output, batch.arrived_until_s)
+            self._look()
+            if loop.time() - self._saved_s >= SAVE_S:
+                self._saved_s = loop.time()
+                self._spawn(self._save())
+        end_s = self.source.end_ns / 1e9
+        self._said(self.pipeline.flush(end_s), end_s)
+        await self._save()
+
+    def _said(self, output: Output, until_s: float) -> None:
+        self.saved.add(output)
+        self.heard(output)
+        self._ended.events_n += len(output.events)
+        self._ended.seconds_n += sum(len(e) for e in output.epochs)
+        self.view.update(output, until_s)
+        for alert in output.alerts:
+            self._alert(alert)
+        if self._live is None:
+            for line in lines(output):
+                self.console.print(line)
+        else:
+            self._draw(force=bool(output.alerts))
+
+    def _draw(self, *, force: bool = False) -> None:
+        now_s = asyncio.get_running_loop().time()
+        if self._live is not None and (force or now_s - self._drawn_s >= REDRAW_S):
+            self._drawn_s = now_s
+            self._live.update(self.view.render(self.console), refresh=True)
+
+    async def _save(self) -> None:
+        await self.saved.save(self.pipeline.state.alerts)
+
+    # ---- what is told
+
+    def _alert(self, alert: Alert) -> None:
+        """Into the record first; then the sensor, the desktop and the store, none of which may hold up the next."""
+        tree: dict[str, JsonValue] = {
+            "kind": RecordKind.ALERT,
+            "tick": int(alert.raised_s * GRID_HZ),
+            "id": self._ended.alerts_n,
+            "alert": alert_record(alert),
+        }
+        self.source.writer.append(tree)
+        self._ended.alerts_n += 1
+        self._spawn(self.saved.alert(alert))
+        self._spawn(self.notifier.notify(title_of(alert), alert.reason))
+        for link in self.source.links:
+            self._spawn(link.haptic(*BUZZ[alert.kind]))
+
+    def _spawn(self, work: Coroutine[object, object, object]) -> None:
+        if self._group is None:
+            work.close()
+            return
+        self._group.create_task(work)
+
+    def _look(self) -> None:
+        """The links as they are now: a line each, a word when one changes, a word on its battery."""
+        now_ns = self.source.clock.now_ns()
+        for link in self.source.links:
+            placement, status = link.enrolled.placement, link.status
+            self.view.sensors[placement.value] = status_words(status, now_ns)
+            before, now = self._states.get(placement), (status.state, status.reason)
+            if before != now and status.state is not LinkState.CONNECTING:
+                self.say(f"{placement}: {status.reason}")
+            self._states[placement] = now
+            state = self._batteries.setdefault(placement, BatteryState())
+            if words := watch(state, status.battery_pct, now_ns / 3.6e12, charging=status.charging):
+                self.say(f"{placement}: {words}")
+                self._spawn(self.notifier.notify("Battery", f"{link.enrolled.name} at the {placement}: {words}"))
+
+
+def status_words(status: LinkStatus, now_ns: int) -> str:
+    """A link in one line: state, battery, and what could not be had."""
+    if status.state is LinkState.STREAMING:
+        words = [status.state.value]
+    else:
+        words = [f"{status.state} for {span_text((now_ns - status.since_ns) / 1e9)}: {status.reason}"]
+    if status.battery_pct is not None:
+        words.append(f"battery {status.battery_pct} %{', charging' if status.charging else ''}")
+    if status.fault:
+        words.append(status.fault)
+    words += [
+        f"{count} {what}"
+        for count, what in (
+            (status.overwritten, "samples overwritten before they could be fetched"),
+            (status.dropped, "packets dropped: this computer was too slow"),
+        )
+        if count
+    ]
+    return ", ".join(words)
+
+
+def _heard() -> None:
+    """A request to end is a clean end here, not a cancellation."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

@@ -1,0 +1,313 @@
+"""The monitor over real frames of the shipped motion: what live says, what comes late, what is told, and what silence shows."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+from sessions import Bench, excerpt_boot, in_order, meta
+from streams import BOTH
+
+from posture.alerts import AlertState
+from posture.app.battery import BatteryState, watch
+from posture.app.keeping import Keeper, Saved
+from posture.app.live import View
+from posture.app.monitor import Ended, Monitor, status_words
+from posture.app.session import BATTERY_KEY, SALT_KEY, Known, difference_words, final_records, finished, meta_of
+from posture.app.source import LiveSource
+from posture.config import Config
+from posture.pipeline import Output
+from posture.recording.session import Session, SessionDecoder, SessionWriter, compact, raised_alerts
+from posture.replay import ReplayRequest, live_pipeline, prepare
+from posture.replay import run as replayed
+from posture.sensors.driver import Enrolled, LinkState, LinkStatus
+from posture.store import Difference, Store
+from posture.types import Alert, EpochBlock, JsonValue, Placement, RawPacket
+
+FROM_S, TO_S = 1650.0, 1830.0
+"""Of the shipped motion: bends and a way down to the floor and up, with their cues."""
+STEP_S = 0.5
+
+
+@dataclass
+class FedClock:
+    """Session time as the feed says it. speed : so that the source looks at it often."""
+
+    ns: int = 0
+    speed: float = 1000.0
+
+    def now_ns(self) -> int:
+        return self.ns
+
+
+@dataclass
+class FedLink:
+    """In the place of a link: packets that are handed on when their time has come."""
+
+    enrolled: Enrolled
+    status: LinkStatus = field(default_factory=lambda: LinkStatus(LinkState.STREAMING, 0, "connected", 80))
+    buzzed: list[tuple[int, int, int]] = field(default_factory=list)
+    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    put: object = None
+
+    async def run(self, put: object) -> None:
+        self.put = put
+        await self.stopped.wait()
+
+    async def stop(self) -> None:
+        self.stopped.set()
+        await asyncio.sleep(0)
+
+    async def haptic(self, pattern: int, strength_pct: int, repeats: int) -> bool:
+        self.buzzed.append((pattern, strength_pct, repeats))
+        return True
+
+
+@dataclass
+class Told:
+    words: list[tuple[str, str]] = field(default_factory=list)
+
+    async def notify(self, title: str, words: str) -> None:
+        self.words.append((title, words))
+
+
+@dataclass
+class Run:
+    """A finished session: everything that live said, and whom it told."""
+
+    folder: Path
+    session_id: int
+    links: dict[Placement, FedLink]
+    told: Told
+    said: str
+    outputs: list[Output]
+    ended: Ended
+    screens: dict[float, str]
+
+    @property
+    def epochs(self) -> EpochBlock:
+        return EpochBlock.joined(e for o in self.outputs for e in o.epochs)
+
+    @property
+    def alerts(self) -> list[Alert]:
+        return [a for o in self.outputs for a in o.alerts]
+
+
+def packets(*, lost: Sequence[tuple[float, float]] = (), until_s: float = TO_S - FROM_S) -> list[RawPacket]:
+    """Both sensors, from the middle of the motion; what is lost comes later, from the ring."""
+    made = []
+    for k, placement in enumerate(BOTH):
+        boot, _ = excerpt_boot(placement, rate_hz=52.0)
+        rows = slice(round(FROM_S * 52), round((FROM_S + until_s) * 52))
+        cut = replace(boot, from_s=1.0, samples=boot.samples[rows])
+        made.append(Bench(placement, [cut], 52.0, seed=k, lost=lost).made())
+    return in_order(*made)
+
+
+def monitored(
+    home: Path, fed: list[RawPacket], *, silence_s: float = 0.0, look_s: Sequence[float] = (), name: str = "s1"
+) -> Run:
+    """A session of these packets, and then of silence. look_s : when the screen is looked at."""
+
+    async def scene() -> Run:
+        about = meta(BOTH, name=name)
+        clock, told, outputs = FedClock(), Told(), list[Output]()
+        links = {p: FedLink(Enrolled(f"S{p}", p, f"LPS-{p}", "h", True)) for p in BOTH}
+        out = io.StringIO()
+        console = Console(file=out, width=100)
+        pipeline = live_pipeline(about, want_angles=True)
+        view = View.live(pipeline.calibration, Config(), title="t", subtitle="s")
+        screens: dict[float, str] = {}
+        until = asyncio.Event()
+        async with Keeper(home / "store.sqlite3") as keeper:
+            with SessionWriter.create(home / name, about) as writer:
+                session_id = await keeper.do(
+                    lambda store: store.put_session(
+                        folder=name,
+                        start_utc=about.start_utc,
+                        zone=about.zone,
+                        about={},
+                        code_version="1",
+                        made_utc=datetime.now(UTC),
+                    )
+                )
+                decoder = SessionDecoder(BOTH, Config().clock)
+                source = LiveSource(list(links.values()), writer, decoder, clock, say=print)  # type: ignore[arg-type]
+                saved = Saved(keeper, session_id, print)
+                monitor = Monitor(source, pipeline, saved, view, told, console, heard=outputs.append)
+                running = asyncio.create_task(monitor.run(until))
+                waiting = iter(fed)
+                packet = next(waiting, None)
+                last_s = fed[-1].host_time_ns / 1e9 + silence_s
+                looks = sorted(look_s)
+                for step in range(1, round(last_s / STEP_S) + 2):
+                    clock.ns = round(step * STEP_S * 1e9)
+                    while packet is not None and packet.host_time_ns <= clock.ns:
+                        while links[packet.placement].put is None:
+                            await asyncio.sleep(0)
+                        links[packet.placement].put(packet)  # type: ignore[operator]
+                        packet = next(waiting, None)
+                    for _ in range(3):
+                        await asyncio.sleep(0)
+                    if looks and step * STEP_S >= looks[0]:
+                        while view.now_s < step * STEP_S:
+                            await asyncio.sleep(0.01)
+                        plain = io.StringIO()
+                        Console(file=plain, width=80).print(view.render(Console(width=80)))
+                        screens[looks.pop(0)] = plain.getvalue()
+                until.set()
+                ended = await running
+                writer.close(ended.end_ns)
+        return Run(home / name, session_id, links, told, out.getvalue(), outputs, ended, screens)
+
+    return asyncio.run(scene())
+
+
+def row(screen: str, label: str) -> str:
+    return next(line for line in screen.splitlines() if f" {label}" in line)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return monitored(tmp_path_factory.mktemp("whole"), packets())
+
+
+@pytest.fixture(scope="module")
+def holed(tmp_path_factory: pytest.TempPathFactory, whole: Run) -> Run:
+    """Out of range from before the first bend that was cued until after it."""
+    about_s = whole.alerts[0].about_s
+    return monitored(tmp_path_factory.mktemp("holed"), packets(lost=[(about_s - 10.0, about_s + 10.0)]))
+
+
+def as_live(folder: Path) -> tuple[EpochBlock, list[object], list[Alert]]:
+    prepared = prepare(ReplayRequest(folder, as_live=True))
+    result = replayed(prepared, prepared.recording.batches())
+    return EpochBlock.joined(result.epochs), list(result.events), result.alerts
+
+
+@pytest.mark.parametrize("which", ["whole", "holed"])
+def test_a_replay_as_live_is_what_live_said_bit_for_bit(which: str, request: pytest.FixtureRequest) -> None:
+    run: Run = request.getfixturevalue(which)
+    epochs, events, alerts = as_live(run.folder)
+    for name in EpochBlock.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(epochs, name), getattr(run.epochs, name), err_msg=name)
+    assert events == [e for o in run.outputs for e in o.events]
+    assert alerts == run.alerts
+    assert len(run.epochs) > 150
+
+
+def test_each_alert_is_recorded_kept_buzzed_shown_and_notified(whole: Run) -> None:
+    assert len(whole.alerts) >= 2
+    recorded = raised_alerts(Session.open(whole.folder).records)
+    assert [a["reason"] for a in recorded] == [a.reason for a in whole.alerts]
+    assert [words for _, words in whole.told.words] == [a.reason for a in whole.alerts]
+    assert all(len(link.buzzed) == len(whole.alerts) for link in whole.links.values())
+    assert whole.said.count("ALERT") == len(whole.alerts)
+    with Store(whole.folder.parent / "store.sqlite3") as store:
+        assert [a["reason"] for a in store.alerts(whole.session_id)] == [a.reason for a in whole.alerts]
+
+
+def test_what_comes_late_raises_no_alert_and_is_in_the_final_result(whole: Run, holed: Run, tmp_path: Path) -> None:
+    missed = whole.alerts[0]
+    assert missed.about_s not in {a.about_s for a in holed.alerts}
+    made = final_records(holed.folder)
+    full = final_records(whole.folder)
+    assert [a["about_s"] for a in made.alerts] == [a.about_s for a in holed.alerts]
+    bend = [e for e in full.events if e["kind"] == "bend" and abs(float(str(e["start_s"])) - missed.about_s) < 2.0]
+    assert bend
+    found = [e for e in made.events if e["kind"] == "bend"]
+    assert any(abs(float(str(e["start_s"])) - missed.about_s) < 2.0 for e in found), "the final result has the bend"
+    gaps = [e for o in holed.outputs for e in o.events if e.kind == "gap" and e.end_s - e.start_s > 15.0]
+    assert gaps, "live had a gap there"
+
+
+def test_the_final_result_takes_the_place_of_live_as_the_next_revision_and_keeps_its_alerts(holed: Run) -> None:
+    with Store(holed.folder.parent / "store.sqlite3") as store:
+        assert store.sessions()[0].result == "live"
+        assert len(store.epochs(holed.session_id)) == len(holed.epochs)
+        kept = store.alerts(holed.session_id)
+        found = finished(holed.folder, store, holed.session_id)
+        assert not found.none
+        (session,) = store.sessions()
+        assert (session.result, session.revision) == ("final", 2)
+        assert session.end_utc is not None
+        assert store.alerts(holed.session_id) == kept
+    words = difference_words(found, 2000)
+    assert "differs from live" in words
+    assert "2000 samples that came late" in words
+    assert {p.suffix for p in holed.folder.iterdir()} == {".json", ".jsonl", ".parquet"}
+
+
+def test_silence_shows_no_data_within_three_seconds_and_never_the_last_angle(tmp_path: Path) -> None:
+    fed = packets(until_s=40.0)
+    last_s = fed[-1].host_time_ns / 1e9
+    run = monitored(tmp_path, fed, silence_s=6.0, look_s=(last_s - 1.0, last_s + 3.0))
+    before, after = run.screens.values()
+    assert " deg" in row(before, "lumbar flexion")
+    assert "no data" not in row(before, "activity")
+    assert "no data" in row(after, "lumbar flexion")
+    assert "no data for" in row(after, "activity")
+    assert "deg" not in row(after, "lumbar flexion")
+
+
+def test_a_link_in_trouble_is_a_line_with_its_reason() -> None:
+    fine = LinkStatus(LinkState.STREAMING, 0, "LPS-1 is connected", 81)
+    assert status_words(fine, 10**9) == "streaming, battery 81 %"
+    lost = replace(fine, state=LinkState.LOST, reason="the link was lost", overwritten=52, charging=True)
+    words = status_words(lost, 12 * 10**9)
+    assert words.startswith("lost for 12 s: the link was lost, battery 81 %, charging")
+    assert "52 samples overwritten" in words
+
+
+def test_a_battery_is_spoken_of_at_20_and_10_per_cent_and_when_it_will_not_last_the_day() -> None:
+    state = BatteryState()
+    said = [watch(state, pct, hour / 10, charging=False) for hour, pct in enumerate(range(100, 0, -1))]
+    spoken = [(100 - k, words) for k, words in enumerate(said) if words]
+    assert [pct for pct, words in spoken if "charge the sensor" in words] == [20, 10]
+    assert not [w for _, w in spoken if "will not last" in w], "10 h of battery last 9 h of wear"
+    fast = BatteryState()
+    said = [watch(fast, 100 - 4 * k, k / 10, charging=False) for k in range(10)]
+    assert sum("will not last the day" in w for w in said if w) == 1
+    charging = BatteryState()
+    assert watch(charging, 9, 0.0, charging=True) is None
+    assert watch(BatteryState(), None, 0.0, charging=False) is None
+
+
+def test_the_difference_is_a_sentence() -> None:
+    none = Difference(0, 0, 0, {}, {})
+    assert difference_words(none, 0) == "The final result says what live said; nothing came late."
+    some = Difference(12, 3, 0, {"bend": 2}, {"gap": 1})
+    words = difference_words(some, 624)
+    for part in ("+12 s", "3 s of context", "2 bend more", "1 gap less", "624 samples that came late"):
+        assert part in words
+
+
+def test_a_session_compacts_after_the_fact(whole: Run) -> None:
+    before = final_records(whole.folder)
+    compact(whole.folder)
+    after = final_records(whole.folder)
+    assert after.events == before.events
+
+
+def test_a_session_goes_on_with_the_alert_policy_of_the_one_before_on_that_day_only() -> None:
+    began = datetime(2026, 3, 2, 8, tzinfo=UTC)
+    state = AlertState(last_sitting_s=3000.0, said_n={"bend": 2})
+    sensor = Enrolled("0011223344556677", Placement.SACRUM, "LPS-6677", "h", True)
+    profile: dict[str, JsonValue] = {SALT_KEY: "secret", f"{BATTERY_KEY}0011223344556677": [80, "x"], "height_cm": 180}
+    have = Known((sensor,), None, profile, state, began)
+    later = meta_of(have, Config(), start_utc=began + timedelta(hours=1), zone="UTC", salt="secret")
+    assert later.alert_state is not None
+    again = AlertState.from_json(later.alert_state, source="test")
+    assert (again.last_sitting_s, again.said_n) == (-600.0, {"bend": 2})
+    assert later.profile == {"height_cm": 180}
+    assert "0011223344556677" not in later.to_json()
+    assert "secret" not in later.to_json()
+    tomorrow = meta_of(have, Config(), start_utc=began + timedelta(days=1), zone="UTC", salt="secret")
+    assert tomorrow.alert_state is None
