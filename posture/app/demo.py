@@ -126,8 +126,9 @@ def without_routine(recording: Recording, end_s: float, path: Path) -> None:
 
 def scaled(config: Config, speed: float) -> Config:
     """Settings for sensors that run faster than life, where this computer's own delays look so much longer."""
-    late_s = max(config.join.late_max_s, BURST_S * speed)
-    return config.model_copy(update={"join": config.join.model_copy(update={"late_max_s": late_s})})
+    join = config.join.model_copy(update={"late_max_s": max(config.join.late_max_s, BURST_S * speed)})
+    clock = config.clock.model_copy(update={"history_s": max(config.clock.history_s, BURST_S * speed)})
+    return config.model_copy(update={"join": join, "clock": clock})
 
 
 async def session(
