@@ -27,6 +27,7 @@ from posture.recording import Recording, RecordingInfo, open_recording, parse_cl
 from posture.recording.session import (
     SessionMeta,
     SessionRecording,
+    declared_workouts,
     is_session,
     open_session,
     raised_alerts,
@@ -253,6 +254,7 @@ def _prepare_session(request: ReplayRequest) -> Prepared:
         routine,
         alert_state=_alert_state(meta),
         raised=None if request.as_live else tuple(raised_alerts(recording.session.records)),
+        workouts=declared_workouts(recording.session.records),
     )
 
 

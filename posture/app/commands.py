@@ -247,7 +247,7 @@ async def _session(
         monitor: Monitor
         source = LiveSource(links, writer, decoder, clock, say=lambda words: monitor.say(words))
         saved = Saved(keeper, session_id, lambda words: monitor.say(words))
-        monitor = Monitor(source, pipeline, saved, view, notifier, here.console, heard)
+        monitor = Monitor(source, pipeline, saved, view, notifier, here.console, start_utc, heard)
         for sensor in have.sensors:
             say(f"{sensor.placement}: {sensor.name}. Wear it {WHERE[sensor.placement]}.")
         say(pipeline.calibration.judges())

@@ -14,6 +14,7 @@ from posture.alerts import AlertState
 from posture.outputs import alert_record, event_record
 from posture.pipeline import Output
 from posture.store import Store
+from posture.store.diary import DeclaredWorkout
 from posture.types import Alert, EpochBlock, PostureError, PostureEvent
 
 SAVE_S = 60.0
@@ -70,6 +71,12 @@ class Saved:
     async def alert(self, alert: Alert) -> None:
         """Keep an alert."""
         await self._kept(lambda store: store.put_alerts(self.session_id, [alert_record(alert)]))
+
+    async def workouts(self, since_utc: datetime) -> tuple[DeclaredWorkout, ...]:
+        """What the wearer declares to the running monitor, `posture workout`; none where the store does not answer."""
+        found: list[DeclaredWorkout] = []
+        await self._kept(lambda store: found.extend(store.diary.workouts(since_utc)))
+        return tuple(found)
 
     async def save(self, policy: AlertState) -> None:
         """Everything so far. What the store does not take waits for the next time."""
