@@ -295,7 +295,7 @@ class ContextModel:
         over = np.log(np.maximum(rows.gait_mps2, 1e-3) / (p.gait_cut * level))
         lifted = over + regular * np.log(p.gait_cut / p.gait_cut_regular)
         over = np.maximum(over, np.minimum(lifted, _GAIT_LIFTED))
-        return np.clip(_GAIT_SLOPE * over, -_GAIT_MOST, _GAIT_MOST)
+        return np.asarray(np.clip(_GAIT_SLOPE * over, -_GAIT_MOST, _GAIT_MOST))
 
     def _changes(self, rows: EpochFeatures) -> Float:
         """(m, 5, 5) transition matrices: the base, opened by chair movements in their second and by gaps."""
