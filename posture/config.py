@@ -300,8 +300,8 @@ class ContextConfig(_Section):
     )
     gait_cut_regular: Positive = Field(
         0.1,
-        description="the same where the steps are wholly regular; provisional: chosen on labelled days 21-28 and the odd-numbered "
-        "people of SisFall",
+        description="the same where the steps are wholly regular: a bounce over it counts as one over `gait_cut`; provisional: "
+        "chosen on labelled days 21-28 and the odd-numbered people of SisFall",
     )
     regular_from: Share = Field(
         0.3,

@@ -15,7 +15,7 @@ from analysis.validation.memory import replayed
 from analysis.validation.synth import Script, make, person
 from posture.config import Config
 from posture.detect.bends import Bends, Lean, Leans, bend_verdict, changes_seat, one_sensor_verdict, pelvis_bends
-from posture.detect.context import ContextBlock
+from posture.detect.context import ContextBlock, ContextModel
 from posture.detect.epochs import EpochFeatures
 from posture.signal.calibration import Calibration
 from posture.types import AngleBlock, Basis, Context, Placement, Verdict
@@ -257,6 +257,22 @@ def test_without_a_measured_range_a_fixed_difference_decides() -> None:
     lean = lambda flexion: a_lean(flexion_peak_deg=flexion)  # noqa: E731
     assert bend_verdict(lean(23.0), params, rom_deg=None)[0] is Verdict.ROUNDED
     assert bend_verdict(lean(10.0), params, rom_deg=None)[0] is Verdict.NEUTRAL
+
+
+@pytest.mark.parametrize(("regularity", "said"), [(0.8, Context.WALKING), (0.1, Context.STANDING)])
+def test_a_small_bounce_is_walking_where_it_is_regular(regularity: float, said: Context) -> None:
+    """A fifth of the wearer's own bounce of walking, for 20 s after 20 s of standing still."""
+    config = Config()
+    m = 40
+    start, zero, one, nan = np.arange(float(m)), np.zeros(m), np.ones(m), np.full(m, np.nan)
+    steps = start >= 20
+    bounce = np.where(steps, 0.2 * config.context.gait_default_mps2, 0.01)
+    regular = np.where(steps, regularity, 0.0)
+    calibration = replace(SACRUM, sensors={p: replace(s, gait_mps2=np.nan) for p, s in SACRUM.sensors.items()})
+    model = ContextModel(config, calibration, stood=[(0.0, 10.0)])
+    features = EpochFeatures(start, zero, nan, nan, zero, zero, zero, bounce, regular, one, one)
+    context = np.concatenate([model.push(features, ()).context, model.flush().context])
+    assert set(context[24:36].tolist()) == {int(said)}
 
 
 # -- chairs and context --------------------------------------------------------------------------------------------------

@@ -203,8 +203,8 @@ def test_a_start_in_a_push_is_trusted_after_half_a_second_of_calm_or_three_secon
 
 @pytest.mark.shared
 def test_after_a_gap_in_motion_a_trusted_orientation_is_hardly_ever_10_deg_off(shared: Path) -> None:
-    """Ten BROAD trials, cut into 5 s pieces of motion that each start anew: of what is trusted in the first 3 s 0.1 % was over 10 deg
-    off when this was written, 3.1 % by the first second alone."""
+    """Ten BROAD trials, cut into 5 s pieces of motion that each start anew. Of what is trusted in the first 3 s 0.03 % was over
+    10 deg off when this was written, 3.1 % by the first second alone."""
     off: dict[float, list[Float]] = {GAPS.calm_min_s: [], 0.0: []}
     for one in (trial(path) for path in sorted((shared / "data" / "fusion").glob("broad_*.npz"))):
         n = round(5 * one.rate_hz)

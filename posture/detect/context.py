@@ -59,6 +59,9 @@ _WALKS_TILTED = -2.0  # or walks on a pelvis tilted by low_tilt_deg
 _WALKS_BENT = -3.0  # or bent by walking_trunk_max_deg
 _SITS_TILTED = -1.0  # or sits on a pelvis tilted forward by seated_pelvis_max_deg
 _GAIT_SLOPE, _GAIT_MOST = 2.5, 4.0  # per e-fold of the bounce over the cut, and at most
+_GAIT_LIFTED = (
+    0.4  # e-folds over the cut, at most, that a small bounce counts for being regular: a seat is met in two pushes too
+)
 _BOUNCES_SEATED, _BOUNCES_LOW = -0.35, -0.25  # share of the gait cue that speaks against sitting; lying and low
 _TURNS_SEATED = -0.7  # a seated trunk rarely turns on for three seconds: from 10 to 25 deg/s on average in each
 _TURNS_DPS, _TURNS_RAMP_DPS = 10.0, 15.0
@@ -283,15 +286,16 @@ class ContextModel:
     def _gait(self, rows: EpochFeatures) -> Float:
         """Log likelihood ratio of walking against not, (m,), from the bounce in the wearer's own measure.
 
-        The more regular it is, the less of it is asked for: slow and short steps bounce little.
+        A small bounce that is regular counts as a larger one, as slow and short steps are; a large one stays what it is.
         """
         p = self.params
         own = [s.gait_mps2 for s in self.calibration.sensors.values() if not np.isnan(s.gait_mps2)]
         level = own[0] if own else p.gait_default_mps2
         regular = np.clip((rows.gait_regularity - p.regular_from) / (p.regular_full - p.regular_from), 0.0, 1.0)
-        cut = p.gait_cut * (p.gait_cut_regular / p.gait_cut) ** regular
-        over = np.log(np.maximum(rows.gait_mps2, 1e-3) / (cut * level))
-        return np.clip(_GAIT_SLOPE * over, -_GAIT_MOST, _GAIT_MOST)
+        over = np.log(np.maximum(rows.gait_mps2, 1e-3) / (p.gait_cut * level))
+        lifted = over + regular * np.log(p.gait_cut / p.gait_cut_regular)
+        over = np.maximum(over, np.minimum(lifted, _GAIT_LIFTED))
+        return np.asarray(np.clip(_GAIT_SLOPE * over, -_GAIT_MOST, _GAIT_MOST))
 
     def _changes(self, rows: EpochFeatures) -> Float:
         """(m, 5, 5) transition matrices: the base, opened by chair movements in their second and by gaps."""

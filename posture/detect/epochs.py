@@ -16,8 +16,8 @@ _MEDIANS = ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_d
 class EpochFeatures:
     """Whole seconds, every array (m,). Medians in deg are NaN where no tick of the second had the value.
 
-    gait_mps2 : bounce, gait_regularity : 0-1, of this second and the two before (`posture.signal.gait`). rate_dps : mean angular rate. valid_fraction : share of ticks on measured,
-    trusted samples; present_fraction : share with any sample.
+    gait_mps2 : bounce, gait_regularity : 0-1, of this second and the two before (`posture.signal.gait`). rate_dps : mean
+    angular rate. valid_fraction : share of ticks on measured, trusted samples; present_fraction : share with any sample.
     """
 
     start_s: Float
@@ -51,7 +51,9 @@ class EpochFeatures:
 
 @dataclass(slots=True)
 class EpochsState:
-    """Ticks of the open second, (channels, < 50), and its start; the size of the force in the seconds before, in tenths, m/s^2."""
+    """Ticks of the open second, (channels, < 50), and its start. before : size of the force in the seconds before, in tenths of
+    a second, m/s^2.
+    """
 
     next_epoch: int | None = None
     open: Float = field(default_factory=lambda: np.empty((8, 0)))
