@@ -30,7 +30,7 @@ from analysis.schema import (
     Spread,
     Wear,
 )
-from analysis.workouts import workouts_of
+from analysis.workouts import holds_of, sets_of
 from posture.types import CALIBRATION_SET, AlertKind, Bool, Context, EpochBlock, EventKind, Float, Verdict
 
 REPORT_FROM_MIN = 240.0  # worn; from here a recording is reported as a day (domain.md section 3)
@@ -87,7 +87,8 @@ def summarise(
         notes=session.notes,
         notice=NOTICE,
         habits=habits_of(epochs, daily, session, sitting=sitting, meter=meter),
-        workouts=workouts_of([e for e in events if e.set_id != CALIBRATION_SET]),
+        workouts=sets_of(in_sets),
+        practices=holds_of(daily),
         range_time=range_time(epochs, worn, session),
         alert_counts=alert_counts(epochs, alerts, session),
         bed_transitions=_floor([e for e in daily if e.kind in BED_KINDS]).groups,

@@ -142,10 +142,10 @@ def _way_label(group: FloorGroup, *, bed: bool) -> str:
 
 def exercise_card(summary: DailySummary) -> ExerciseCard | None:
     """Sets that the sensors saw, in order; None where there was none."""
-    if not summary.workouts.sets:
+    if not summary.workouts:
         return None
     facts = wear_facts(summary)
-    bars = tuple(SetBar(set_name(s), s.reps, s.clean_reps, s.first_failed_rep) for s in summary.workouts.sets)
+    bars = tuple(SetBar(set_name(s), s.reps, s.clean_reps, s.first_failed_rep) for s in summary.workouts)
     return ExerciseCard(bars, facts.rounded_in_exercise_pct, facts.rounded_in_life_pct)
 
 

@@ -230,72 +230,6 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkoutSet:
-    """A set of an exercise that the sensors saw, [start_s, end_s). clean_reps, first_failed_rep : None where not `form_measured`;
-    the latter also where none failed.
-
-    exercise : id, or `unknown`. confidence : that it was that exercise. declared : by the wearer. tempo_s : s a rep.
-    """
-
-    exercise: str
-    start_s: float
-    end_s: float
-    reps: int
-    clean_reps: int | None
-    first_failed_rep: int | None
-    form_measured: bool
-    side: str | None
-    declared: bool
-    tempo_s: float | None
-    basis: str | None
-    confidence: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class PracticeHold:
-    """A practice that was held, [start_s, end_s). drift_deg : deg, how far the pelvis moved in it. drifted : more than the
-    practice allows; None not measured. declared : False where it was only seen.
-    """
-
-    practice: str
-    start_s: float
-    end_s: float
-    hold_s: float | None
-    drift_deg: float | None
-    drifted: bool | None
-    side: str | None
-    declared: bool
-    confidence: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Workouts:
-    """Exercise as the sensors saw it, in order; the log knows of it too, and of pain."""
-
-    sets: tuple[WorkoutSet, ...] = ()
-    holds: tuple[PracticeHold, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """What the habit rules of the programme ask beyond the counts above; None is not known, as in older files.
-
-    Counts by verdict: drops onto a chair, forward leans of 10-180 s, deep bends, straight ways up from lying.
-    rounded_sit_ups_s : s, starts of those ways up that were rounded. end_range_holds_morning : holds of 5-60 s at the end of the
-    range, from 04:00 to 10:00.
-    """
-
-    meter_high_count: int | None = None
-    longest_flexed_bout_min: float | None = None
-    plunges: dict[str, int] | None = None
-    held_leans: dict[str, int] | None = None
-    deep_bends: dict[str, int] | None = None
-    straight_sit_ups: dict[str, int] | None = None
-    rounded_sit_ups_s: tuple[float, ...] = ()
-    end_range_holds_morning: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Said:
     """A sentence of a rule. numbers : what made it true, each condition with its number."""
 
@@ -334,6 +268,57 @@ class DayAdvice:
 
 
 @dataclass(frozen=True, slots=True)
+class Habits:
+    """What the habit rules of the programme ask beyond the counts above; None is not known, as in older files.
+
+    Counts by verdict: drops onto a chair, forward leans of 10-180 s, deep bends, straight ways up from lying.
+    rounded_sit_ups_s : s, starts of those ways up that were rounded. end_range_holds_morning : holds of 5-60 s at the end of the
+    range, from 04:00 to 10:00.
+    """
+
+    meter_high_count: int | None = None
+    longest_flexed_bout_min: float | None = None
+    plunges: dict[str, int] | None = None
+    held_leans: dict[str, int] | None = None
+    deep_bends: dict[str, int] | None = None
+    straight_sit_ups: dict[str, int] | None = None
+    rounded_sit_ups_s: tuple[float, ...] = ()
+    end_range_holds_morning: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkoutSet:
+    """One set of exercise. clean_reps, first_failed_rep : None where not `form_measured`; the latter also where no form failed."""
+
+    exercise: str
+    start_s: float
+    end_s: float
+    reps: int
+    clean_reps: int | None
+    first_failed_rep: int | None
+    form_measured: bool
+    side: str | None
+    declared: bool
+    tempo_s: float | None
+    basis: str | None
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeHold:
+    """One hold. drifted : more than the practice allows; None not measured. declared : False where it was only seen."""
+
+    practice: str
+    start_s: float
+    hold_s: float | None
+    drift_deg: float | None
+    drifted: bool | None
+    side: str | None
+    declared: bool
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class DailySummary:
     """The day's numbers. Units are in the names; None means not known; docs/daily-summary.md holds every definition.
 
@@ -361,14 +346,15 @@ class DailySummary:
     left_out: LeftOut
     notes: tuple[str, ...]
     notice: str
+    advice: DayAdvice | None = None
     other_days: tuple[DailySummary, ...] = ()
     habits: Habits = Habits()
-    workouts: Workouts = Workouts()
+    workouts: tuple[WorkoutSet, ...] = ()
+    practices: tuple[PracticeHold, ...] = ()
     range_time: RangeTime | None = None
     alert_counts: tuple[AlertCount, ...] = ()
     bed_transitions: tuple[FloorGroup, ...] = ()
     pain: PainSaid | None = None
-    advice: DayAdvice | None = None
 
     def to_json(self) -> str:
         """UTF-8 JSON text; the same input gives the same bytes."""

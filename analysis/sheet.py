@@ -178,7 +178,7 @@ def _alerts(s: DailySummary) -> list[Row]:
 
 def _exercise(s: DailySummary, log: LogOfDay | None) -> list[Row]:
     rows = []
-    for found in s.workouts.sets:
+    for found in s.workouts:
         form = "form not measured" if found.clean_reps is None else f"{found.clean_reps} clean"
         failed = f", first failed rep {found.first_failed_rep}" if found.first_failed_rep else ""
         rows.append((f"seen: {plain(found.exercise)}", f"{found.reps} reps, {form}{failed}"))

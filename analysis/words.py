@@ -90,9 +90,15 @@ def _numbers(summary: DailySummary) -> str:
         found.append(
             f"of {span(sitting.judged_min)} judged sitting {span(sitting.flexed_min)} was flexed ({share:.0f} %)"
         )
-    if _judged(bends.by_verdict):
+    if _judged(bends.by_verdict) and len(summary.basis.sensors) == 2:
         found.append(
             f"{bends.by_verdict['rounded']} of {_judged(bends.by_verdict)} judged {leans(summary)} were rounded"
+        )
+    elif bends.by_verdict[
+        "rounded"
+    ]:  # one sensor never says neutral, so that a share of the judged ones would be all of them
+        found.append(
+            f"{bends.by_verdict['rounded']} of {bends.total} {leans(summary)} were so deep that they count as rounded"
         )
     elif bends.deep_or_sustained:
         found.append(f"{bends.deep_or_sustained} forward leans were long or deep")

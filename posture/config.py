@@ -20,6 +20,7 @@ NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 _TUNED = "provisional: chosen on labelled days 21-28 (simulated from recorded motion)"
+_SEATS = "provisional: chosen on SisFall's odd-numbered people"
 _MADE = "provisional: chosen on simulated people, seeds 1-20"
 
 
@@ -36,7 +37,22 @@ class TimebaseConfig(_Section):
         "5 % of frames lost); from here the orientation restarts from tilt, bias kept (interpolating over 1 s costs 19-56)",
     )
     distrust_after_restart_s: NonNegative = Field(
-        1.0, description="s; low confidence after a restart (4-5 deg in the first second, 1.3 after; BROAD)"
+        1.0,
+        description="s; no trust this long after a restart, however calm (BROAD, gaps of 1 s: 24 deg in it, 4 after)",
+    )
+    calm_min_s: NonNegative = Field(
+        0.5,
+        description="s of calm samples after a restart until its orientation is trusted; BROAD, gaps of 1 s: 1.7 deg from then "
+        "to 3 s, 4.1 from the first second alone; 2.2 and 3.1 on recorded motion",
+    )
+    calm_share: Share = Field(
+        0.1,
+        description="share of gravity by which a calm force may be off it; holds a gain 3 % high and some motion; ours",
+    )
+    distrust_longest_s: NonNegative = Field(
+        3.0,
+        description="s after which a restart is trusted anyway, for wearers who run on and parts with a gain far off (1.8 deg "
+        "from 3 to 5 s on BROAD, 1.5 on recorded motion)",
     )
     frozen_min_s: Positive = Field(
         30.0,
@@ -130,7 +146,7 @@ class ClockConfig(_Section):
     )
     jump_max_s: Positive = Field(
         30.0,
-        description="s between counter and arrival from one frame to the next, and a twentieth of the time between them; more is "
+        description="s; counter and arrival may part by this from frame to frame, and by rate_off_max of the time between; more is "
         "another count; above any delay of a link; ours",
     )
 
@@ -282,6 +298,19 @@ class ContextConfig(_Section):
     gait_cut: Positive = Field(
         0.35, description="share of the wearer's own walking bounce where still turns into walking; " + _TUNED
     )
+    gait_cut_regular: Positive = Field(
+        0.1,
+        description="the same where the steps are wholly regular: a bounce over it counts as one over `gait_cut`; provisional: "
+        "chosen on labelled days 21-28 and the odd-numbered people of SisFall",
+    )
+    regular_from: Share = Field(
+        0.3,
+        description="autocorrelation from which a bounce begins to be regular; provisional: chosen as `gait_cut_regular`",
+    )
+    regular_full: Share = Field(
+        0.6,
+        description="autocorrelation of wholly regular steps; provisional: median of weak seconds of SisFall's slow walking",
+    )
     walking_trunk_max_deg: Positive = Field(
         35.0,
         description="deg; a trunk leaning further than this rarely walks: repeated bends bounce like steps; " + _TUNED,
@@ -321,7 +350,9 @@ class MovementConfig(_Section):
         0.3, description="m; lever from the angular rate at an end to its unknown vertical velocity; ours"
     )
     height_tilt_max_deg: Positive = Field(
-        50.0, description="deg; no height is taken where an end is tilted more; design default from strapdown tests"
+        62.0,
+        description="deg; no height is taken where an end is tilted more: seated belts recline by up to 56 (HAPT, odd "
+        "people); labelled days 21-28 are the same at 50",
     )
     end_lean_max_deg: Positive = Field(
         35.0, description="deg; a lean that begins or ends bent further forward is no chair; " + _TUNED
@@ -376,19 +407,53 @@ class SittingConfig(_Section):
 class BendsConfig(_Section):
     """Forward bends of the trunk and how the lumbar spine was held in them."""
 
-    trunk_on_deg: Positive = Field(30.0, description="deg; upper lumbar inclination that makes a bend; design default")
+    trunk_on_deg: Positive = Field(
+        28.0,
+        description="deg; upper lumbar inclination that makes a bend; the design default 30 loses bends that just reach it; "
+        + _TUNED,
+    )
     trunk_off_deg: Positive = Field(15.0, description="deg; back under this ends it; design default")
     sacrum_on_deg: Positive = Field(
-        15.0, description="deg; with the sacrum alone, over the lean just before; design default"
+        13.0, description="deg; with the sacrum alone; design default 15 (recall 0.81 against 0.92); " + _TUNED
     )
     sacrum_off_deg: Positive = Field(8.0, description="deg; with the sacrum alone; " + _TUNED)
     hold_min_s: Positive = Field(
-        0.3,
-        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.96); 0.15 finds "
-        "more and invents 15 an hour on recorded motion; " + _TUNED,
+        0.2,
+        description="s over the on level; the design default 0.7 loses quick pick-ups (recall 0.77 against 0.98); "
+        + _TUNED,
     )
     sacrum_hold_min_s: Positive = Field(
-        0.45, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
+        0.3, description="s; with the sacrum alone; the design default 0.7 loses a third of the bends; " + _TUNED
+    )
+    seat_height_m: Positive = Field(0.3, description="m gained or lost over a lean: a way on or off a chair; " + _SEATS)
+    seat_longest_s: Positive = Field(3.0, description="s; longer leans have no height worth the name; " + _SEATS)
+    roll_deg: Positive = Field(
+        10.0,
+        description="deg; sacrum, from before to after a lean, back with a loss of height or forward with a gain: a seat; "
+        + _SEATS,
+    )
+    roll_longest_s: Positive = Field(6.0, description="s; longest lean whose ends are compared so; ours")
+    sideways_max_deg: Positive = Field(
+        25.0, description="deg; sacrum alone: a pelvis that also swings this far sideways is turning; " + _TUNED
+    )
+    shake_max_mps2: Positive = Field(
+        3.0,
+        description="m/s^2 SD of the vertical acceleration: more is a leap, no bend with the sacrum alone or on doubted samples; "
+        + _TUNED,
+    )
+    long_from_s: Positive = Field(
+        2.5, description="s; sacrum alone: a lean longer than this is held, and held leans are quiet; " + _SEATS
+    )
+    long_shake_max_mps2: Positive = Field(
+        0.8,
+        description="m/s^2 SD of the vertical acceleration in a long lean: more is a short sit or stairs (stoops stay under 0.4); "
+        + _SEATS,
+    )
+    shallow_deg: Positive = Field(
+        20.0, description="deg; sacrum alone: a lean that stays under this is shallow; " + _TUNED
+    )
+    shallow_rate_dps: Positive = Field(
+        30.0, description="deg/s; a shallow lean that goes down no faster is a squat or a lunge, not a bend; " + _TUNED
     )
     merge_s: NonNegative = Field(1.5, description="s; a shorter pause joins two bends; design default")
     pause_share: Share = Field(
@@ -407,7 +472,9 @@ class BendsConfig(_Section):
     )
     neutral_share: Positive = Field(0.40, description="share of own range: less may be neutral; design default")
     neutral_pelvis_share: Share = Field(
-        0.60, description="pelvis share of the lean above which a small difference is neutral (0.66 +- 0.15 recorded)"
+        0.43,
+        description="pelvis share of the lean above which a small difference is neutral (0.66 +- 0.15 recorded); the design "
+        "default 0.60 leaves 37 of 306 neutral bends mixed; " + _TUNED,
     )
     rounded_uncalibrated_deg: Positive = Field(
         22.0, description="deg; instead of the share where the range was not measured (0.95/0.96)"
@@ -418,6 +485,20 @@ class BendsConfig(_Section):
     )
     error_sd_deg: Positive = Field(
         4.0, description="deg; error of the peak difference that the confidence assumes; " + _TUNED
+    )
+    lean_even_deg: Positive = Field(
+        51.9,
+        description="deg; upper lumbar alone: lean at which rounded and not are as likely; "
+        "`python -m analysis.validation.bend_model`, 38 recorded bends of 4 people",
+    )
+    lean_scale_deg: Positive = Field(
+        13.7, description="deg; of lean by which the log odds of rounded rise by one; from the same recorded bends"
+    )
+    own_hinge_deg: Positive = Field(
+        15.0, description="deg deeper than the own hinges of the calibration before one sensor says rounded; " + _TUNED
+    )
+    one_sensor_from: Share = Field(
+        0.7, description="probability from which a verdict of one sensor is said; design default"
     )
 
 
@@ -457,6 +538,21 @@ class ClimbConfig(_Section):
         25.0, description="deg; tilt of a stop, at most: sitting up with straight legs leans back by 28; " + _TUNED
     )
     height_min_m: Positive = Field(0.15, description="m; less is none: the error of the height is 0.09; ours")
+    get_up_min_s: Positive = Field(
+        2.0, description="s; shortest way from lying to upright: 2.8 (HAPT, odd people); a knee hug takes 1; ours"
+    )
+    get_up_s: Positive = Field(
+        6.4, description="s; longest way from lying to a stop near upright over which the height is taken; ours"
+    )
+    seat_sd_m: Positive = Field(
+        0.12,
+        description="m; spread of the height gained from lying to sitting, over up to 4 s (HAPT, odd people: 0.00 +- 0.11); "
+        "it grows with the square of the time beyond",
+    )
+    stand_height_m: Positive = Field(
+        0.6, description="m; height gained from lying to standing: 0.4 from a bed, 0.85 from the floor; ours"
+    )
+    stand_sd_m: Positive = Field(0.25, description="m; its spread; ours")
 
 
 class FloorConfig(_Section):
@@ -665,6 +761,11 @@ class WearConfig(_Section):
     )
     shaken_off_deg: Positive = Field(
         50.0, description="deg back or to a side from which a shaken sensor is as good as lying: nobody walks so; ours"
+    )
+    apart_max_deg: Positive = Field(
+        90.0,
+        description="deg between the uprights of two sensors that no back can bring about: it bends by 60-70, and by 63 at most on "
+        "the labelled days 21-28; ours",
     )
     shaken_share: Share = Field(
         0.4,

@@ -30,13 +30,13 @@ from posture.detect.reps import Rep, Reps, RepsState
 from posture.detect.said import Said
 from posture.detect.sets import IN_SETS, unjudged
 from posture.detect.sitting import Sitting, SittingState
-from posture.detect.slip import Slip, SlipState
+from posture.detect.slip import REMOUNT_S, Slip, SlipState
 from posture.detect.uprights import Uprights, UprightsState
 from posture.detect.wear import Wear, WearState
 from posture.signal.calibration import Calibration
 from posture.signal.clipping import Clipped, Clipping, ClippingState
 from posture.signal.fusion import Fusion, FusionState, OrientationFilter
-from posture.signal.join import Join, JoinedBlock, JoinState
+from posture.signal.join import BLOCK_S, Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
 from posture.types import (
@@ -217,20 +217,22 @@ class Pipeline:
         if s is None and start_s is not None:
             self._join.state.next_tick = int(np.floor(start_s)) * GRID_HZ
         self._epochs = Epochs(s.epochs if s else None)
-        self._movements = Movements(config.movement, s.movements if s else None)
+        # With two sensors the change of posture is not looked at without one either: a poor height is all that there is.
+        takes_height = self._has_gyros or len(sensors) > 1
+        self._movements = Movements(config.movement, s.movements if s else None, takes_height=takes_height)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
-        self._climbs = Climbs(config.climb, s.climbs if s else None)
+        self._climbs = Climbs(config.climb, config.context, s.climbs if s else None)
         stood = calibration.poses.get("stand", ()) if routine else ()
-        self._context = ContextModel(
-            config.context, config.movement, calibration, s.context if s else None, stood=stood
-        )
+        self._context = ContextModel(config, calibration, s.context if s else None, stood=stood)
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)
         self._chair = Chair(config, calibration, s.chair if s else None)
-        self._bends = Bends(config.bends, calibration, s.bends if s else None)
+        self._bends = Bends(
+            config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=self._has_gyros
+        )
         self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
-        self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration.basis, s.wear if s else None)
+        self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)
         self._feet = Reps(config.reps, tuple(sensors), s.feet if s else None)
         self._mat_reps = Reps(config.reps, tuple(sensors), s.mat_reps if s else None, on_mat=True)
         self.workouts = s.workouts if s else list(workouts)
@@ -317,7 +319,7 @@ class Pipeline:
         out = self._through(self._join.flush(end_tick))
         leans = self._leans.flush()
         self._uprights.flush()
-        context = self._context.push(self._epochs.flush(), ())
+        context = self._context.push(self._epochs.flush(), (), ())
         self._seconds(context, _Found(leans=leans), out, alert=False)
         self._seconds(self._context.flush(), _Found(), out, alert=False)
         stages = (
@@ -337,24 +339,32 @@ class Pipeline:
 
     def _through(self, blocks: Iterator[JoinedBlock]) -> Output:
         out = Output()
-        for joined in blocks:
-            # Joined blocks lie within a minute, and new frames begin with one: all ticks of a block have the same.
+        for joined in self._of_one_frame(blocks):
             angle = angles(joined, self._slip.worn(joined.first_tick / GRID_HZ))
             if self.want_angles:
                 out.angles.append(angle)
             self._uprights.push(joined)
             movements = self._movements.push(angle)
-            context = self._context.push(self._epochs.push(angle), movements)
+            climbs = self._climbs.push(angle)
+            # Of a way up from lying the height would decide alone, and without a gyroscope it is wrong.
+            got_up = climbs if self._has_gyros else ()
+            context = self._context.push(self._epochs.push(angle), movements, got_up)
             found = _Found(
                 movements,
                 self._leans.push(angle),
-                self._climbs.push(angle),
+                climbs,
                 # Without a gyroscope there is neither a height nor a rest at the top that could tell repetitions.
                 self._feet.push(angle) if self._has_gyros else (),
                 self._mat_reps.push(angle) if self._has_gyros else (),
             )
             self._seconds(context, found, out)
         return out
+
+    def _of_one_frame(self, blocks: Iterator[JoinedBlock]) -> Iterator[JoinedBlock]:
+        """The same ticks in blocks within which no sensor's frame changes."""
+        for block in blocks:
+            settled = self._slip.settled(block.first_tick / GRID_HZ)  # known once what lies before has been judged
+            yield from block.pieces(BLOCK_S if settled else REMOUNT_S)
 
     def _seconds(self, block: ContextBlock, found: _Found, out: Output, *, alert: bool = True) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
@@ -364,8 +374,9 @@ class Pipeline:
         block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
         block, training, sets = self._sets.push(block, found.feet, found.mat)
         said += sets + self._holds.push(block, training)
-        worn, not_worn = self._wear.push(block)
-        said += self._slip.push(block, self._uprights.take(len(block.start_s)), worn.off)
+        ups = self._uprights.take(len(block.start_s))
+        worn, not_worn = self._wear.push(block, ups)
+        said += self._slip.push(block, ups, worn.off)
         said += self._mat.push(block)
         said += self._chair.push(block, found.movements)
         said += self._bends.push(block, found.leans)

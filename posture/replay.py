@@ -27,6 +27,7 @@ from posture.recording import Recording, RecordingInfo, open_recording, parse_cl
 from posture.recording.session import (
     SessionMeta,
     SessionRecording,
+    declared_workouts,
     is_session,
     open_session,
     raised_alerts,
@@ -87,9 +88,9 @@ class ReplayRequest:
 class Prepared:
     """A checked recording with its calibration: all that can be wrong with the input has been found by now.
 
-    smoothed : the sensors whose orientation comes from the offline filter. alert_state : of a session, where the policy began.
+    smoothed : the sensors whose orientation comes from the offline filter. workouts : as they were declared.
+    alert_state : of a session, where the policy began.
     raised : of a final result, the alerts that live raised, with their answers; None: those that the pipeline raises.
-    workouts : as they were declared.
     """
 
     recording: Recording | SessionRecording
@@ -253,6 +254,7 @@ def _prepare_session(request: ReplayRequest) -> Prepared:
         routine,
         alert_state=_alert_state(meta),
         raised=None if request.as_live else tuple(raised_alerts(recording.session.records)),
+        workouts=declared_workouts(recording.session.records),
     )
 
 
@@ -401,6 +403,7 @@ def run(
 
     Alerts are what a live run would raise: where the orientation is smoothed, a second pipeline without that raises them.
     """
+    _hold_on_to_memory()
     pipeline = prepared.pipeline(want_angles=angles is not None)
     live = prepared.pipeline(as_live=True) if prepared.smoothed else None
     result = Result()
@@ -421,6 +424,20 @@ def run(
     if angles is not None:
         angles.write(output.angles)
     return result
+
+
+def _hold_on_to_memory() -> None:
+    """Once: let freed arrays be used again by the next batch.
+
+    glibc gives freed memory back to the system, to ask for it anew a moment later, where it is larger than any block freed before
+    (mallopt(3), "M_MMAP_THRESHOLD"); that took a sixth of a replay. One block larger than all arrays of a batch, never touched,
+    ends that. Elsewhere it does nothing.
+    """
+    np.empty(_BLOCK_BYTES, dtype=np.uint8)
+
+
+_BLOCK_BYTES = 1 << 24
+"""At most 32 MB, or glibc does not count it; from 4 MB on nothing changes."""
 
 
 def ahead(batches: Iterator[ImuBatch], most: int = 2) -> Iterator[ImuBatch]:

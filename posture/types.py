@@ -177,7 +177,7 @@ class AngleBlock:
     rate_dps : magnitude of its angular rate, deg/s, bias removed.
     vertical_mps2 : its upward acceleration, gravity removed, m/s^2.
     force_mps2 : magnitude of its specific force, m/s^2.
-    trusted : bool; False in the first second after a restart and in held or interpolated samples.
+    trusted : bool; False after a restart until half a second was calm (1 to 3 s), and in held or interpolated samples.
     """
 
     first_tick: int

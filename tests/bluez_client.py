@@ -31,7 +31,7 @@ async def main() -> None:
     link = Link(
         enrolled,
         backend=Backend(adapter=adapter),
-        timers=LinkTimers().scaled(0.1, least_s=0.3),
+        timers=LinkTimers().scaled(0.1, least_s=1.0),
         now_ns=lambda: time.monotonic_ns() - began_ns,
     )
     rows: dict[int, dict[int, list[int]]] = {}

@@ -107,9 +107,10 @@ class Body:
         dead: Placement | None = None,
         offset_mps2: float = 0.0,
         routine: tuple[float, float] | None = None,
+        gyro: bool = True,
     ) -> Said:
         """All of it through the real pipeline. dead : a sensor whose samples are NaN from the middle on. offset_mps2 : forward, of
-        every accelerometer. routine : as in `Pipeline`.
+        every accelerometer. routine : as in `Pipeline`. gyro : False for accelerometers alone.
         """
         blocks = list(self.samples(tuple(calibration.sensors)))
         if offset_mps2:
@@ -119,7 +120,9 @@ class Body:
             acc = blocks[k].acc_mps2.copy()
             acc[len(acc) // 2 :] = np.nan
             blocks[k] = replace(blocks[k], acc_mps2=acc)
-        specs = {b.placement: SensorSpec(RATE_HZ) for b in blocks}
+        if not gyro:
+            blocks = [replace(b, gyr_radps=None) for b in blocks]
+        specs = {b.placement: SensorSpec(RATE_HZ, gyro) for b in blocks}
         pipeline = Pipeline(specs, calibration, config, routine=routine)
         outs = [pipeline.push(ImuBatch(tuple(blocks), self.now_s)), pipeline.flush()]
         return Said(

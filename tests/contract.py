@@ -59,12 +59,11 @@ def run(case: Case, cuts: Sequence[int], *, pickle_at: int | None = None) -> Any
     for k, (a, b) in enumerate(itertools.pairwise(edges)):
         piece = case.piece(a, b)
         arrays = list(arrays_in(piece))
-        kept = [x.copy() for x in arrays]
+        before = [x.tobytes() for x in arrays]
         for array in arrays:
             array.flags.writeable = False
         outputs.append(case.push(stage, piece))
-        for array, copy in zip(arrays, kept, strict=True):
-            np.testing.assert_array_equal(array, copy, err_msg="the stage wrote into its input")
+        assert [x.tobytes() for x in arrays] == before, "the stage wrote into its input"
         if pickle_at == k:
             stage = case.make(pickle.loads(pickle.dumps(stage.state)))
     outputs.append(case.flush(stage))

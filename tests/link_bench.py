@@ -23,7 +23,7 @@ from posture.sensors.timers import LinkTimers
 from posture.types import PacketKind, Placement, RawPacket
 
 SPEED = 10
-TIMERS = LinkTimers().scaled(1 / SPEED, least_s=0.3)
+TIMERS = LinkTimers().scaled(1 / SPEED, least_s=1.0)
 """Ten times as fast as life, but patient enough for a machine that has other work."""
 PLACEMENT_OF = {"LPS-4C01": Placement.SACRUM, "LPS-4C02": Placement.UPPER_LUMBAR}
 

@@ -60,7 +60,7 @@ class Day:
         start = np.arange(len(context), dtype=np.float64)
         zero = np.zeros(len(context))
         features = EpochFeatures(
-            start, sacrum, upper, np.where(gap, np.nan, upper - sacrum), zero, zero, zero, zero, 1.0 - gap, 1.0 - gap
+            start, sacrum, upper, np.where(gap, np.nan, upper - sacrum), *[zero] * 5, 1.0 - gap, 1.0 - gap
         )
         seated = np.where(context == Context.SITTING, confidence, 1 - confidence)
         return ContextBlock(start, context.astype(np.int8), confidence, seated, features)

@@ -113,9 +113,9 @@ def stream(from_s: float, to_s: float, sensors: tuple[Placement, ...] = BOTH) ->
     angle = joined_angles([angles(j, made) for j in joined])
     epochs, moves, leans = Epochs(), Movements(CONFIG.movement), Leans(CONFIG.bends, made)
     features, movements, leaned = epochs.push(angle), moves.push(angle), leans.push(angle)
-    climbs = Climbs(CONFIG.climb).push(angle)
-    model = ContextModel(CONFIG.context, CONFIG.movement, made)
-    first = model.push(features, movements)
+    climbs = Climbs(CONFIG.climb, CONFIG.context).push(angle)
+    model = ContextModel(CONFIG, made)
+    first = model.push(features, movements, climbs)
     last = model.flush()
     context = ContextBlock(
         *(

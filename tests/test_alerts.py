@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
+import json
 import pickle
 from dataclasses import replace
 
 import pytest
 from seconds import Day, wear
 
-from posture.alerts import AlertPolicy, Epoch, cue_reason
+from posture.alerts import AlertPolicy, AlertState, Epoch, cue_reason
 from posture.config import Config, parse_config
-from posture.types import AlertKind, Basis, Context, EventKind, Placement, PostureEvent, Preset, Verdict
+from posture.types import AlertKind, Basis, Context, EventKind, InputError, Placement, PostureEvent, Preset, Verdict
 
 TALL, FLEXED, FULL = 15.0, 75.0, 88.0
 BOTH_WEARS = pytest.mark.parametrize("two", [True, False], ids=["two sensors", "slump index"])
@@ -275,3 +276,38 @@ def test_no_reason_uses_a_word_that_the_product_does_not_say() -> None:
 def test_the_wears_of_these_tests_are_what_they_say() -> None:
     assert wear().basis is Basis.TWO
     assert wear(Placement.SACRUM).basis is Basis.ONE
+
+
+def test_the_state_of_the_policy_survives_json_also_before_anything_happened() -> None:
+    used = AlertState(
+        sitting_s=3.0,
+        since_break_s=40.0,
+        last_sitting_s=100.0,
+        spacing_min=20.0,
+        last_cue_s={"bend": 90.0},
+        said_n={"bend": 2},
+        walking_s=[80.0, 81.0],
+        first_s=0.0,
+    )
+    for state in (AlertState(), used):
+        text = json.dumps(state.to_json(), allow_nan=False)
+        assert AlertState.from_json(json.loads(text), source="a test") == state
+    for wrong in ({"sitting_s": "much"}, {"unknown": 1}):
+        with pytest.raises(InputError, match="state of the alerts in a test"):
+            AlertState.from_json(wrong, source="a test")
+
+
+def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
+    state = AlertState(
+        last_sitting_s=100.0, last_cue_s={"bend": 90.0}, walking_s=[80.0], first_s=10.0, said_n={"bend": 1}
+    )
+    later = state.shifted(60.0)
+    assert (later.last_sitting_s, later.last_cue_s, later.walking_s, later.first_s) == (
+        40.0,
+        {"bend": 30.0},
+        [20.0],
+        -50.0,
+    )
+    assert later.last_chair_s == float("-inf")
+    later.said_n["bend"] = 9
+    assert state.said_n == {"bend": 1}

@@ -216,6 +216,12 @@ def test_any_kind_of_bend_shows_the_axis(bends_names: tuple[str, ...]) -> None:
     np.testing.assert_allclose(found.sensors[SACRUM].body_from_sensor, about("z", 70.0), atol=2e-3)
 
 
+def test_the_deepest_of_the_own_hinges_is_kept() -> None:
+    assert np.isnan(made(without("hinge")).sensors[SACRUM].hinge_deg)
+    sensors = made({**without("hinge"), "hinge": BEND_WINDOWS}).sensors
+    assert {p: round(s.hinge_deg) for p, s in sensors.items()} == {SACRUM: 60, Placement.UPPER_LUMBAR: 110}
+
+
 @pytest.mark.parametrize(("span_deg", "judges"), [(7.5, False), (8.5, True)])
 def test_the_sacrum_alone_judges_sitting_from_a_span_of_8_deg(span_deg: float, judges: bool) -> None:
     found = made(only=SACRUM, seated=[(-5.0, 0.0), (-7.0, 0.0), (-5.0 - span_deg, 0.0)])
@@ -349,7 +355,7 @@ def test_a_file_from_before_dates_and_recline_loads_with_both_unknown() -> None:
     for name in ("made_utc", "base_utc"):
         del tree[name]
     for sensor in tree["sensors"].values():
-        del sensor["recline_deg"]
+        del sensor["recline_deg"], sensor["hinge_deg"]
     same(from_json(tree, source="old.json"), made())
 
 

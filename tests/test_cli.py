@@ -30,7 +30,24 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 RECORDINGS = REPOSITORY / "recordings"
 DAY, POSES = RECORDINGS / "day_excerpt.parquet", RECORDINGS / "day_excerpt.poses.json"
 FILES = ["alerts.json", "calibration.json", "epochs.parquet", "events.json", "session.json", "summary.json"]
-COMMANDS = ("demo", "replay", "whatif", "report", "calibrate", "validate", "programme", "virtual-sensor", "about")
+COMMANDS = (
+    "demo",
+    "setup",
+    "scan",
+    "pair",
+    "sensors",
+    "doctor",
+    "run",
+    "replay",
+    "whatif",
+    "report",
+    "trend",
+    "calibrate",
+    "validate",
+    "programme",
+    "virtual-sensor",
+    "about",
+)
 
 
 @dataclass(frozen=True)
@@ -242,6 +259,9 @@ def test_options_that_cannot_be_used(
         (["--nonsense"], ["no such option"]),
         (["replay"], ["missing argument 'RECORDING'", "see `posture replay --help`"]),
         (["replay", "a.parquet"], ["missing option '--out'"]),
+        (["calibrate", "--from", "a.parquet"], ["--from and --poses go together"]),
+        (["run", "--speed", "0"], ["--speed 0 is not from 0.1 to 100"]),
+        (["report", "--day", "2026-03-02"], ["--day and --log belong to --from"]),
         (["demo", "--speed", "quick"], ["--speed 'quick'"]),
         (["demo", "--sensors", "neck"], ["'neck'"]),
         (["replay", "--out"], ["requires an argument"]),

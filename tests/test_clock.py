@@ -286,3 +286,21 @@ def test_the_grid_with_fits_keeps_the_streaming_contract(data: st.DataObject) ->
     case = grid_case()
     cuts = data.draw(cuts_of(case.size))
     check_stage(case, cuts, pickle_at=data.draw(st.integers(0, len(cuts))))
+
+
+def test_a_fit_begins_behind_what_a_late_first_packet_has_put_ahead_of_its_arrival() -> None:
+    """The first packet came 3 s late (a computer that stood still): until the next fit every tick lies 3 s too late, and is out."""
+    last_s = np.arange(4, 40 * 52, 5) / 52.0
+    arrived_s = last_s + 0.02
+    arrived_s[0] += 3.0
+    arrived_s = np.maximum.accumulate(arrived_s)
+    estimator = ClockEstimator(Placement.SACRUM, ClockConfig())
+    fits = estimator.push(Packets(0, last_s, arrived_s))
+    first, second = fits[:2]
+    made_s = 10.0
+    given_s = first.session_s(float(last_s[arrived_s < made_s][-1]))
+    assert given_s > made_s + ClockConfig().lead_s
+    assert second.from_tick / 50 > given_s
+    again = ClockEstimator(Placement.SACRUM, ClockConfig())
+    cut = [f for k in range(len(last_s)) for f in again.push(Packets(0, last_s[k : k + 1], arrived_s[k : k + 1]))]
+    assert tuple(cut) == fits

@@ -298,8 +298,8 @@ def test_on_a_terminal_the_view_is_drawn_and_ctrl_c_ends_it_with_one_line(tmp_pa
         start_new_session=True,
     )
     os.close(theirs)
-    seen = read_until(ours, "0:00:1")  # ten seconds of the recording have been played
-    assert "about 2" in seen  # how long it will take: 137 s
+    seen = read_until(ours, "0:00:1")  # ten seconds of the session
+    assert "times faster than life" in CONTROL.sub("", seen)
     assert "posture demo, x20" in seen
     running.send_signal(signal.SIGINT)
     seen += read_until(ours, "nothing was written")
@@ -308,7 +308,7 @@ def test_on_a_terminal_the_view_is_drawn_and_ctrl_c_ends_it_with_one_line(tmp_pa
     text = CONTROL.sub("", seen).replace("\r", "\n")
     assert text.rstrip().endswith("posture: stopped; nothing was written")
     assert "Traceback" not in text
-    assert max(len(line) for line in text.split("\n")) <= 80
+    assert not [line for line in text.split("\n") if len(line) > 80]
     assert seen.rstrip().count("\x1b[?25h") >= 1  # the cursor is given back
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
@@ -320,7 +320,7 @@ def read_until(descriptor: int, wanted: str, *, within_s: float = 30.0) -> str:
         ready, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
         assert ready, f"no {wanted!r} in {got[-2000:]!r}"
         try:
-            got += os.read(descriptor, 65_536).decode(errors="replace")
+            got += os.read(descriptor, 65_536).decode(errors="ignore")  # a character may be cut in two
         except OSError:  # the other side is closed
             break
     return got

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from body import FLOOR, SEAT, STAND, Body
 from seconds import wear
+from streams import angle_rows
 
+from analysis.validation.memory import replayed
+from analysis.validation.synth import Script, make, person
 from posture.config import Config
-from posture.detect.bends import Lean, bend_verdict
-from posture.types import Basis, Placement, Verdict
+from posture.detect.bends import Bends, Lean, Leans, bend_verdict, changes_seat, one_sensor_verdict, pelvis_bends
+from posture.detect.context import ContextBlock, ContextModel
+from posture.detect.epochs import EpochFeatures
+from posture.signal.calibration import Calibration
+from posture.types import AngleBlock, Basis, Context, Placement, Verdict
 
 SACRUM, UPPER = wear(Placement.SACRUM), wear(Placement.UPPER_LUMBAR)
 BOTH = wear()
@@ -20,6 +27,13 @@ CHAIRS = ("sit_to_stand", "stand_to_sit")
 
 def standing() -> Body:
     return Body().hold(12)
+
+
+def a_lean(**other: float) -> Lean:
+    """A quiet bend of 2 s that ends where it began, but for what is given."""
+    fields = {"start_s": 0.0, "end_s": 2.0, "peak_s": 1.0, "peak_deg": 70.0, "held_s": 1.0, "flexion_peak_deg": 10.0}
+    fields |= {"pelvis_share": 0.7, "trusted": 1.0, "before_deg": 0.0, "after_deg": 0.0, "rate_dps": 60.0}
+    return Lean(**{**fields, "sideways_deg": 3.0, "shake_mps2": 0.5, "height_m": 0.02, **other})
 
 
 # -- bends ---------------------------------------------------------------------------------------------------------------
@@ -47,14 +61,144 @@ def test_a_bend_is_found_with_its_depth_and_verdict(name: str, sacrum: float, fl
 
 @pytest.mark.parametrize("calibration", [SACRUM, UPPER], ids=["sacrum", "upper lumbar"])
 def test_one_sensor_finds_a_rounded_bend_and_does_not_judge_it(calibration: object) -> None:
-    (bend,) = standing().bend(40, 40).hold(15).run(calibration).of("bend")  # type: ignore[arg-type]
+    (bend,) = standing().bend(36, 26).hold(15).run(calibration).of("bend")  # type: ignore[arg-type]
     assert bend.verdict is Verdict.UNKNOWN
     assert bend.basis is Basis.ONE
     assert "flexion_peak_deg" not in bend.evidence
     assert bend.evidence["deep"] is True
 
 
-def test_a_lean_of_less_than_30_deg_is_no_bend() -> None:
+@pytest.mark.parametrize(("peak_deg", "said"), [(45.0, False), (62.0, False), (66.0, True), (90.0, True)])
+def test_the_upper_lumbar_alone_says_rounded_of_the_deepest_leans_only(peak_deg: float, said: bool) -> None:
+    verdict, sure = one_sensor_verdict(a_lean(peak_deg=peak_deg), Config().bends, judges=True, here=1.0)
+    assert (verdict is Verdict.ROUNDED) == said
+    assert sure >= 0.7
+
+
+def test_a_lean_that_may_be_one_of_the_own_hinges_is_not_said_rounded() -> None:
+    say = lambda deg: one_sensor_verdict(  # noqa: E731
+        a_lean(peak_deg=deg), Config().bends, judges=True, here=1.0, hinge_deg=60.0
+    )[0]
+    assert (say(74.0), say(76.0)) == (Verdict.UNKNOWN, Verdict.ROUNDED)
+
+
+def test_a_verdict_of_one_sensor_needs_a_likely_bend_as_well() -> None:
+    say = lambda here: one_sensor_verdict(a_lean(peak_deg=75.0), Config().bends, judges=True, here=here)[0]  # noqa: E731
+    assert (say(0.99), say(0.8)) == (Verdict.ROUNDED, Verdict.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("calibration", "trust", "verdict"),
+    [
+        (UPPER, 1.0, Verdict.ROUNDED),
+        (UPPER, 0.6, Verdict.UNKNOWN),
+        (replace(UPPER, source="self"), 1.0, Verdict.UNKNOWN),
+        (SACRUM, 1.0, Verdict.UNKNOWN),
+    ],
+    ids=["upper lumbar", "upper lumbar, hardly trusted", "upper lumbar, without poses", "sacrum"],
+)
+def test_only_a_calibrated_upper_lumbar_sensor_judges_bends(
+    calibration: Calibration, trust: float, verdict: Verdict
+) -> None:
+    """A pelvis that leans far is a rounded pick-up in recorded people and a taught hinge in the programme."""
+    stage = Bends(Config().bends, calibration, trust=trust)
+    seconds = ContextBlock(
+        np.arange(5.0), np.full(5, Context.STANDING, np.int8), np.full(5, 0.9), np.full(5, 0.01), EpochFeatures.empty()
+    )
+    (said,) = stage.push(seconds, (a_lean(start_s=1.0, end_s=3.0, peak_deg=85.0),))
+    assert said.event.verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("moved", "height_m", "before_deg", "after_deg", "lasted_s"),
+    [
+        ("sat down", -0.45, 0.0, -4.0, 2.0),
+        ("stood up", 0.45, -4.0, 0.0, 2.0),
+        ("rose from a recline", 0.22, -28.0, -2.0, 1.4),
+        ("got into a car", -0.15, 2.0, -20.0, 2.0),
+    ],
+)
+def test_a_lean_between_two_heights_is_a_seat_and_no_bend(
+    moved: str, height_m: float, before_deg: float, after_deg: float, lasted_s: float
+) -> None:
+    lean = a_lean(end_s=lasted_s, height_m=height_m, before_deg=before_deg, after_deg=after_deg)
+    assert changes_seat(lean, Config().bends), moved
+    assert not changes_seat(replace(lean, height_m=0.05, before_deg=0.0, after_deg=1.0), Config().bends)
+
+
+def test_a_height_over_many_seconds_proves_no_seat() -> None:
+    assert not changes_seat(a_lean(end_s=8.0, height_m=0.6), Config().bends)
+
+
+@pytest.mark.parametrize(
+    ("moved", "lean"),
+    [
+        ("squatted", {"peak_deg": 18.0, "rate_dps": 25.0}),
+        ("leapt", {"shake_mps2": 6.0}),
+        ("turned", {"sideways_deg": 40.0}),
+        ("climbed stairs", {"end_s": 6.0, "shake_mps2": 1.6}),
+    ],
+)
+def test_a_pelvis_leans_in_other_movements_too(moved: str, lean: dict[str, float]) -> None:
+    assert pelvis_bends(a_lean(), Config().bends)
+    assert not pelvis_bends(a_lean(**lean), Config().bends), moved
+
+
+def test_a_quiet_stoop_of_six_seconds_is_a_bend() -> None:
+    assert pelvis_bends(a_lean(end_s=6.0, shake_mps2=0.3), Config().bends)
+
+
+@pytest.mark.parametrize("sensors", [tuple(Placement), (Placement.SACRUM,)], ids=["two", "sacrum"])
+def test_rising_from_a_recline_is_no_bend(sensors: tuple[Placement, ...]) -> None:
+    """A simulated person whose rises from a recline the context hears of too late."""
+    script = Script(person(6)).calibrate().walk(20).stand(8)
+    said = replayed(make(script.sit_down().sit(3, "recline").stand_up().stand(12)), sensors=sensors)
+    assert [e for e in said.events if e["kind"] == "bend" and e["set_id"] is None] == []
+
+
+@pytest.mark.parametrize(
+    ("trusted", "lost", "shaken", "said"),
+    [(True, True, True, 1), (False, False, False, 1), (False, True, False, 0), (False, False, True, 0)],
+)
+def test_an_orientation_that_restarted_or_was_shaken_out_of_trust_is_no_lean(
+    trusted: bool, lost: bool, shaken: bool, said: int
+) -> None:
+    """After a gap tilt is the accelerometer's alone for a second; in a push forward that leans by 45 deg."""
+    ticks = np.arange(400)
+    flat, nan = np.zeros(400), np.full(400, np.nan)
+    lean = np.where((ticks >= 200) & (ticks < 225), 50.0, 0.0)
+    trunk = np.where(lost & (ticks >= 100) & (ticks < 190), np.nan, lean)
+    vertical = np.where(shaken, 6.0 * (-1.0) ** ticks, 0.0)
+    block = AngleBlock(0, flat, trunk, lean, flat, flat, nan, vertical, nan, (lean < 30) | trusted)
+    assert len(Leans(Config().bends, BOTH).push(block)) == said
+
+
+@pytest.mark.parametrize(("lost", "deg"), [(True, 50.0), (False, 120.0)])
+def test_after_a_restart_a_lean_is_as_deep_as_it_was_on_trusted_ticks(lost: bool, deg: float) -> None:
+    """A push at the end of a gap was taken for tilt: 120 deg, until the orientation had settled 0.4 s later."""
+    ticks = np.arange(600)
+    flat, nan = np.zeros(600), np.full(600, np.nan)
+    lean = np.where((ticks >= 300) & (ticks < 400), 50.0, 0.0) + np.where((ticks >= 300) & (ticks < 320), 70.0, 0.0)
+    trunk = np.where(lost & (ticks >= 190) & (ticks < 200), np.nan, lean)
+    block = AngleBlock(0, flat, trunk, lean, flat, flat, nan, flat, nan, (ticks < 190) | (ticks >= 320))
+    (said,) = Leans(Config().bends, BOTH).push(block)
+    assert said.peak_deg == deg
+
+
+@pytest.mark.parametrize("cut", [1, 7, 50, 400])
+def test_a_lean_knows_the_second_before_and_after_it_however_the_samples_come(cut: int) -> None:
+    ticks = 400
+    sacrum, nan = np.full(ticks, -14.0), np.full(ticks, np.nan)
+    sacrum[200:240], sacrum[240:] = 40.0, -2.0
+    none = np.zeros(ticks)
+    whole = AngleBlock(0, sacrum, nan, nan, none, none, nan, none, nan, none < 1)
+    stage = Leans(Config().bends, SACRUM)
+    (lean,) = [x for a in range(0, ticks, cut) for x in stage.push(angle_rows(whole, a, a + cut))]
+    assert (lean.before_deg, lean.after_deg) == (-14.0, -2.0)
+    assert lean.rate_dps == pytest.approx(540.0)
+
+
+def test_a_lean_of_less_than_28_deg_is_no_bend() -> None:
     assert standing().bend(15, 10).hold(15).run(BOTH).of("bend") == []
 
 
@@ -101,7 +245,7 @@ def test_sitting_down_and_rising_are_no_bends() -> None:
 
 def test_the_closer_to_the_cut_the_less_sure_the_verdict() -> None:
     params = Config().bends
-    lean = lambda flexion: Lean(0.0, 3.0, 1.0, 70.0, 1.0, flexion, 0.5, 1.0)  # noqa: E731
+    lean = lambda flexion: a_lean(flexion_peak_deg=flexion)  # noqa: E731
     sure = [bend_verdict(lean(f), params, rom_deg=50.0)[1] for f in (24.5, 27.0, 30.0, 40.0)]
     assert sure == sorted(sure)
     assert sure[0] < 0.6
@@ -110,9 +254,25 @@ def test_the_closer_to_the_cut_the_less_sure_the_verdict() -> None:
 
 def test_without_a_measured_range_a_fixed_difference_decides() -> None:
     params = Config().bends
-    lean = lambda flexion: Lean(0.0, 3.0, 1.0, 70.0, 1.0, flexion, 0.7, 1.0)  # noqa: E731
+    lean = lambda flexion: a_lean(flexion_peak_deg=flexion)  # noqa: E731
     assert bend_verdict(lean(23.0), params, rom_deg=None)[0] is Verdict.ROUNDED
     assert bend_verdict(lean(10.0), params, rom_deg=None)[0] is Verdict.NEUTRAL
+
+
+@pytest.mark.parametrize(("regularity", "said"), [(0.8, Context.WALKING), (0.1, Context.STANDING)])
+def test_a_small_bounce_is_walking_where_it_is_regular(regularity: float, said: Context) -> None:
+    """A fifth of the wearer's own bounce of walking, for 20 s after 20 s of standing still."""
+    config = Config()
+    m = 40
+    start, zero, one, nan = np.arange(float(m)), np.zeros(m), np.ones(m), np.full(m, np.nan)
+    steps = start >= 20
+    bounce = np.where(steps, 0.2 * config.context.gait_default_mps2, 0.01)
+    regular = np.where(steps, regularity, 0.0)
+    calibration = replace(SACRUM, sensors={p: replace(s, gait_mps2=np.nan) for p, s in SACRUM.sensors.items()})
+    model = ContextModel(config, calibration, stood=[(0.0, 10.0)])
+    features = EpochFeatures(start, zero, nan, nan, zero, zero, zero, bounce, regular, one, one)
+    context = np.concatenate([model.push(features, ()).context, model.flush().context])
+    assert set(context[24:36].tolist()) == {int(said)}
 
 
 # -- chairs and context --------------------------------------------------------------------------------------------------
@@ -292,6 +452,40 @@ def test_who_lies_face_down_is_said_to_lie_once_it_has_lasted() -> None:
     body.to(88, 0, FLOOR, hold_s=30)
     said = body.run(SACRUM)
     assert said.context(body.now_s - 18, body.now_s - 1) == {"lying"}
+
+
+@pytest.mark.parametrize("calibration", [BOTH, SACRUM, UPPER], ids=["two", "sacrum", "upper lumbar"])
+@pytest.mark.parametrize("offset_mps2", [-0.3, 0.0, 0.3])
+def test_who_sits_up_as_straight_as_a_stand_sits_by_the_height_gained(calibration: object, offset_mps2: float) -> None:
+    """An offset of the part shows other amounts upright and lying: both rests are at rest, so it is known."""
+    bed = standing().to(35, 10, 0.6, move_s=1.2, hold_s=0).to(-88, 0, SEAT, move_s=2.0, hold_s=20)
+    sits = deepcopy(bed).to(-2, 2, SEAT + 0.05, move_s=3.0, hold_s=20)
+    stands = bed.to(-10, 8, SEAT + 0.05, move_s=1.8, hold_s=0).to(40, 20, 0.7, move_s=1.2, hold_s=0)
+    stands.to(-2, 2, STAND, move_s=1.2, hold_s=20)
+    for body, said in ((sits, "sitting"), (stands, "standing")):
+        got = body.run(calibration, offset_mps2=offset_mps2)  # type: ignore[arg-type]
+        assert got.context(body.now_s - 16, body.now_s - 2) == {said}
+
+
+def test_what_a_sit_down_shakes_is_not_gait() -> None:
+    """Two seconds of bounce and turning, as recorded people land on a chair, were said to be steps and the chair was missed."""
+    body = standing().to(30, 15, 0.74, move_s=0.7, hold_s=0)
+    for height in (0.56, 0.62, 0.52, 0.56, 0.5):
+        body.to(body.at[0] - 8, 12, height, move_s=0.28, hold_s=0)
+    body.to(-12, 12, SEAT, move_s=0.4, hold_s=20)
+    said = body.run(SACRUM)
+    assert len(said.of("stand_to_sit")) == 1
+    assert said.context(body.now_s - 18, body.now_s - 2) == {"sitting"}
+
+
+@pytest.mark.parametrize("calibration", [SACRUM, UPPER], ids=["sacrum", "upper lumbar"])
+def test_without_gyroscope_and_seated_poses_a_chair_is_told_by_the_posture(calibration: Calibration) -> None:
+    """A tilt without a gyroscope is too wrong in motion for a height; a reclined seat is not."""
+    sensors = {p: replace(s, sit_tall_deg=np.nan, slump_deg=np.nan) for p, s in calibration.sensors.items()}
+    body = standing().walk(10).hold(5).sit_down(-28, 2, hold_s=20)
+    said = body.stand_up(hold_s=5).walk(10).run(replace(calibration, sensors=sensors), gyro=False)
+    assert [e.kind for e in said.of(*CHAIRS)] == ["stand_to_sit", "sit_to_stand"]
+    assert [e.evidence["height_m"] for e in said.of(*CHAIRS)] == [None, None]
 
 
 def test_sitting_up_in_bed_is_seen_by_the_posture() -> None:

@@ -305,9 +305,9 @@ def test_the_day_s_summary_holds_sets_and_holds_and_leaves_their_bends_out() -> 
     made = records(prepared := prepared_of(day), run(prepared, prepared.recording.batches()))
     whole = ReportInput.from_records(made.epochs, events=made.events, alerts=made.alerts, session=made.session)
     summary = json.loads(summarise(whole.epochs, whole.events, whole.alerts, whole.session).to_json())
-    (one,) = summary["workouts"]["sets"]
+    (one,) = summary["workouts"]
     assert (one["exercise"], one["reps"], one["clean_reps"], one["first_failed_rep"]) == ("squat", 8, 5, 6)
-    assert summary["workouts"]["holds"] == []
+    assert summary["practices"] == []
     assert summary["bends"]["total"] == 1
     assert summary["left_out"]["events_in_sets"] == {"bend": 8}
     assert "exercise_set" not in summary["events_by_kind"]

@@ -190,7 +190,7 @@ def test_page_words_json_csv_and_figures_agree(tmp_path: Path) -> None:
     chairs = sum(n for counts in tree["chair_transitions"].values() for n in counts.values())
     assert ways == chairs + tree["floor_transitions"]["total"] + sum(g["count"] for g in tree["bed_transitions"])
 
-    (done,) = (w for w in tree["workouts"]["sets"] if w["exercise"] == "squat")
+    (done,) = (w for w in tree["workouts"] if w["exercise"] == "squat")
     assert (done["clean_reps"], done["first_failed_rep"]) == (8, 9)
     assert "squat 10 8 9 the sensors 0.90" in text
     assert {p.stem for p in pictures} == {f"r-f{k}" for k in (1, 2, 3, 4, 5, 6, 7, 9)}

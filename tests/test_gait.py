@@ -1,4 +1,4 @@
-"""Bounce of walking: what it keeps, what it leaves out, and that rate and length do not change it."""
+"""Bounce of walking: what it keeps, what it leaves out, and that rate and length do not change it; and its regularity."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from posture.signal.gait import PARTS, bounce_mps2, walking_bounce_mps2
+from posture.signal.gait import BEFORE, PARTS, bounce_mps2, parts_mps2, regularity, walking_bounce_mps2
 from posture.types import G_MPS2, Float
 
 
 def seconds(force: Float, rate: int = 50) -> Float:
-    """One row a second."""
-    return force.reshape(-1, rate)
+    """Tenths of a second, one row a second."""
+    return parts_mps2(force.reshape(-1, rate))
 
 
 def sine(frequency_hz: float, amplitude: float, *, length_s: float = 30.0, rate_hz: float = 50.0) -> Float:
@@ -23,7 +23,7 @@ def sine(frequency_hz: float, amplitude: float, *, length_s: float = 30.0, rate_
 
 def test_quiet_standing_has_no_bounce_however_strong_gravity_reads() -> None:
     for level in (G_MPS2, 1.03 * G_MPS2, 0.0):
-        np.testing.assert_allclose(bounce_mps2(np.full((3, 50), level)), 0.0, atol=1e-12)
+        np.testing.assert_allclose(bounce_mps2(parts_mps2(np.full((3, 50), level))), 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("steps_hz", [2.0, 3.0, 4.0])
@@ -51,9 +51,9 @@ def test_vibration_well_above_the_steps_hardly_counts() -> None:
 
 
 def test_a_second_with_a_tick_missing_counts_as_no_bounce() -> None:
-    force = seconds(sine(2.0, 3.0, length_s=3.0)).copy()
-    force[1, 17] = np.nan
-    found = bounce_mps2(force)
+    force = sine(2.0, 3.0, length_s=3.0)
+    force[50 + 17] = np.nan
+    found = bounce_mps2(seconds(force))
     assert found[1] == 0.0
     assert (found[[0, 2]] > 1.0).all()
 
@@ -93,3 +93,26 @@ def test_a_sensor_slower_than_the_tenths_of_a_second_has_the_bounce_that_the_gri
     force = sine(1.3, 3.0, rate_hz=rate_hz)
     grid = np.interp(np.arange(30 * 50) / 50.0, np.arange(len(force)) / rate_hz, force)
     assert walking_bounce_mps2(force, rate_hz) == pytest.approx(float(np.median(bounce_mps2(seconds(grid)))), abs=1e-9)
+
+
+@pytest.mark.parametrize("amplitude", [0.1, 0.3, 3.0])
+@pytest.mark.parametrize("steps_hz", [1.0, 1.4, 2.0, 2.4])
+def test_steps_of_any_size_and_cadence_are_regular(steps_hz: float, amplitude: float) -> None:
+    assert regularity(seconds(sine(steps_hz, amplitude))).min() > 0.8
+
+
+def test_stillness_noise_and_a_single_push_are_not_regular() -> None:
+    assert regularity(seconds(np.full(500, G_MPS2))).max() < 1e-6
+    noise = np.random.default_rng(5).normal(G_MPS2, 1.0, 15000)
+    assert np.median(regularity(seconds(noise))) < 0.3
+    push = np.full(500, G_MPS2)
+    push[250:265] += 2.0
+    assert regularity(seconds(push)).max() < 0.3
+
+
+def test_regularity_needs_three_whole_seconds() -> None:
+    force = sine(2.0, 3.0, length_s=10.0)
+    force[4 * 50 + 17] = np.nan
+    found = regularity(seconds(force))
+    assert len(found) == 10 - BEFORE
+    assert (found == 0.0).tolist() == [False, False, True, True, True, False, False, False]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from posture.config import JoinConfig
-from posture.signal.join import CHUNK_TICKS, Join, JoinedBlock
+from posture.signal.join import BLOCK_S, Join, JoinedBlock
 from posture.signal.timebase import CHANNELS, TickRun
 from posture.types import GRID_HZ, Float, Placement
 
@@ -116,9 +116,9 @@ def test_both_sensors_away_leave_empty_ticks() -> None:
 
 
 def test_a_long_gap_is_handed_on_in_chunks() -> None:
-    stop = 10 * CHUNK_TICKS + 77
+    stop = 10 * BLOCK_S * GRID_HZ + 77
     out = closed({SACRUM: [ticks(0, 100), ticks(stop - 50, stop)]}, stop / GRID_HZ)
-    assert [len(b.trusted[SACRUM]) for b in out] == [CHUNK_TICKS] * 10 + [77]
+    assert [len(b.trusted[SACRUM]) for b in out] == [BLOCK_S * GRID_HZ] * 10 + [77]
     assert seen(out, SACRUM) == {k: k < 100 or k >= stop - 50 for k in range(stop)}
 
 

@@ -6,7 +6,7 @@ import asyncio
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +15,12 @@ from rich.console import Console
 from sessions import Bench, excerpt_boot, in_order, meta
 from streams import BOTH
 
+from posture.alerts import AlertState
 from posture.app.battery import BatteryState, watch
 from posture.app.keeping import Keeper, Saved
 from posture.app.live import View
 from posture.app.monitor import Ended, Monitor, status_words
-from posture.app.session import difference_words, final_records, finished
+from posture.app.session import BATTERY_KEY, SALT_KEY, Known, difference_words, final_records, finished, meta_of
 from posture.app.source import LiveSource
 from posture.config import Config
 from posture.pipeline import Output
@@ -28,7 +29,7 @@ from posture.replay import ReplayRequest, live_pipeline, prepare
 from posture.replay import run as replayed
 from posture.sensors.driver import Enrolled, LinkState, LinkStatus
 from posture.store import Difference, Store
-from posture.types import Alert, EpochBlock, Placement, RawPacket
+from posture.types import Alert, EpochBlock, JsonValue, Placement, RawPacket
 
 FROM_S, TO_S = 1650.0, 1830.0
 """Of the shipped motion: bends and a way down to the floor and up, with their cues."""
@@ -111,9 +112,15 @@ def packets(*, lost: Sequence[tuple[float, float]] = (), until_s: float = TO_S -
 
 
 def monitored(
-    home: Path, fed: list[RawPacket], *, silence_s: float = 0.0, look_s: Sequence[float] = (), name: str = "s1"
+    home: Path,
+    fed: list[RawPacket],
+    *,
+    silence_s: float = 0.0,
+    look_s: Sequence[float] = (),
+    name: str = "s1",
+    workout_s: tuple[float, float] | None = None,
 ) -> Run:
-    """A session of these packets, and then of silence. look_s : when the screen is looked at."""
+    """A session of these packets, and then of silence. look_s : when the screen is looked at. workout_s : when one is declared."""
 
     async def scene() -> Run:
         about = meta(BOTH, name=name)
@@ -140,7 +147,7 @@ def monitored(
                 decoder = SessionDecoder(BOTH, Config().clock)
                 source = LiveSource(list(links.values()), writer, decoder, clock, say=print)  # type: ignore[arg-type]
                 saved = Saved(keeper, session_id, print)
-                monitor = Monitor(source, pipeline, saved, view, told, console, heard=outputs.append)
+                monitor = Monitor(source, pipeline, saved, view, told, console, about.start_utc, heard=outputs.append)
                 running = asyncio.create_task(monitor.run(until))
                 waiting = iter(fed)
                 packet = next(waiting, None)
@@ -155,6 +162,11 @@ def monitored(
                         packet = next(waiting, None)
                     for _ in range(3):
                         await asyncio.sleep(0)
+                    if workout_s is not None and step * STEP_S in workout_s:
+                        begins = step * STEP_S == workout_s[0]
+                        await keeper.do(lambda store, begins=begins: declare(store, begins=begins))  # type: ignore[misc]
+                        while view.news not in WORKOUT_NEWS[begins]:
+                            await asyncio.sleep(0.001)
                     if looks and step * STEP_S >= looks[0]:
                         while view.now_s < step * STEP_S:
                             await asyncio.sleep(0.01)
@@ -167,6 +179,18 @@ def monitored(
         return Run(home / name, session_id, links, told, out.getvalue(), outputs, ended, screens)
 
     return asyncio.run(scene())
+
+
+WORKOUT_NEWS = {True: ("Workout of squat begun.",), False: ("Workout of squat ended.",)}
+
+
+def declare(store: Store, *, begins: bool) -> None:
+    """What `posture workout start squat` and `stop` do, from another process as well as from here."""
+    now = datetime.now(UTC)
+    if begins:
+        store.diary.start_workout("squat", side=None, at_utc=now)
+    else:
+        store.diary.stop_workout(now)
 
 
 def row(screen: str, label: str) -> str:
@@ -293,3 +317,34 @@ def test_a_session_compacts_after_the_fact(whole: Run) -> None:
     compact(whole.folder)
     after = final_records(whole.folder)
     assert after.events == before.events
+
+
+def test_a_session_goes_on_with_the_alert_policy_of_the_one_before_on_that_day_only() -> None:
+    began = datetime(2026, 3, 2, 8, tzinfo=UTC)
+    state = AlertState(last_sitting_s=3000.0, said_n={"bend": 2})
+    sensor = Enrolled("0011223344556677", Placement.SACRUM, "LPS-6677", "h", True)
+    profile: dict[str, JsonValue] = {SALT_KEY: "secret", f"{BATTERY_KEY}0011223344556677": [80, "x"], "height_cm": 180}
+    have = Known((sensor,), None, profile, state, began)
+    later = meta_of(have, Config(), start_utc=began + timedelta(hours=1), zone="UTC", salt="secret")
+    assert later.alert_state is not None
+    again = AlertState.from_json(later.alert_state, source="test")
+    assert (again.last_sitting_s, again.said_n) == (-600.0, {"bend": 2})
+    assert later.profile == {"height_cm": 180}
+    assert "0011223344556677" not in later.to_json()
+    assert "secret" not in later.to_json()
+    tomorrow = meta_of(have, Config(), start_utc=began + timedelta(days=1), zone="UTC", salt="secret")
+    assert tomorrow.alert_state is None
+
+
+def test_a_declared_workout_is_recorded_counts_its_squats_and_replays_bit_for_bit(tmp_path: Path) -> None:
+    run = monitored(tmp_path, packets(), workout_s=(50.0, 90.0))
+    lines = [r for r in Session.open(run.folder).records if r["kind"] == "workout"]
+    assert [(r["state"], r["exercise"]) for r in lines] == [("start", "squat"), ("stop", "squat")]
+    assert [50.0 < r["tick"] / 50.0 < 92.0 for r in lines] == [True, True]
+    events = [e for o in run.outputs for e in o.events]
+    (squats,) = [e for e in events if e.kind == "exercise_set" and e.evidence["declared"]]
+    assert (squats.evidence["exercise"], squats.evidence["reps"]) == ("squat", 7)
+    epochs, replayed_events, alerts = as_live(run.folder)
+    assert replayed_events == events
+    assert alerts == run.alerts
+    np.testing.assert_array_equal(epochs.context, run.epochs.context)

@@ -339,6 +339,12 @@ def test_a_count_is_compared_by_the_hour_of_wear_and_only_where_it_was_judged() 
     assert improved([leans(20, worn_min=300)] * 7, leans(3)) == 0
 
 
+def test_days_with_another_number_of_sensors_are_not_compared_with() -> None:
+    days = [leans(20).model_copy(update={"sensors": 2})] * 7
+    assert improved(days, leans(3).model_copy(update={"sensors": 2})) > 0
+    assert improved(days, leans(3).model_copy(update={"sensors": 1})) == 0
+
+
 def test_days_that_differ_by_more_than_chance_need_a_larger_fall() -> None:
     days = [leans(n) for n in (5, 38, 12, 20, 33, 20, 22)]
     assert improved(days, leans(0)) < 0
@@ -384,13 +390,13 @@ def test_sets_and_holds_of_the_day_are_in_its_summary_and_those_of_the_calibrati
         table(("standing", -1, 3600)),
         done(300, 10, clean_reps=8, first_failed_rep=9, side="left"),
         done(100, 5, exercise="hip_hinge", set_id=0),
-        event("practice_hold", 900, "unknown", practice="towel", hold_s=180.0, end_s=1080.0, drift_deg=2.5, set_id=2),
+        event("practice_hold", 900, "unknown", practice="towel", hold_s=180.0, drift_deg=2.5),
         lean(310, 20.0, set_id=1),
     )
-    (seen,) = day.workouts.sets
+    (seen,) = day.workouts
     assert (seen.exercise, seen.reps, seen.clean_reps, seen.first_failed_rep, seen.side) == ("squat", 10, 8, 9, "left")
-    (hold,) = day.workouts.holds
-    assert (hold.practice, hold.start_s, hold.end_s, hold.drift_deg) == ("towel", 900.0, 1080.0, 2.5)
+    (hold,) = day.practices
+    assert (hold.practice, hold.start_s, hold.hold_s, hold.drift_deg) == ("towel", 900.0, 180.0, 2.5)
     assert wear_facts(day).leans_rounded == 0
 
 
@@ -410,7 +416,7 @@ def test_reps_that_the_sensors_judged_feed_the_rules_unless_the_log_knows_better
 
 
 def test_a_straight_way_up_after_a_towel_that_was_seen_needs_no_clock() -> None:
-    towel = event("practice_hold", 100, "unknown", practice="towel", end_s=400.0)
+    towel = event("practice_hold", 100, "unknown", practice="towel", hold_s=300.0)
     up = event("floor_transition", 1000.0, "rounded", direction="up", path="straight_sit_up")
     day = summary(table(("lying", -1, 1800)), towel, up, session=wear(clock=False))
     assert wear_facts(day).sit_up_after_towel_min == 10.0

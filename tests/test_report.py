@@ -385,6 +385,16 @@ def test_all_verdicts_unknown_is_never_a_good_thing(tmp_path: Path) -> None:
     assert "flexed: not known" in shown
 
 
+def test_what_one_sensor_calls_rounded_is_a_count_of_all_leans_and_no_share_of_the_judged(tmp_path: Path) -> None:
+    columns = {"context": ["standing"] * 18_000, "flexed": [None] * 18_000}
+    verdicts = ("rounded", "rounded", "unknown", "unknown", "unknown")
+    events = [event_json("bend", 60.0 * k, verdict=v, basis="one") for k, v in enumerate(verdicts)]
+    session = session_json(two=False, sensors=["upper_lumbar"])
+    text = said(write_folder(tmp_path / "d", columns=columns, session=session, events=events))
+    assert "2 of 5 forward leans were so deep that they count as rounded." in text
+    assert "judged forward leans" not in text
+
+
 def test_a_good_thing_is_said_only_where_it_was_measured(tmp_path: Path) -> None:
     def broken_up(flexed: bool | None, hole: str = "standing") -> dict[str, Any]:
         """24 times a quarter of an hour of sitting and three minutes of something else."""

@@ -20,8 +20,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sessions import BOTH, Bench, Boot, in_order, meta, noise, recorded
 
+from posture.config import ClockConfig
 from posture.recording.session import (
     RecordKind,
+    SessionDecoder,
     SessionWriter,
     compact,
     compaction,
@@ -182,6 +184,33 @@ def test_recovery_keeps_what_is_whole_puts_the_rest_aside_and_can_be_repeated(
     assert read(copy, SACRUM)[:kept_n] == sent(SACRUM)[:kept_n]
     records = whole_records((copy / RECORDS).read_bytes())[0]
     assert [r["kind"] for r in records] == [RecordKind.END if found.clean else RecordKind.RECOVERED]
+
+
+@settings(max_examples=150, deadline=None)
+@given(at=st.integers(0, 1 << 20), bit=st.integers(0, 7), more=st.integers(0, 1 << 20))
+def test_a_bit_that_has_turned_over_hands_on_nothing_that_breaks_a_reader(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory, at: int, bit: int, more: int
+) -> None:
+    copy = tmp_path_factory.mktemp("bits")
+    (copy / "session.json").write_bytes((folder / "session.json").read_bytes())
+    whole = bytearray((folder / "sacrum.arrows").read_bytes())
+    for k in (at, more):
+        whole[k % len(whole)] ^= 1 << bit
+    (copy / "sacrum.arrows").write_bytes(whole)
+    try:
+        blocks = list(packet_blocks(copy, SACRUM))
+    except InputError:
+        return
+    last_ns = 0
+    for block in blocks:
+        assert 0 <= block.offsets[0] <= block.offsets[-1] <= len(block.data)
+        assert (np.diff(block.offsets) >= 0).all()
+        assert block.host_time_ns[0] >= last_ns
+        assert (np.diff(block.host_time_ns) >= 0).all()
+        last_ns = int(block.host_time_ns[-1])
+    decoder = SessionDecoder((SACRUM,), ClockConfig())
+    for block in blocks:
+        decoder.push_blocks({SACRUM: block}, int(block.host_time_ns[-1]))
 
 
 def test_what_was_torn_is_kept_beside_the_stream(folder: Path, tmp_path: Path) -> None:

@@ -272,13 +272,14 @@ def context_case() -> Case:
     s = stream(*STORY)
     reach_s = CONFIG.movement.reach_s + CONFIG.movement.step_s
 
-    def piece(a: int, b: int) -> tuple[EpochFeatures, tuple[Any, ...]]:
+    def piece(a: int, b: int) -> tuple[EpochFeatures, tuple[Any, ...], tuple[Any, ...]]:
         first = int(s.features.start_s[0])
         due = tuple(m for m in s.movements if a <= int(m.peak_s + reach_s) - first < b)
-        return EpochFeatures(*(getattr(s.features, n)[a:b].copy() for n in EpochFeatures.__dataclass_fields__)), due
+        up = tuple(c for c in s.climbs if a <= int(c.known_s - 0.1) - first < b)
+        return EpochFeatures(*(getattr(s.features, n)[a:b].copy() for n in EpochFeatures.__dataclass_fields__)), due, up
 
     return Case(
-        make=lambda state: ContextModel(CONFIG.context, CONFIG.movement, calibration(), state),
+        make=lambda state: ContextModel(CONFIG, calibration(), state),
         size=len(s.features),
         piece=piece,
         push=lambda stage, p: stage.push(*p),
@@ -335,17 +336,19 @@ def policy_case() -> Case:
 
 
 def wear_case() -> Case:
-    """Half an hour of which ten minutes nothing moves, and five more are a ride in a bag."""
+    """Half an hour of which ten minutes nothing moves, five more are a ride in a bag, and in five the sensors lie back to back."""
     block = Day().sit(30, 70).block()
     tilt = 10.0 + 0.2 * np.sin(np.arange(1800.0))
     tilt[500:1200], tilt[1200:1500] = 10.0, 80.0
-    shaken = np.where((np.arange(1800) >= 1200) & (np.arange(1800) < 1500), 0.3, 0.0)
+    shaken = np.where(np.arange(1800) >= 1200, 0.3, 0.0)
     block = replace(block, features=replace(block.features, tilt_deg=tilt, gait_mps2=shaken))
+    ups = {p: np.tile([0.0, 0.0, 1.0], (1800, 1)) for p in Placement}
+    ups[Placement.UPPER_LUMBAR][1500:, 2] = -1.0
     return Case(
-        make=lambda state: Wear(CONFIG.wear, 65.0, calibration().basis, state),
+        make=lambda state: Wear(CONFIG.wear, 65.0, calibration(), state),
         size=1800,
-        piece=lambda a, b: context_rows(block, a, b),
-        push=lambda stage, piece: stage.push(piece),
+        piece=lambda a, b: (context_rows(block, a, b), {p: rows[a:b] for p, rows in ups.items()}),
+        push=lambda stage, piece: stage.push(*piece),
         flush=lambda stage: stage.flush(),
         whole=lambda outs: [
             np.concatenate([o[0].motionless for o in outs if isinstance(o, tuple)]),
@@ -356,12 +359,12 @@ def wear_case() -> Case:
 
 
 def slip_case() -> Case:
-    """Six walks of half a minute: two as calibrated, two on a sensor that has moved, and after a table two on another mounting."""
+    """Walks of half a minute: two as calibrated, two on a sensor that has moved, after a table one in a bag and one worn anew."""
     day = Day()
-    for _ in range(6):
-        day.add(0.5, Context.WALKING).stand(0.5)
+    for stands in (0.5, 0.5, 0.5, 0.5, 3, 0.5):
+        day.add(0.5, Context.WALKING).stand(stands)
     block = day.block()
-    deg = np.select([block.start_s < 100, block.start_s < 230], [0.0, 12.0], -9.0)
+    deg = np.select([block.start_s < 100, block.start_s < 230, block.start_s < 290], [0.0, 12.0, 30.0], -9.0)
     sacrum = np.stack([-np.sin(np.radians(deg)), 0 * deg, np.cos(np.radians(deg))], axis=1)
     ups = {Placement.SACRUM: sacrum, Placement.UPPER_LUMBAR: np.tile([0.0, 0.0, 1.0], (len(deg), 1))}
     off = (block.start_s >= 215) & (block.start_s < 235)
@@ -370,9 +373,9 @@ def slip_case() -> Case:
         make=lambda state: Slip(CONFIG.slip, replace(calibration(), sensors=walked), state),
         size=len(block.start_s),
         piece=lambda a, b: (context_rows(block, a, b), {p: u[a:b] for p, u in ups.items()}, off[a:b]),
-        push=lambda stage, piece: stage.push(*piece),
-        flush=lambda stage: [*stage.flush(), *(str(r.body_from_sensor) for r in stage.state.remounts)],
-        whole=flat,
+        push=lambda stage, piece: (stage.push(*piece), stage.paused(piece[0].start_s).tolist()),
+        flush=lambda stage: ([*stage.flush(), *(str(r.body_from_sensor) for r in stage.state.remounts)], []),
+        whole=lambda outs: [*flat([said for said, _ in outs]), *flat([paused for _, paused in outs])],
     )
 
 
@@ -509,7 +512,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "join": join_case,
     "epochs": lambda: ticks_case(Epochs, EpochFeatures.joined),
     "movements": lambda: ticks_case(lambda s: Movements(CONFIG.movement, s), flat),
-    "climbs": lambda: ticks_case(lambda s: Climbs(CONFIG.climb, s), flat),
+    "climbs": lambda: ticks_case(lambda s: Climbs(CONFIG.climb, CONFIG.context, s), flat),
     "leans": lambda: ticks_case(lambda s: Leans(CONFIG.bends, calibration(), s), flat),
     "context": context_case,
     "floor": lambda: seconds_case(

@@ -43,10 +43,17 @@ def test_the_shipped_excerpt_keeps_its_own_floors(excerpt: Score) -> None:
 
 
 @pytest.mark.parametrize("sensors", [(Placement.SACRUM,), (Placement.UPPER_LUMBAR,)], ids=str)
-def test_one_sensor_finds_the_posture_and_judges_no_bend(sensors: tuple[Placement, ...], repository: Path) -> None:
+def test_one_sensor_finds_the_posture_and_judges_bends_by_depth_or_not(
+    sensors: tuple[Placement, ...], repository: Path
+) -> None:
     score = score_day(replay_day(repository / "recordings" / "day_excerpt", sensors))
     assert score.context_balanced >= 0.95
-    assert score.verdict_unknown == 1.0
+    assert score.bend_recall >= 0.9
+    if Placement.SACRUM in sensors:
+        assert score.verdict_unknown == 1.0
+    else:
+        assert score.verdict_unknown >= 0.4
+        assert score.right_when_said >= 0.85
     assert np.isnan(score.flexion_rmse_deg)
 
 

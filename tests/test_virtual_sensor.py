@@ -504,7 +504,7 @@ def test_lost_and_unknown_rows_are_samples_that_the_sensor_lost(tmp_path: Path) 
         (("--fault", "duplicate@4"), 2, "write duplicate=3"),
         (("--fault", "out-of-range=soon"), 2, "write out-of-range=20@5"),
         (("--fault", "clock-ppm=1e9"), 2, "from -50000 to 50000 ppm"),
-        (("--fault", "reboot@1", "--fault", "reboot@2"), 2, "given twice"),
+        (("--fault", "corrupt=3", "--fault", "corrupt=4"), 2, "given twice"),
         (("--hci", "tcp-server:0.0.0.0:0"), 2, "only this machine"),
         (("--hci", "tcp-server:somewhere"), 2, "tcp-server:127.0.0.1:PORT"),
         (("--speed", "1000"), 2, "from 0.1 to 100"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +18,7 @@ from analysis.validation.synth.quat import about
 from posture.alerts import AlertPolicy, Epoch
 from posture.config import Config
 from posture.detect.finalise import finalised
+from posture.detect.wear import Wear
 from posture.pipeline import Output, Pipeline, SensorSpec
 from posture.signal.calibrate import calibrate
 from posture.types import (
@@ -102,10 +105,11 @@ def worn_day(script: Script) -> tuple[EpochBlock, list[PostureEvent], SynthDay]:
     return epochs, events, made
 
 
-def whole(made: SynthDay, cuts_s: list[float]) -> Output:
-    """Everything that the pipeline says of the day, pushed in pieces that end at `cuts_s`."""
-    blocks, last_s = made.blocks(), float(made.track.time_s[-1])
+def whole(made: SynthDay, cuts_s: list[float], *, start_s: float = 0.0) -> Output:
+    """Everything that the pipeline says of the day, which starts at `start_s`, pushed in pieces that end at `cuts_s`."""
+    blocks, last_s = made.blocks(), start_s + float(made.track.time_s[-1])
     routine = [_piece(b, 0.0, made.track.calibration_end_s) for b in blocks]
+    blocks = tuple(replace(b, time_s=b.time_s + start_s, arrived_s=b.arrived_s + start_s) for b in blocks)
     calibration = calibrate(routine, dict.fromkeys(Placement, 50.0), made.track.poses, Config())
     pipeline = Pipeline(dict.fromkeys(Placement, SensorSpec(50.0)), calibration, Config(), want_angles=True)
     out = Output()
@@ -164,13 +168,22 @@ def test_the_upright_of_a_re_donned_sensor_is_right_again_two_minutes_after_the_
     assert AlertKind.RECALIBRATE not in {a.kind for a in result.alerts}
 
 
-def test_new_frames_come_into_force_at_the_same_tick_however_the_samples_are_cut() -> None:
-    made = make(deepcopy(RE_DONNED).walk(30).stand(150))
-    end_s = float(made.track.time_s[-1])
-    one = whole(made, [])
-    assert {EventKind.SENSOR_MOVED} <= {e.kind for e in one.events}
-    for cuts in (np.arange(7.3, end_s, 7.3), np.arange(61.7, end_s, 61.7), np.arange(1.0, end_s, 1.0)):
-        other = whole(made, cuts.tolist())
+@cache
+def quickly_re_donned() -> SynthDay:
+    """Off for just over a minute: it can come off, and its new frames be found, within one joined block."""
+    script = Script(person(5)).calibrate().walk(40).stand(20).take_off().table(1.3).put_on().stand(4)
+    return make(script.walk(30).stand(8).walk(20).stand(300))
+
+
+@pytest.mark.parametrize("start_s", [0.0, 60.0, 120.0, 180.0, 240.0])
+def test_new_frames_come_into_force_at_the_same_tick_however_the_samples_are_cut(start_s: float) -> None:
+    made = quickly_re_donned()
+    end_s = start_s + float(made.track.time_s[-1])
+    one = whole(made, [], start_s=start_s)
+    (moved,) = [e for e in one.events if e.kind is EventKind.SENSOR_MOVED]
+    assert float(moved.evidence["from_s"]) < end_s - 5.0  # type: ignore[arg-type]
+    for every_s in (1.0, 61.7):
+        other = whole(made, np.arange(start_s + every_s, end_s, every_s).tolist(), start_s=start_s)
         for name in ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg", "tilt_deg"):
             ours, theirs = (np.concatenate([getattr(a, name) for a in r.angles]) for r in (one, other))
             np.testing.assert_array_equal(ours, theirs)
@@ -237,3 +250,25 @@ def test_the_body_of_these_tests_breathes() -> None:
     sacrum, _ = Body().hold(60).samples(tuple(Placement))
     tilt = np.degrees(np.arctan2(-sacrum.acc_mps2[:, 0], sacrum.acc_mps2[:, 2])).reshape(60, 50).mean(axis=1)
     assert 0.3 < np.ptp(tilt) < 1.5
+
+
+def test_two_sensors_that_lie_as_no_back_can_bend_are_not_worn_though_each_could_be() -> None:
+    """A carried bag: one sensor nearly upright, the other on its head. The same ride with both upright could be a walk."""
+    apart, together = (bagged(upper_z) for upper_z in (-1.0, 1.0))
+    assert [(e.kind, e.start_s, e.end_s) for e in apart] == [(EventKind.NON_WEAR, 600.0, 1500.0)]
+    assert together == []
+
+
+def bagged(upper_z: float) -> list[PostureEvent]:
+    """Ten minutes of sitting and fifteen of shaking: the sacrum's upright stays, the upper lumbar's is turned."""
+    block = Day().sit(25, 70).block()
+    shaken = np.where(block.start_s >= 600, 0.3, 0.0)
+    tilt = 10.0 + np.sin(block.start_s)
+    block = replace(
+        block, features=replace(block.features, tilt_deg=tilt, rate_dps=1 + 3 * (tilt % 1), gait_mps2=shaken)
+    )
+    ups = {p: np.tile([0.0, 0.0, 1.0], (len(shaken), 1)) for p in Placement}
+    ups[Placement.UPPER_LUMBAR][600:, 2] = upper_z
+    stage = Wear(Config().wear, 65.0, BOTH)
+    _, said = stage.push(block, ups)
+    return [s.event for s in said + stage.flush()]

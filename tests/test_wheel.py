@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from posture import __version__
+from posture.app.doctor import missing_virtual
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATA = {
@@ -87,14 +88,14 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_environment(wheel: Path, tmp_p
     (packages / "dependencies.pth").write_text("\n".join(p for p in site.getsitepackages() if Path(p).is_dir()))
     kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
 
-    def run(*arguments: str) -> str:
+    def run(*arguments: str, within_s: float = 30.0) -> str:
         done = subprocess.run(
             [python, "-c", "from posture.app.cli import main; main()", *arguments],
             capture_output=True,
             text=True,
             cwd=home,
             env={**kept, "POSTURE_HOME": str(home)},
-            timeout=30,
+            timeout=within_s,
             check=False,
         )
         assert (done.returncode, done.stderr) == (0, "")
@@ -106,6 +107,14 @@ def test_the_demo_runs_from_the_wheel_in_an_empty_environment(wheel: Path, tmp_p
     written = home / "data" / "demo" / "report.html"
     assert f"Report: {written}" in said
     assert "Not a medical device" in written.read_text(encoding="utf-8")
+    if missing_virtual() is None:
+        said = run("demo", "--speed", "100", "--sensors", "sacrum", within_s=150.0)
+        assert "over a real Bluetooth stack" in said
+        assert "sacrum: LPS-4C01 is connected" in said
+        assert "BLE link not simulated" not in said
+        assert "ALERT flexed_sitting" in said
+        assert f"Report: {written}" in said
+        assert "Nobody wore these sensors" in written.read_text(encoding="utf-8")
     where = [python, "-c", "import posture.app.places as p; print(p.shipped_recording())"]
     shipped = subprocess.run(where, capture_output=True, text=True, cwd=home, env=kept, check=True).stdout.strip()
     assert Path(shipped) == packages / "posture" / "app" / "data" / "day_excerpt.parquet"

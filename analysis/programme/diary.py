@@ -7,14 +7,11 @@ import tomllib
 from collections.abc import Iterable
 from datetime import date, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from posture.types import InputError
-
-if TYPE_CHECKING:
-    from analysis.programme.pack import Pack
 
 Level = Annotated[int, Field(ge=0, le=10)]
 Reps = Annotated[int, Field(ge=1, le=1000)]
@@ -124,39 +121,6 @@ def parse(rows: Iterable[Any], where: str) -> tuple[Entry, ...]:
         except InputError as error:
             raise InputError(f"{where}: entry {number}: {error}") from error
     return tuple(sorted(found, key=lambda entry: entry.day))
-
-
-def fits(pack: Pack, entry: Entry) -> list[str]:
-    """What the pack says to an entry at once; InputError with the nearest name for one that it does not know."""
-    from analysis.programme.pack import meant  # facts and pack read entries
-
-    names = {p.id: p for p in pack.practices}
-    if isinstance(entry, ExerciseEntry | PracticeEntry):
-        kind, word = ("exercise", entry.exercise) if isinstance(entry, ExerciseEntry) else ("routine", entry.practice)
-        what = "exercise" if kind == "exercise" else "practice"
-        found = names.get(word)
-        if found is None or found.kind != kind:
-            known = [p.id for p in pack.practices if p.kind == kind]
-            if found is not None:
-                other = "practice" if kind == "exercise" else "exercise"
-                raise InputError(
-                    f"{word} is logged as {'a' if other == 'practice' else 'an'} {other}: posture log {other} {word}"
-                )
-            raise InputError(f"the programme has no {what} {word!r}{meant(word, known)}")
-        if isinstance(entry, ExerciseEntry):
-            if entry.step is not None and entry.step > len(found.steps):
-                raise InputError(
-                    f"{word} has {len(found.steps)} steps, not {entry.step}: posture programme list {word}"
-                )
-            return []
-        over = found.dose.max_s is not None and (entry.minutes or 0) * 60 > found.dose.max_s
-        return [f"That is longer than the {found.dose.text()} of your programme."] if over else []
-    if isinstance(entry, AvoidEntry):
-        tags = {a.tag: a for a in pack.avoids}
-        if entry.tag not in tags:
-            raise InputError(f"the programme's list of what it leaves out has no {entry.tag!r}{meant(entry.tag, tags)}")
-        return [f"Your programme suggests instead: {tags[entry.tag].swap}."]
-    return []
 
 
 def read_log(path: Path) -> tuple[Entry, ...]:

@@ -71,7 +71,7 @@ class Facts(BaseModel):
         None, description="% of today's reps that were not clean (log, else sets that the sensors judged)"
     )
     rounded_in_life_pct: float | None = Field(
-        None, description="% of judged bends and chair rises that were rounded, from 6 judged on"
+        None, description="% of judged bends and chair rises that were rounded, from 6 judged on; two sensors"
     )
     improved_by: float | None = Field(
         None,
@@ -119,9 +119,10 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
     counts = dict(
         zip(COUNTS, (habits.deep_bends, habits.held_leans, habits.plunges, habits.straight_sit_ups), strict=True)
     )
+    two = len(basis.sensors) == 2
     life = {v: n + summary.bends.by_verdict[v] for v, n in rises.items()}
-    judged_sets = [s for s in summary.workouts.sets if s.clean_reps is not None]
-    failed = [s for s in summary.workouts.sets if s.first_failed_rep is not None]
+    judged_sets = [s for s in summary.workouts if s.clean_reps is not None]
+    failed = [s for s in summary.workouts if s.first_failed_rep is not None]
     clean, done = sum(s.clean_reps or 0 for s in judged_sets), sum(s.reps for s in judged_sets)
     return Facts(
         sensors=len(basis.sensors),
@@ -151,7 +152,10 @@ def wear_facts(summary: DailySummary, entries: Sequence[Entry] = ()) -> Facts:
         first_failed_rep=failed[-1].first_failed_rep if failed else None,
         target_reps=max(1, (failed[-1].first_failed_rep or 1) - 1) if failed else None,
         exercise=_named(failed[-1]) if failed else "exercise",
-        rounded_in_life_pct=100 * life["rounded"] / _judged(life) if _judged(life) >= CHAIR_JUDGED_MIN else None,
+        # One sensor says rounded of the deepest bends and never neutral: a share of its verdicts would mean nothing.
+        rounded_in_life_pct=100 * life["rounded"] / _judged(life)
+        if two and _judged(life) >= CHAIR_JUDGED_MIN
+        else None,
     )
 
 
@@ -167,7 +171,7 @@ def _rounded(verdicts: dict[str, int] | None) -> int | None:
 
 def _after_towel_min(summary: DailySummary, entries: Sequence[Entry]) -> float | None:
     """Minutes from a towel's end to the first rounded straight sit-up after it, the shortest of the day."""
-    seen = [h.end_s for h in summary.workouts.holds if h.practice == "towel"]
+    seen = [h.start_s + h.hold_s for h in summary.practices if h.practice == "towel" and h.hold_s is not None]
     ends_s = [*seen, *_logged_towels_s(summary, entries)]
     waits = [(up_s - end_s) / 60 for end_s in ends_s for up_s in summary.habits.rounded_sit_ups_s if up_s >= end_s]
     return min(waits, default=None)
@@ -197,10 +201,11 @@ def _named(seen: WorkoutSet) -> str:
 def improvement(history: Sequence[Facts], today: Facts, *, worn_min: float, confidence_min: float = 0.0) -> Facts:
     """`today` with `improved_by` where it is compared with at least DAYS_MIN valid earlier days (oldest first).
 
-    Valid: worn for `worn_min` and, for what was judged, mostly judged. Of what improved beyond the detectable change the share of
-    flexed sitting is named first, then the count that fell most.
+    Valid: worn for `worn_min`, with as many sensors, and for what was judged, mostly judged. Of what improved beyond the detectable
+    change the share of flexed sitting is named first, then the count that fell most.
     """
-    valid = [f for f in history if (f.worn_min or 0) >= worn_min]
+    alike = [f for f in history if f.sensors == today.sensors or None in (f.sensors, today.sensors)]
+    valid = [f for f in alike if (f.worn_min or 0) >= worn_min]
     found = [_less_flexed(valid, today)]
     if (today.worn_min or 0) >= worn_min:
         found += [_fewer(name, valid, today, confidence_min) for name in COUNTS]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.validation.score import LabelledDay
+from analysis.validation.score import LABELS, LabelledDay
 from posture.types import Context, Float
 
 TOLERANCE_S = 180.0
@@ -26,8 +27,11 @@ class Expected:
     creep: Float
 
 
-def expected(day: LabelledDay) -> Expected:
-    """The policy on the labels: meter, three minutes of sitting, ten since the last break, spacing that doubles, eight a day."""
+def expected(day: LabelledDay, *, unnamed_cuts: bool = True) -> Expected:
+    """The policy on the labels: meter, three minutes of sitting, ten since the last break, spacing that doubles, eight a day.
+
+    unnamed_cuts : whether a second that no posture names (a stitch, a bend) cuts a break and a stay; else both go on over it.
+    """
     labels = day.labels
     push = np.clip((100.0 * labels.flexion_deg / day.rom_deg - _NONE_PCT) / (_FULL_PCT - _NONE_PCT), 0.0, 1.0)
     creep = np.zeros(len(labels.pure))
@@ -40,12 +44,13 @@ def expected(day: LabelledDay) -> Expected:
         elif upright or context == Context.LYING:
             c -= c / _TAU_UPRIGHT_S
         creep[second] = c
-        seated_s = seated_s + 1 if context == Context.SITTING else 0
-        upright_s = upright_s + 1 if upright else 0
+        unnamed = not unnamed_cuts and context not in LABELS.values()
+        seated_s = seated_s + 1 if context == Context.SITTING else seated_s * unnamed
+        upright_s = upright_s + 1 if upright else upright_s * unnamed
         since_break_s += 1
         if upright_s >= _BREAK_S:
             since_break_s, spacing_s, last_s = 0, _SPACING_S, -1e9
-        due = c >= _LEVEL and seated_s >= _SITTING_S and since_break_s >= _GRACE_S
+        due = c >= _LEVEL and not unnamed and seated_s >= _SITTING_S and since_break_s >= _GRACE_S
         if due and second - last_s >= spacing_s and len(alerts) < _A_DAY:
             spacing_s = min(_SPACING_MAX_S, 2 * spacing_s) if last_s > 0 else spacing_s
             last_s = float(second)
@@ -69,8 +74,12 @@ class AlertScore:
 
 def score_alerts(day: LabelledDay) -> AlertScore:
     """Sitting alerts of one day, matched to the nearest."""
+    return score_said(day, sorted(float(a["about_s"]) for a in day.alerts if a["kind"] == "flexed_sitting"))
+
+
+def score_said(day: LabelledDay, said: Sequence[float]) -> AlertScore:
+    """The same of alerts about these seconds, in order."""
     want = expected(day).alerts_s
-    said = sorted(float(a["about_s"]) for a in day.alerts if a["kind"] == "flexed_sitting")
     near = [min(said, key=lambda s, e=e: abs(s - e)) for e in want] if said else []  # type: ignore[misc]
     off = [s - e for s, e in zip(near, want, strict=True) if abs(s - e) <= TOLERANCE_S] if said else []
     hit = {s for s, e in zip(near, want, strict=True) if abs(s - e) <= TOLERANCE_S} if said else set()

@@ -29,6 +29,8 @@ def bluetooth() -> Iterator[None]:
             raise first from None
         raise
     except (BleakError, FileNotFoundError, ConnectionError, PermissionError) as error:
+        if isinstance(error, OSError) and error.filename is not None:  # of a file, not of the bus
+            raise
         facts = doctor.Facts(radio=doctor.radio_of(error), detail=str(error), **doctor.surroundings())
         finding = doctor.findings(facts)[0]
         raise PostureError(f"{finding.what}: {finding.next_step}. More: posture doctor") from error

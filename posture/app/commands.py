@@ -19,6 +19,7 @@ from posture.app.keeping import Keeper, Saved
 from posture.app.live import View, span_text
 from posture.app.monitor import Ended, Monitor
 from posture.app.notify import Notifier, desktop
+from posture.app.only_one import only_one
 from posture.app.session import (
     BATTERY_KEY,
     Here,
@@ -38,6 +39,7 @@ from posture.app.session import (
 )
 from posture.app.source import LiveSource, SessionClock
 from posture.config import Config
+from posture.pipeline import Output
 from posture.recording.session import SessionDecoder, SessionMeta, SessionWriter
 from posture.replay import live_pipeline
 from posture.sensors.ble import Link
@@ -191,25 +193,29 @@ async def run_command(
     calibration: Calibration | None,
     *,
     title: str = "posture run",
+    subtitle: str = "Ctrl-C ends the session",
     notifier: Notifier | None = None,
+    heard: Callable[[Output], None] = lambda _: None,
     until: asyncio.Event | None = None,
 ) -> tuple[Path, Ended]:
     """`posture run`: one session, from finishing what was cut off before to the final result of this one.
 
-    notifier : in place of the desktop's. until : ends it when set; None: the user does.
+    notifier : in place of the desktop's. heard : told everything that live says. until : ends it when set; None: the user does.
     """
     say = here.say
-    with bluetooth():
+    with bluetooth(), only_one(here.home.folder):
         async with here.keeper() as keeper:
             await tidy(keeper, here.home.sessions, say)
             have = await keeper.do(known)
             have = wear_of(replace(have, calibration=calibration or have.calibration), config, sensors)
             async with here.radio() as radio:
                 folder, session_id, ended = await _session(
-                    here, have, config, radio, keeper, title, notifier or desktop(say), until
+                    here, have, config, radio, keeper, (title, subtitle), notifier or desktop(say), heard, until
                 )
             for line in ended_lines(ended):
                 say(line)
+            if not any(status.received for status in ended.status.values()):
+                say("No sensor was heard. posture doctor says what this computer lacks; posture scan, what is near.")
             found = await keeper.do(lambda store: finished(folder, store, session_id))
             say(difference_words(found, sum(s.backfilled for s in ended.status.values())))
             say(f"Recorded in {folder}")
@@ -222,8 +228,9 @@ async def _session(
     config: Config,
     radio: Radio,
     keeper: Keeper,
-    title: str,
+    titles: tuple[str, str],
     notifier: Notifier,
+    heard: Callable[[Output], None],
     until: asyncio.Event | None,
 ) -> tuple[Path, int, Ended]:
     say = here.say
@@ -235,13 +242,12 @@ async def _session(
     with SessionWriter.create(folder, meta) as writer:
         session_id = await keeper.do(lambda store: _put_session(store, folder, meta))
         decoder = SessionDecoder(meta.placements, config.clock)
-        view = View.live(
-            pipeline.calibration, config, title=title, subtitle="Ctrl-C ends the session", speed=radio.speed
-        )
+        title, subtitle = titles
+        view = View.live(pipeline.calibration, config, title=title, subtitle=subtitle, speed=radio.speed)
         monitor: Monitor
         source = LiveSource(links, writer, decoder, clock, say=lambda words: monitor.say(words))
         saved = Saved(keeper, session_id, lambda words: monitor.say(words))
-        monitor = Monitor(source, pipeline, saved, view, notifier, here.console)
+        monitor = Monitor(source, pipeline, saved, view, notifier, here.console, start_utc, heard)
         for sensor in have.sensors:
             say(f"{sensor.placement}: {sensor.name}. Wear it {WHERE[sensor.placement]}.")
         say(pipeline.calibration.judges())
@@ -271,7 +277,8 @@ def _put_batteries(store: Store, links: Sequence[Link]) -> None:
 
 def ended_lines(ended: Ended) -> list[str]:
     """What a session came to, sensor by sensor."""
-    lines = [f"Session of {span_text(ended.end_ns / 1e9)}: {ended.events_n} events, {ended.alerts_n} alerts."]
+    span, events, alerts = span_text(ended.end_ns / 1e9), ended.events_n, ended.alerts_n
+    lines = [f"Session of {span}: {events} event{'s' * (events != 1)}, {alerts} alert{'s' * (alerts != 1)}."]
     for placement, s in ended.status.items():
         parts = [f"{s.received} samples"] + [
             f"{count} {what}"

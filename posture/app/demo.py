@@ -15,12 +15,14 @@ from rich.console import Console
 from posture.app.bluetooth import bluetooth
 from posture.app.commands import found_sensors, paired, run_command
 from posture.app.exits import Interrupted
+from posture.app.monitor import Ended
 from posture.app.notify import Silent
 from posture.app.places import Home
 from posture.app.runs import replayed
 from posture.app.session import Here
 from posture.app.stopping import run_interruptible
 from posture.config import Config
+from posture.pipeline import Output
 from posture.recording import Recording, open_recording, read_poses
 from posture.recording.columns import TIME
 from posture.recording.writer import write_sample_file
@@ -68,12 +70,15 @@ class Sensors:
 
 
 @asynccontextmanager
-async def virtual_sensors(recording: Path, speed: float, count: int) -> AsyncIterator[Sensors]:
+async def virtual_sensors(
+    recording: Path, speed: float, count: int, faults: Sequence[str] = ()
+) -> AsyncIterator[Sensors]:
     """`posture virtual-sensor` with this recording, ready; ended at the end. PostureError with its own words where it cannot.
 
     It hears no Ctrl-C of this terminal: the session must end before it.
     """
-    arguments = ("virtual-sensor", "--recording", str(recording), "--speed", f"{speed:g}")
+    arguments = ["virtual-sensor", "--recording", str(recording), "--speed", f"{speed:g}"]
+    arguments += [part for fault in faults for part in ("--fault", fault)]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "posture.app.cli", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
@@ -121,16 +126,28 @@ def without_routine(recording: Recording, end_s: float, path: Path) -> None:
 
 def scaled(config: Config, speed: float) -> Config:
     """Settings for sensors that run faster than life, where this computer's own delays look so much longer."""
-    late_s = max(config.join.late_max_s, BURST_S * speed)
-    return config.model_copy(update={"join": config.join.model_copy(update={"late_max_s": late_s})})
+    join = config.join.model_copy(update={"late_max_s": max(config.join.late_max_s, BURST_S * speed)})
+    clock = config.clock.model_copy(update={"history_s": max(config.clock.history_s, BURST_S * speed)})
+    return config.model_copy(update={"join": join, "clock": clock})
 
 
 async def session(
-    here: Here, recording: Path, calibration: Calibration, sensors: Sequence[Placement], config: Config, title: str
-) -> Path:
-    """Pair with the sensors that play the recording, and monitor them to its end; gives the session's folder."""
+    here: Here,
+    recording: Path,
+    calibration: Calibration,
+    sensors: Sequence[Placement],
+    config: Config,
+    title: str,
+    *,
+    faults: Sequence[str] = (),
+    heard: Callable[[Output], None] = lambda _: None,
+) -> tuple[Path, Ended]:
+    """Pair with the sensors that play the recording, and monitor them to its end; gives the session's folder.
+
+    faults : of the sensors, as `posture virtual-sensor` takes them. heard : told everything that live says.
+    """
     count = len(open_recording(recording).info.selected)
-    async with virtual_sensors(recording, here.speed, count) as playing:
+    async with virtual_sensors(recording, here.speed, count, faults) as playing:
         own = Here(here.home, here.console, here.say, playing.address, here.speed)
         with bluetooth():
             async with own.keeper() as keeper, own.radio() as radio:
@@ -140,12 +157,20 @@ async def session(
                 for found, placement in zip(seen, Placement, strict=False):
                     if placement in sensors:
                         await paired(found, placement, radio, keeper)
-        folder, _ = await run_command(
-            own, config, tuple(sensors), calibration, title=title, notifier=Silent(), until=playing.ended
+        folder, ended = await run_command(
+            own,
+            config,
+            tuple(sensors),
+            calibration,
+            title=title,
+            subtitle="simulated motion over a virtual link; Ctrl-C stops",
+            notifier=Silent(),
+            heard=heard,
+            until=playing.ended,
         )
         if not playing.ended.is_set():
             raise Interrupted  # the user ended it
-    return folder
+    return folder, ended
 
 
 def demonstrated(
@@ -166,7 +191,7 @@ def demonstrated(
         without_routine(open_recording(recording), end_s, motion)
         here = Here(Home(Path(name) / "home"), console, _nobody, None, speed)
         work = session(here, motion, made, whole.info.selected, scaled(config, speed), f"posture demo, x{speed:g}")
-        folder = run_interruptible(work)
+        folder, _ = run_interruptible(work)
         origin = next(
             (n.removeprefix("Origin: ").rstrip(".") for n in whole.info.notes if n.startswith("Origin: ")), None
         )

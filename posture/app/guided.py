@@ -11,6 +11,7 @@ from rich.console import Console
 from posture.app.bluetooth import bluetooth
 from posture.app.guide import REDON, Cue, Guide, Sign, full
 from posture.app.keeping import Keeper
+from posture.app.only_one import only_one
 from posture.app.session import Here, Known, Radio, known, links_of, local_zone, meta_of, new_folder, salt_of
 from posture.app.source import LiveSource, SessionClock
 from posture.config import Config
@@ -32,7 +33,7 @@ async def calibrate_command(
     base: Calibration | None = None,
 ) -> Calibration:
     """`posture calibrate` without a recording: guided, with the sensors that are worn. Kept in the store."""
-    with bluetooth():
+    with bluetooth(), only_one(here.home.folder):
         async with here.keeper() as keeper:
             have = await keeper.do(known)
             worn = tuple(s for s in have.sensors if sensors is None or s.placement in sensors)

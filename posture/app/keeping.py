@@ -14,6 +14,7 @@ from posture.alerts import AlertState
 from posture.outputs import alert_record, event_record
 from posture.pipeline import Output
 from posture.store import Store
+from posture.store.diary import DeclaredWorkout
 from posture.types import Alert, EpochBlock, PostureError, PostureEvent
 
 SAVE_S = 60.0
@@ -60,6 +61,7 @@ class Saved:
         self._epochs: list[EpochBlock] = []
         self._events: list[PostureEvent] = []
         self._refused = False
+        self._saving = asyncio.Lock()
 
     def add(self, output: Output) -> None:
         """Take over what a push gave."""
@@ -70,18 +72,26 @@ class Saved:
         """Keep an alert."""
         await self._kept(lambda store: store.put_alerts(self.session_id, [alert_record(alert)]))
 
+    async def workouts(self, since_utc: datetime) -> tuple[DeclaredWorkout, ...]:
+        """What the wearer declares to the running monitor, `posture workout`; none where the store does not answer."""
+        found: list[DeclaredWorkout] = []
+        await self._kept(lambda store: found.extend(store.diary.workouts(since_utc)))
+        return tuple(found)
+
     async def save(self, policy: AlertState) -> None:
         """Everything so far. What the store does not take waits for the next time."""
-        epochs, events = EpochBlock.joined(self._epochs), list(self._events)
-        parts_n = len(self._epochs)
+        async with self._saving:
+            epochs, events = EpochBlock.joined(self._epochs), list(self._events)
+            parts_n, memory = len(self._epochs), policy.copy()
 
-        def put(store: Store) -> None:
-            store.put_epochs(self.session_id, epochs)
-            store.put_events(self.session_id, [event_record(e) for e in events])
-            store.put_policy_state(policy, session_id=self.session_id, saved_utc=datetime.now(UTC))
+            def put(store: Store) -> None:
+                with store.together():
+                    store.put_epochs(self.session_id, epochs)
+                    store.put_events(self.session_id, [event_record(e) for e in events])
+                    store.put_policy_state(memory, session_id=self.session_id, saved_utc=datetime.now(UTC))
 
-        if await self._kept(put):
-            del self._epochs[:parts_n], self._events[: len(events)]
+            if await self._kept(put):
+                del self._epochs[:parts_n], self._events[: len(events)]
 
     async def _kept(self, work: Callable[[Store], object]) -> bool:
         try:

@@ -42,6 +42,8 @@ STALE_S = 1.0
 """An angle this much older than what has arrived is not the wearer's angle now."""
 SILENT_S = 2.0
 """Without a new angle for so long nothing is known of what the wearer does now, be the last decided second what it may."""
+SLACK_S = 0.2
+"""Of this computer: how old what is shown may be where a virtual sensor runs faster than life."""
 _EVENTS, _LIVE_EVENTS, _ALERTS = 5, 3, 2
 _LABEL = 16
 _DONE = {
@@ -223,7 +225,7 @@ class View:
         self.now_s = until_s
         for angle in output.angles:
             self._angle(angle)
-        if until_s - self.angle_at_s > STALE_S:
+        if until_s - self.angle_at_s > STALE_S + self._slack_s:
             self.angle_deg = float("nan")
         for epochs in output.epochs:
             self._epoch(epochs)
@@ -236,7 +238,12 @@ class View:
     def silent_s(self) -> float:
         """How long nothing has come, s; 0 while something does."""
         age_s = self.now_s - self.angle_at_s
-        return age_s if age_s >= SILENT_S else 0.0
+        return age_s if age_s >= SILENT_S + self._slack_s else 0.0
+
+    @property
+    def _slack_s(self) -> float:
+        """What this computer's own delays are to live sensors that run faster than life, s of theirs."""
+        return 0.0 if self.last_s is not None else SLACK_S * max(0.0, self.speed - 1.0)
 
     def _angle(self, angle: AngleBlock) -> None:
         if not len(angle):

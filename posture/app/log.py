@@ -234,7 +234,8 @@ def undo(person: PersonOption = None) -> None:
 
 def _add(kind: str, body: Mapping[str, object], *, day: str | None, pack: Path | None, person: str | None) -> None:
     """Check an entry against the pack, keep it, say so, and show what it means at once."""
-    from analysis.programme.diary import checked, fits
+    from analysis.programme.diary import checked
+    from analysis.programme.fitting import answer
     from analysis.programme.pack import load_pack
     from analysis.programme.progress import stop_of
     from analysis.stored import entries_of
@@ -247,13 +248,13 @@ def _add(kind: str, body: Mapping[str, object], *, day: str | None, pack: Path |
         raise InputError(f"--day {on} is not here yet; log it when it is done")
     loaded = load_pack(pack)
     entry = checked({"day": on, "kind": kind, **{k: v for k, v in body.items() if v is not None}})
-    notes = fits(loaded, entry)
+    note = answer(loaded, entry)
     kept = entry.model_dump(mode="json", exclude={"day", "kind"}, exclude_defaults=True)
     with Store(store_path(person)) as store:
         store.diary.put(day=on, kind=kind, body=kept, logged_utc=datetime.now(UTC))
         entries = entries_of(store)
     say(f"Logged: {on}  {_told(kind, kept)}")
-    for note in notes:
+    if note:
         say(note)
     # What is logged for an earlier day may be over by now; it is answered all the same.
     stop = stop_of(loaded, [e for e in entries if e.day <= today()]) or stop_of(loaded, [entry])

@@ -7,9 +7,11 @@ there into the final result (`posture.app.ending`).
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from rich.console import Console
 from rich.live import Live
@@ -19,14 +21,19 @@ from posture.app.keeping import SAVE_S, Saved
 from posture.app.live import View, clock_text, lines, span_text
 from posture.app.notify import Notifier, title_of
 from posture.app.source import LiveSource
+from posture.detect.declared import Declared
 from posture.outputs import alert_record
 from posture.pipeline import Output, Pipeline
-from posture.recording.session import RecordKind
+from posture.recording.session import RecordKind, tick_of, workout_record
 from posture.sensors.driver import LinkState, LinkStatus
 from posture.types import GRID_HZ, Alert, AlertKind, JsonValue, Placement
 
+HEAR_S = 1.0
+"""Between two looks for a workout that was declared, s of the sensors."""
 REDRAW_S = 0.25
 """Between two drawings of the panel: a quarter of a second looks alive, and each costs some ms."""
+_DECIDED_N = 20_000
+"""Pushes whose time is kept: a quarter of an hour of two sensors."""
 BUZZ = {
     AlertKind.FLEXED_SITTING: (1, 60, 2),
     AlertKind.BEND: (1, 40, 1),
@@ -38,20 +45,25 @@ BUZZ = {
 
 @dataclass(slots=True)
 class Ended:
-    """What a session came to. status : of each link at its end. alerts_n, events_n, seconds_n : of the live result."""
+    """What a session came to. status : of each link at its end. alerts_n, events_n, seconds_n : of the live result.
+
+    decided_ms : from the arrival of a packet to the end of the pipeline's push, of the newest pushes.
+    """
 
     end_ns: int
     status: dict[Placement, LinkStatus]
     alerts_n: int = 0
     events_n: int = 0
     seconds_n: int = 0
+    decided_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_DECIDED_N))
 
 
 @dataclass(slots=True)
 class Monitor:
     """One session. `run` returns when it was asked to end and everything is in place.
 
-    source : made for this session. saved : where the live result goes. heard : told everything that live says, as it does.
+    source : made for this session. saved : where the live result goes. began_utc : its start; a workout declared before it that
+    goes on counts from there. heard : told everything that live says, as it does.
     """
 
     source: LiveSource
@@ -60,12 +72,15 @@ class Monitor:
     view: View
     notifier: Notifier
     console: Console
+    began_utc: datetime
     heard: Callable[[Output], None] = lambda _: None
     _ended: Ended = field(default_factory=lambda: Ended(0, {}))
     _batteries: dict[Placement, BatteryState] = field(default_factory=dict)
     _states: dict[Placement, tuple[LinkState, str]] = field(default_factory=dict)
     _drawn_s: float = float("-inf")
     _saved_s: float = float("-inf")
+    _asked_s: float = float("-inf")
+    _workouts: dict[int, Declared] = field(default_factory=dict)
     _group: asyncio.TaskGroup | None = None
     _live: Live | None = None
 
@@ -116,14 +131,38 @@ class Monitor:
         loop = asyncio.get_running_loop()
         self._saved_s = loop.time()
         async for batch in self.source.batches():
-            self._said(self.pipeline.push(batch), batch.arrived_until_s)
+            output = self.pipeline.push(batch)
+            if (oldest_ns := self.source.oldest_ns) is not None:
+                self._ended.decided_ms.append((self.source.clock.now_ns() - oldest_ns) / 1e6)
+            self._said(output, batch.arrived_until_s)
             self._look()
             if loop.time() - self._saved_s >= SAVE_S:
                 self._saved_s = loop.time()
                 self._spawn(self._save())
+            if loop.time() - self._asked_s >= HEAR_S / self.source.clock.speed:
+                self._asked_s = loop.time()
+                self._spawn(self._hear())
         end_s = self.source.end_ns / 1e9
         self._said(self.pipeline.flush(end_s), end_s)
         await self._save()
+
+    async def _hear(self) -> None:
+        """Workouts that begin or end, from this moment on: into the record first, then to the pipeline."""
+        for declared in await self.saved.workouts(self.began_utc):
+            known = self._workouts.get(declared.id)
+            over = declared.ended_utc is not None
+            if over if known is None else (known.end_s < float("inf") or not over):
+                continue
+            now_s = (tick_of(self.source.clock.now_ns()) + 1) / GRID_HZ
+            if known is None:
+                workout = Declared(now_s, exercise=declared.exercise, side=declared.side)
+            else:
+                workout = replace(known, end_s=now_s)
+            self._workouts[declared.id] = workout
+            self.source.writer.append(workout_record(workout))
+            self.pipeline.declare(workout)
+            name = f" of {declared.exercise.replace('_', ' ')}" if declared.exercise else ""
+            self.say(f"Workout{name} {'begun' if known is None else 'ended'}.")
 
     def _said(self, output: Output, until_s: float) -> None:
         self.saved.add(output)
@@ -178,7 +217,7 @@ class Monitor:
             placement, status = link.enrolled.placement, link.status
             self.view.sensors[placement.value] = status_words(status, now_ns)
             before, now = self._states.get(placement), (status.state, status.reason)
-            if before is not None and before != now:
+            if before != now and status.state is not LinkState.CONNECTING:
                 self.say(f"{placement}: {status.reason}")
             self._states[placement] = now
             state = self._batteries.setdefault(placement, BatteryState())

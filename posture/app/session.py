@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import secrets
 import time
@@ -23,6 +24,7 @@ from posture.app.places import Home
 from posture.app.source import SessionClock
 from posture.config import Config
 from posture.recording.session import (
+    NoSamplesError,
     SessionMeta,
     SessionSensor,
     compact,
@@ -37,7 +39,7 @@ from posture.sensors.timers import LinkTimers
 from posture.signal import calibration as cal
 from posture.signal.calibration import Calibration
 from posture.store import Difference, KnownSensor, Store, StoredSession
-from posture.types import InputError, JsonValue, Placement, PostureError
+from posture.types import EpochBlock, InputError, JsonValue, Placement, PostureError
 
 SALT_KEY = "sensor_id_salt"
 """In the profile: makes names of sensors for recordings that tell nobody else their serials."""
@@ -231,16 +233,23 @@ def final_records(folder: Path) -> Records:
 
 
 def finished(folder: Path, store: Store, session_id: int) -> Difference:
-    """A session that has ended, clean or not: mended, made small, and its final result in the store."""
+    """A session that has ended, clean or not: mended, made small, and its final result in the store.
+
+    One without a sample has an empty final result.
+    """
     found = recover(folder)
     compact(folder)
     store.end_session(session_id, found.meta.start_utc + timedelta(seconds=found.end_ns / 1e9))
-    made = final_records(folder)
+    try:
+        made = final_records(folder)
+        epochs, events, about = made.epochs, made.events, made.session
+    except NoSamplesError:
+        epochs, events, about = EpochBlock.joined(()), [], json.loads(found.meta.to_json())
     return store.put_final(
         session_id,
-        epochs=made.epochs,
-        events=made.events,
-        about=made.session,
+        epochs=epochs,
+        events=events,
+        about=about,
         code_version=__version__,
         made_utc=datetime.now(UTC),
     )

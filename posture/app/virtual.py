@@ -134,12 +134,13 @@ def _wearing(recording: Recording, placement: Placement) -> Wearing:
 
 
 def faults_of(texts: Sequence[str]) -> tuple[Fault, ...]:
-    """The faults asked for; InputError for a name, a value or a time that is none, and for the same one twice."""
+    """The faults asked for; InputError for a name, a value or a time that is none, or one twice that lasts all the time."""
     try:
         found = tuple(parse_fault(text) for text in texts)
     except ValueError as error:
         raise InputError(f"--fault: {error}") from None
-    twice = {f.kind for f in found if sum(g.kind is f.kind for g in found) > 1}
+    lasting = [f for f in found if not FAULTS[f.kind].timed]
+    twice = {f.kind for f in lasting if sum(g.kind is f.kind for g in lasting) > 1}
     if twice:
         raise InputError(f"--fault {min(twice).value} is given twice; once is enough")
     return found

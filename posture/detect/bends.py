@@ -1,8 +1,9 @@
 """Forward bends: where the trunk leaned, how deep and how long, and how the lumbar spine was held meanwhile.
 
-`Leans` finds them on the 50 Hz angles, `Bends` keeps those that context allows (not while seated, lying or on a chair's edge)
-and judges them. Rounded against hinged is the difference of two sensors in the wearer's own range; with one sensor the bend is
-counted and graded by depth, and its verdict is unknown.
+`Leans` finds them on the 50 Hz angles, `Bends` keeps those that context and their own motion allow (not while seated or lying,
+no way on or off a chair, no leap, no squat) and judges them. Rounded against hinged is the difference of two sensors in the
+wearer's own range. With one sensor the bend is counted and graded by depth; only the upper lumbar can say `rounded`, of leans so
+deep that recorded people did not hinge into them, and every other verdict is unknown.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posture.config import BendsConfig
-from posture.detect.chance import normal
+from posture.detect.chance import logistic, normal
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
@@ -38,6 +39,10 @@ class Lean:
 
     held_s : longest stay over the on level. flexion_peak_deg : highest difference that lasted `rounded_min_s`.
     pelvis_share : sacrum / upper lumbar inclination at the deepest point. trusted : share of trusted ticks.
+    The rest is of the lean and half a second on either side, of the lowest sensor; NaN where nothing was measured.
+    before_deg, after_deg : median sacral inclination in the second before and after. rate_dps : fastest way down.
+    sideways_deg : furthest lateral lean from its median. shake_mps2 : SD of the vertical acceleration.
+    height_m : gained from end to end, as if both were at rest.
     """
 
     start_s: float
@@ -48,17 +53,32 @@ class Lean:
     flexion_peak_deg: float
     pelvis_share: float
     trusted: float
+    before_deg: float = float("nan")
+    after_deg: float = float("nan")
+    rate_dps: float = float("nan")
+    sideways_deg: float = float("nan")
+    shake_mps2: float = float("nan")
+    height_m: float = float("nan")
 
 
-_LEAN, _SACRUM, _FLEXION, _TRUSTED = range(4)
+_LEAN, _SACRUM, _FLEXION, _TRUSTED, _LATERAL, _VERTICAL = range(6)
+_CHANNELS = 6
+_SECOND_N, _EDGE_N, _RATE_N = GRID_HZ, GRID_HZ // 2, GRID_HZ // 10
+"""Ticks of the looks before and after a lean, of its edges, and over which its rate is taken; ours."""
+_LOOK_N = 3 * GRID_HZ
+"""Ticks before a lean in which a restart is looked for: as long as an orientation may be doubted after one."""
 
 
 @dataclass(slots=True)
 class LeansState:
-    """Ticks since the start of the oldest lean that may still grow, (4, n): at most `longest_s` of them."""
+    """Ticks since the start of the oldest lean that may still grow: at most `longest_s` of them.
+
+    first_tick : of `ticks`, (channels, n). looked : how many of them are the `_LOOK_N` before, in which nothing is sought any more.
+    """
 
     first_tick: int | None = None
-    ticks: Float = field(default_factory=lambda: np.empty((4, 0)))
+    looked: int = 0
+    ticks: Float = field(default_factory=lambda: np.empty((_CHANNELS, 0)))
 
 
 class Leans:
@@ -79,11 +99,12 @@ class Leans:
         if state.first_tick is None:
             state.first_tick = block.first_tick
         lean = block.upper_lumbar_inclination_deg if self.trunk else block.sacrum_inclination_deg
-        if not state.ticks.shape[1] and not (lean > self.off_deg).any():  # nobody leans: nothing to keep
-            state.first_tick += len(lean)
+        own = (block.sacrum_inclination_deg, block.flexion_deg, block.trusted.astype(np.float64))
+        rows = np.stack([lean, *own, block.lateral_deg, block.vertical_mps2])
+        state.ticks = np.concatenate([state.ticks, rows], axis=1)
+        if state.ticks.shape[1] - len(lean) == state.looked and not (lean > self.off_deg).any():  # nobody leans
+            self._forget(state.ticks.shape[1])
             return ()
-        rows = np.stack([lean, block.sacrum_inclination_deg, block.flexion_deg, block.trusted.astype(np.float64)])
-        state.ticks = np.concatenate([state.ticks, rows], axis=1) if state.ticks.shape[1] else rows
         return self._closed(at_end=False)
 
     def flush(self) -> tuple[Lean, ...]:
@@ -92,8 +113,9 @@ class Leans:
 
     def _closed(self, *, at_end: bool) -> tuple[Lean, ...]:
         state, p = self.state, self.params
-        starts, ends = self._runs(state.ticks[_LEAN])
         n = state.ticks.shape[1]
+        starts, ends = self._runs(state.ticks[_LEAN, state.looked :])
+        starts, ends = starts + state.looked, ends + state.looked
         done = np.ones(len(ends), dtype=np.bool_) if at_end else n - ends > p.merge_s * GRID_HZ
         out = [
             lean
@@ -103,10 +125,17 @@ class Leans:
         open_from = int(starts[~done][0]) if not done.all() else n
         if n - open_from > p.longest_s * GRID_HZ:  # a held posture: forget it up to now, it is no bend
             open_from = n
-        if open_from and state.first_tick is not None:
-            state.ticks = state.ticks[:, open_from:].copy()
-            state.first_tick += open_from
+        self._forget(open_from)
         return tuple(out)
+
+    def _forget(self, until: int) -> None:
+        """Nothing is sought any more before that row; of what lies there `_LOOK_N` are kept, to be looked back at."""
+        state = self.state
+        spare = max(0, until - _LOOK_N)
+        state.looked = until - spare
+        if spare and state.first_tick is not None:
+            state.ticks = state.ticks[:, spare:].copy()
+            state.first_tick += spare
 
     def _runs(self, lean: Float) -> tuple[Int, Int]:
         """Half-open tick ranges over the off level, joined over short pauses that stay bent. NaN ends a run."""
@@ -127,9 +156,16 @@ class Leans:
     def _lean(self, a: int, b: int) -> Lean | None:
         p, ticks = self.params, self.state.ticks[:, a:b]
         lean = np.where(np.isnan(ticks[_LEAN]), -np.inf, ticks[_LEAN])
-        held = _longest_run(lean >= self.on_deg) / GRID_HZ
+        from_, to = _longest_run(lean >= self.on_deg)
+        held = (to - from_) / GRID_HZ
         if held < self.hold_min_s or self.state.first_tick is None or len(lean) > p.longest_s * GRID_HZ:
             return None
+        motion = self._motion(a, b)
+        restarted, believed = self._restarted(a), ticks[_TRUSTED] > 0
+        if (restarted or motion["shake_mps2"] > p.shake_max_mps2) and believed[from_:to].mean() < 0.5:
+            return None
+        if restarted:  # how deep it went is what was seen once the orientation had settled
+            lean = np.where(believed, lean, -np.inf)
         peak = int(np.argmax(lean))
         first = self.state.first_tick + a
         return Lean(
@@ -141,12 +177,50 @@ class Leans:
             flexion_peak_deg=_lasting_peak(ticks[_FLEXION], int(p.rounded_min_s * GRID_HZ)),
             pelvis_share=float(ticks[_SACRUM, peak] / lean[peak]) if self.trunk else np.nan,
             trusted=float(ticks[_TRUSTED].mean()),
+            **motion,
         )
 
+    def _restarted(self, a: int) -> bool:
+        """Whether the orientation restarted shortly before row a: its first lean may be a push, taken for tilt."""
+        before = self.state.ticks[_LEAN, max(0, a - _LOOK_N) : a]
+        return len(before) < _LOOK_N or bool(np.isnan(before).any())
 
-def _longest_run(mask: Bool) -> int:
+    def _motion(self, a: int, b: int) -> dict[str, float]:
+        """How the body moved around the rows [a, b) of a lean: the last fields of `Lean`."""
+        ticks = self.state.ticks
+        around = ticks[:, max(0, a - _EDGE_N) : b + _EDGE_N]
+        lean = around[_LEAN]
+        lateral = _measured(around[_LATERAL])
+        vertical = _measured(around[_VERTICAL])
+        down = _measured(lean[_RATE_N:] - lean[:-_RATE_N])
+        velocity = np.cumsum(np.nan_to_num(around[_VERTICAL])) / GRID_HZ
+        velocity = velocity - velocity[-1] * np.arange(1, len(velocity) + 1) / len(velocity)
+        return {
+            "before_deg": _median(ticks[_SACRUM, max(0, a - _SECOND_N) : a]),
+            "after_deg": _median(ticks[_SACRUM, b : b + _SECOND_N]),
+            "rate_dps": float(down.max()) * GRID_HZ / _RATE_N if len(down) else np.nan,
+            "sideways_deg": float(np.abs(lateral - np.median(lateral)).max()) if len(lateral) else np.nan,
+            "shake_mps2": float(vertical.std()) if len(vertical) else np.nan,
+            "height_m": float(np.cumsum(velocity)[-1]) / GRID_HZ if len(vertical) else np.nan,
+        }
+
+
+def _measured(values: Float) -> Float:
+    return values[~np.isnan(values)]
+
+
+def _median(values: Float) -> float:
+    known = _measured(values)
+    return float(np.median(known)) if len(known) else float("nan")
+
+
+def _longest_run(mask: Bool) -> tuple[int, int]:
+    """[from, to) of the longest run of True, the first of several; (0, 0) where there is none."""
     edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
-    return int((edges[1::2] - edges[::2]).max(initial=0))
+    if not len(edges):
+        return 0, 0
+    longest = int(np.argmax(edges[1::2] - edges[::2]))
+    return int(edges[2 * longest]), int(edges[2 * longest + 1])
 
 
 def _lasting_peak(values: Float, n: int) -> float:
@@ -160,17 +234,29 @@ def _lasting_peak(values: Float, n: int) -> float:
 
 @dataclass(slots=True)
 class BendsState:
-    """Leans that wait for their context, and the labels of the last seconds: second -> (context, confidence)."""
+    """Leans that wait for their context, and the labels of the last seconds: second -> (context, probability of sitting)."""
 
     waiting: list[Lean] = field(default_factory=list)
     labels: dict[int, tuple[int, float]] = field(default_factory=dict)
 
 
 class Bends:
-    """Leans and labelled seconds -> `bend` events, said with the second in which the lean ended."""
+    """Leans and labelled seconds -> `bend` events, said with the second in which the lean ended.
 
-    def __init__(self, params: BendsConfig, calibration: Calibration, state: BendsState | None = None) -> None:
-        self.params, self.calibration = params, calibration
+    trust : what the caller will take from every confidence (a lesser wear); a verdict of one sensor must hold with it.
+    has_gyro : without one upright is where the force points, and there is no height.
+    """
+
+    def __init__(
+        self,
+        params: BendsConfig,
+        calibration: Calibration,
+        state: BendsState | None = None,
+        *,
+        trust: float = 1.0,
+        has_gyro: bool = True,
+    ) -> None:
+        self.params, self.calibration, self.trust, self.has_gyro = params, calibration, trust, has_gyro
         self.state = state or BendsState()
 
     def push(self, block: ContextBlock, leans: tuple[Lean, ...]) -> list[Said]:
@@ -180,7 +266,7 @@ class Bends:
         state.labels.update(
             zip(
                 block.start_s.astype(int).tolist(),
-                zip(block.context.tolist(), block.confidence.tolist(), strict=True),
+                zip(block.context.tolist(), block.seated.tolist(), strict=True),
                 strict=True,
             )
         )
@@ -200,12 +286,18 @@ class Bends:
         return [Said(float(newest), event) for lean in waiting if (event := self._event(lean)) is not None]
 
     def _event(self, lean: Lean) -> PostureEvent | None:
-        here = self._on_feet(lean)
-        if here is None:
-            return None
         p, c = self.params, self.calibration
-        verdict, sure = bend_verdict(lean, p, rom_deg=c.rom_deg if c.rom_measured else None)
         trunk = Placement.UPPER_LUMBAR in c.sensors
+        here = self._on_feet(lean)
+        if here is None or (self.has_gyro and changes_seat(lean, p)) or (not trunk and not pelvis_bends(lean, p)):
+            return None
+        here *= 1.0 if lean.trusted > p.trusted_share else p.trusted_share
+        if c.basis is Basis.TWO:
+            verdict, sure = bend_verdict(lean, p, rom_deg=c.rom_deg if c.rom_measured else None)
+        else:  # without poses upright is a guess, and with it how deep a lean was
+            judges = trunk and c.source != "self"
+            hinge_deg = c.sensors[Placement.UPPER_LUMBAR].hinge_deg if judges else np.nan
+            verdict, sure = one_sensor_verdict(lean, p, judges=judges, hinge_deg=hinge_deg, here=here * self.trust)
         deep = lean.peak_deg >= (p.deep_trunk_deg if trunk else p.deep_sacrum_deg)
         evidence: dict[str, JsonValue] = {
             "angle": "upper_lumbar_inclination_deg" if trunk else "sacrum_inclination_deg",
@@ -226,28 +318,68 @@ class Bends:
             peak_deg=round(lean.peak_deg, 1),
             verdict=verdict,
             basis=c.basis,
-            confidence=round(here * sure * (1.0 if lean.trusted > p.trusted_share else p.trusted_share), 3),
+            confidence=round(here * sure, 3),
             evidence=evidence,
         )
 
     def _on_feet(self, lean: Lean) -> float | None:
-        """Probability that the lean was made on the feet; None where context says seated, lying, or a chair transition."""
+        """Probability that the lean was made on the feet; None where context says seated or lying."""
         labels = self.state.labels
         missing = (int(Context.UNKNOWN), 0.5)
-        before, confidence = labels.get(int(lean.start_s) - 1, labels.get(int(lean.start_s), missing))
-        after, confidence_after = labels.get(int(lean.end_s), missing)
+        before, seated = labels.get(int(lean.start_s) - 1, labels.get(int(lean.start_s), missing))
+        after, seated_after = labels.get(int(lean.end_s), missing)
         inside = [labels.get(s, missing)[0] for s in range(int(lean.start_s), int(lean.end_s) + 1)]
         if Context.SITTING in (before, after) or Context.LYING in (before, after, *inside):
             return None
-        return min(confidence, confidence_after)
+        return 1.0 - max(seated, seated_after)
+
+
+def changes_seat(lean: Lean, params: BendsConfig) -> bool:
+    """Whether a lean that context calls standing was a way on or off a chair: a bend ends at the height where it began.
+
+    A seat also keeps the pelvis rolled back: lower and further back afterwards, or higher and further forward. Only over a few
+    seconds, as a height is worth little after that.
+    """
+    p, lasted_s = params, lean.end_s - lean.start_s
+    rolled_deg = (lean.after_deg - lean.before_deg) * np.sign(lean.height_m)
+    travels = lasted_s < p.seat_longest_s and abs(lean.height_m) > p.seat_height_m
+    return bool(travels or (lasted_s < p.roll_longest_s and rolled_deg > p.roll_deg))
+
+
+def pelvis_bends(lean: Lean, params: BendsConfig) -> bool:
+    """Whether a lean of the sacrum is a bend by its own motion: the pelvis leans in squats, steps and leaps too."""
+    p = params
+    leaps = lean.sideways_deg > p.sideways_max_deg or lean.shake_mps2 > p.shake_max_mps2
+    shaken = lean.end_s - lean.start_s > p.long_from_s and lean.shake_mps2 > p.long_shake_max_mps2
+    squats = lean.peak_deg < p.shallow_deg and lean.rate_dps < p.shallow_rate_dps
+    return not (leaps or shaken or squats)
+
+
+def one_sensor_verdict(
+    lean: Lean, params: BendsConfig, *, judges: bool, here: float, hinge_deg: float = np.nan
+) -> tuple[Verdict, float]:
+    """Verdict and its probability from the depth of one sensor's lean.
+
+    judges : whether this wear does: the upper lumbar, calibrated. here : probability that it was a bend at all. hinge_deg : the
+    wearer's own deepest hinge of the calibration, NaN where there was none: a lean that is hardly deeper may be another one.
+
+    Recorded people bend deepest with a rounded back, so the shipped model (`analysis.validation.bend_model`) says rounded of the
+    deepest leans of the upper lumbar, where both probabilities together reach `one_sensor_from`. Never neutral, and nothing at
+    the sacrum: a pelvis that leans far is a rounded pick-up or a taught hinge.
+    """
+    sure = logistic((lean.peak_deg - params.lean_even_deg) / params.lean_scale_deg)
+    hinges = lean.peak_deg <= hinge_deg + params.own_hinge_deg  # NaN: no
+    if judges and not hinges and here * sure >= params.one_sensor_from:
+        return Verdict.ROUNDED, sure
+    return Verdict.UNKNOWN, 1.0
 
 
 def bend_verdict(lean: Lean, params: BendsConfig, *, rom_deg: float | None) -> tuple[Verdict, float]:
     """Verdict and the probability that it is right, from the lasting peak difference.
 
     Rounded from `rounded_share` of the own range on; neutral under `neutral_share` if the pelvis carried the lean; mixed between.
-    rom_deg None: the range was not measured and a fixed difference decides. One sensor (NaN): unknown, probability 1 that the
-    bend itself is right is left to the caller.
+    rom_deg None: the range was not measured and a fixed difference decides. NaN (one sensor was lost): unknown, and how sure the
+    bend itself is is left to the caller.
     """
     flexion = lean.flexion_peak_deg
     if np.isnan(flexion):

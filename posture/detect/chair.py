@@ -133,7 +133,7 @@ class Chair:
             basis=self.calibration.basis,
             confidence=0.0,  # said when the change has lasted
             evidence={
-                "height_m": round(movement.height_m, 3),
+                "height_m": None if np.isnan(movement.height_m) else round(movement.height_m, 3),
                 "lean_deg": round(movement.lean_peak_deg - movement.lean_before_deg, 1),
                 "flexion_peak_pct_rom": None if np.isnan(pct) else round(pct, 1),
             },

@@ -1,32 +1,40 @@
-"""Height gained or lost between two stops: how a kneel is told from a stand, which have the same tilt.
+"""Height gained or lost between two stops: how a kneel is told from a stand, and a seat from a stand after lying.
 
 Unlike a lean movement a climb needs no lean. It is the double integral of the vertical acceleration with the velocity set to
-zero at both stops, so it is only taken over a few seconds and between stops that are near upright.
+zero at both stops, so it is only taken over a few seconds and between stops that are near upright, or from lying to upright.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from posture.config import ClimbConfig
+from posture.config import ClimbConfig, ContextConfig
 from posture.types import GRID_HZ, AngleBlock, Bool, Float, Int
 
 
 @dataclass(frozen=True, slots=True)
 class Climb:
-    """From the end of one stop to the start of the next, s; height m, up positive. known_s : when the second stop had been seen."""
+    """From the end of one stop to the start of the next, s; height m, up positive. known_s : when the second stop had been seen.
+
+    from_lying : the first stop was lying, the second upright; else both were near upright. lean_deg : furthest forward
+    inclination on the way up from lying, of the sacrum where worn; NaN elsewhere.
+    """
 
     start_s: float
     end_s: float
     height_m: float
     known_s: float
+    from_lying: bool = False
+    lean_deg: float = float("nan")
 
 
-_RATE, _VERTICAL, _TILT = range(3)
-_CHANNELS = 3
+_RATE, _VERTICAL, _TILT, _LEAN, _LATERAL = range(5)
+_CHANNELS = 5
 _STOP_N = 2  # steps that make a stop
+_REST_N = 5  # steps of rest that a way up from lying begins and ends with: what is left of the movement would pass for its error
+_PRONE_LATERAL_DEG = 45.0  # a trunk leaning this far to a side is not leant forward; ours
 
 
 @dataclass(slots=True)
@@ -41,16 +49,20 @@ class ClimbsState:
 class Climbs:
     """Angle blocks (ticks in order, no holes) -> climbs, each said once its second stop is there. Steps lie at absolute ticks."""
 
-    def __init__(self, params: ClimbConfig, state: ClimbsState | None = None) -> None:
-        self.params = params
+    def __init__(self, params: ClimbConfig, context: ContextConfig, state: ClimbsState | None = None) -> None:
+        self.params, self.context = params, context
         self.state = state or ClimbsState()
         self.step_n = round(params.step_s * GRID_HZ)
-        self.reach = round(params.longest_s / params.step_s) + 2 * _STOP_N
+        lengths_s = (params.longest_s, params.get_up_s, params.get_up_min_s)
+        self.longest_n, self.get_up_n, self.get_up_least_n = (round(t / params.step_s) for t in lengths_s)
+        self.reach = max(self.longest_n, self.get_up_n) + 2 * _REST_N
 
     def push(self, block: AngleBlock) -> tuple[Climb, ...]:
         """Climbs whose second stop is complete with these ticks."""
         state, n = self.state, self.step_n
-        rows = np.stack([block.rate_dps, block.vertical_mps2, block.tilt_deg])
+        sacrum = block.sacrum_inclination_deg
+        lean = np.where(np.isnan(sacrum), block.upper_lumbar_inclination_deg, sacrum)
+        rows = np.stack([block.rate_dps, block.vertical_mps2, block.tilt_deg, lean, block.lateral_deg])
         if state.next_step is None:
             state.next_step = -(-block.first_tick // n)
             rows = rows[:, state.next_step * n - block.first_tick :]
@@ -70,35 +82,62 @@ class Climbs:
         return ()
 
     def _found(self, steps: Float, first: int, new_from: int) -> tuple[Climb, ...]:
-        """Climbs that end in a stop which is complete at a step from `new_from` on."""
-        before, after = _stops(self._still(steps))
-        least = round(self.params.shortest_s / self.params.step_s)
-        lasts = after - before - 1  # steps between the stops
-        taken = (lasts >= least) & (lasts <= self.reach - 2 * _STOP_N) & (after + _STOP_N - 1 >= new_from)
+        """Climbs that end in a stop which is complete at a step from `new_from` on, in order of that stop."""
+        p = self.params
+        still = self._still(steps)
+        with np.errstate(invalid="ignore"):
+            starts, ends = _stops(still & (steps[_TILT] <= p.upright_deg), _STOP_N)
+            rests, left = _stops(still & (steps[_TILT] <= self.context.low_tilt_deg), _REST_N)
+            _, lay = _stops(self._lies(steps), _REST_N)
+        least = round(p.shortest_s / p.step_s)
         out = []
-        for a, b in zip((before[taken] + 1).tolist(), after[taken].tolist(), strict=True):
-            height = _height_m(steps[_VERTICAL, a:b], self.params.step_s)
-            if abs(height) >= self.params.height_min_m:
-                s = self.params.step_s
-                out.append(Climb((first + a) * s, (first + b) * s, height, (first + b + _STOP_N) * s))
-        return tuple(out)
+        for a, b in zip(ends[:-1].tolist(), starts[1:].tolist(), strict=True):
+            if least <= b - a <= self.longest_n and b + _STOP_N > new_from:
+                height = _height_m(steps[_VERTICAL, a:b], p.step_s)
+                if abs(height) >= p.height_min_m:
+                    out.append(self._climb(first + a, first + b, height, _STOP_N))
+        for k, b in enumerate(rests.tolist()):
+            up_from = lay[lay <= b]
+            if not len(up_from) or (k and left[k - 1] > up_from[-1]) or b + _REST_N <= new_from:
+                continue
+            a = int(up_from[-1])
+            lean = steps[_LEAN, a:b]
+            seen = np.isfinite(lean).any() and np.isfinite(steps[_VERTICAL, a - _REST_N : b + _REST_N]).all()
+            if seen and self.get_up_least_n <= b - a <= self.get_up_n:
+                way = self._climb(first + a, first + b, _risen_m(steps, a, b, p.step_s), _REST_N)
+                out.append(replace(way, from_lying=True, lean_deg=float(np.nanmax(lean))))
+        return tuple(sorted(out, key=lambda c: (c.known_s, c.from_lying)))
+
+    def _climb(self, from_step: int, to_step: int, height_m: float, stop_n: int) -> Climb:
+        s = self.params.step_s
+        return Climb(from_step * s, to_step * s, height_m, (to_step + stop_n) * s)
 
     def _still(self, steps: Float) -> Bool:
-        """Which steps stand still near upright; NaN: no."""
-        p = self.params
+        """Which steps stand still; NaN: no."""
         unrest = steps[_RATE] + 10.0 * np.abs(steps[_VERTICAL])  # the scale of `Movements`: 1 m/s^2 is a brisk start
         with np.errstate(invalid="ignore"):
-            still: Bool = (unrest <= p.still_dps) & (steps[_TILT] <= p.upright_deg)
+            still: Bool = unrest <= self.params.still_dps
         return still
 
+    def _lies(self, steps: Float) -> Bool:
+        """Which steps lie still, not face down: that may be a stoop. NaN: no.
 
-def _stops(still: Bool) -> tuple[Int, Int]:
-    """Last step of each stop and first step of the next one; a stop is at least `_STOP_N` still steps in a row."""
+        The vertical acceleration is not asked: tilted so far, the gain and offset of a part show in it.
+        """
+        with np.errstate(invalid="ignore"):
+            forward = (steps[_LEAN] > 0.0) & (np.abs(steps[_LATERAL]) < _PRONE_LATERAL_DEG)
+            lies: Bool = (
+                (steps[_RATE] <= self.params.still_dps) & (steps[_TILT] > self.context.lying_tilt_deg) & ~forward
+            )
+        return lies
+
+
+def _stops(still: Bool, least_n: int) -> tuple[Int, Int]:
+    """First step of each stop, and the one after its last; a stop is at least `least_n` still steps in a row."""
     edge = np.flatnonzero(np.diff(np.concatenate([[False], still, [False]]).astype(np.int8)))
     starts, ends = edge[::2], edge[1::2]
-    long = ends - starts >= _STOP_N
-    starts, ends = starts[long], ends[long]
-    return ends[:-1] - 1, starts[1:]
+    long = ends - starts >= least_n
+    return starts[long], ends[long]
 
 
 def _height_m(vertical_mps2: Float, step_s: float) -> float:
@@ -108,3 +147,19 @@ def _height_m(vertical_mps2: Float, step_s: float) -> float:
     velocity = np.concatenate([[0.0], np.cumsum(vertical_mps2) * step_s])
     velocity = velocity - velocity[-1] * np.arange(len(velocity)) / (len(velocity) - 1)
     return float(np.sum(velocity[1:] + velocity[:-1]) / 2.0 * step_s)
+
+
+def _risen_m(steps: Float, a: int, b: int, step_s: float) -> float:
+    """Height gained from the rest that ends before step a to the one that begins at step b, cleared of the part's error.
+
+    At rest the vertical acceleration is zero. What both rests show instead is the error of a part along its up axis; between
+    them that is the combination of the two which one fixed error in the part's axes would show at each tilt.
+    """
+    a, b = a - _STOP_N, b + _STOP_N
+    rest_n = _REST_N - _STOP_N
+    rests = slice(a - rest_n, a), slice(b, b + rest_n)
+    before, after = (float(steps[_VERTICAL, rest].mean()) for rest in rests)
+    lay, up = (float(np.radians(steps[_TILT, rest].mean())) for rest in rests)
+    tilt = np.radians(steps[_TILT, a:b])
+    error = (after * np.sin(lay - tilt) + before * np.sin(tilt - up)) / np.sin(lay - up)
+    return _height_m(steps[_VERTICAL, a:b] - error, step_s)

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from posture.config import ContextConfig, MovementConfig
+from posture.config import ClimbConfig, Config, ContextConfig, MovementConfig
+from posture.detect.climbs import Climb
 from posture.detect.epochs import EpochFeatures
 from posture.detect.movement import Movement
 from posture.signal.calibration import Calibration
@@ -58,6 +59,9 @@ _WALKS_TILTED = -2.0  # or walks on a pelvis tilted by low_tilt_deg
 _WALKS_BENT = -3.0  # or bent by walking_trunk_max_deg
 _SITS_TILTED = -1.0  # or sits on a pelvis tilted forward by seated_pelvis_max_deg
 _GAIT_SLOPE, _GAIT_MOST = 2.5, 4.0  # per e-fold of the bounce over the cut, and at most
+_GAIT_LIFTED = (
+    0.4  # e-folds over the cut, at most, that a small bounce counts for being regular: a seat is met in two pushes too
+)
 _BOUNCES_SEATED, _BOUNCES_LOW = -0.35, -0.25  # share of the gait cue that speaks against sitting; lying and low
 _TURNS_SEATED = -0.7  # a seated trunk rarely turns on for three seconds: from 10 to 25 deg/s on average in each
 _TURNS_DPS, _TURNS_RAMP_DPS = 10.0, 15.0
@@ -89,6 +93,7 @@ class ContextState:
     since_lying_s: float = np.inf
     waiting: list[EpochFeatures] = field(default_factory=list)
     movements: list[Movement] = field(default_factory=list)
+    got_up: list[Climb] = field(default_factory=list)
 
 
 class ContextModel:
@@ -100,26 +105,29 @@ class ContextModel:
 
     def __init__(
         self,
-        params: ContextConfig,
-        movement: MovementConfig,
+        config: Config,
         calibration: Calibration,
         state: ContextState | None = None,
         *,
         stood: Sequence[tuple[float, float]] = (),
     ) -> None:
-        self.params, self.movement, self.calibration, self.stood = params, movement, calibration, stood
+        self.params, self.movement, self.climb = config.context, config.movement, config.climb
+        self.calibration, self.stood = calibration, stood
         self.state = state or ContextState()
         self.base = _with_stay(
             _BASE
-            + np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5]) * params.change_per_s
+            + np.array([[0, 0, 1, 0, 0], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0], [0] * 5, [0] * 5]) * self.params.change_per_s
         )
         self.gap = _with_stay(_BASE + 2e-3 * (1 - np.eye(5)))
 
-    def push(self, features: EpochFeatures, movements: tuple[Movement, ...]) -> ContextBlock:
+    def push(
+        self, features: EpochFeatures, movements: tuple[Movement, ...], climbs: tuple[Climb, ...] = ()
+    ) -> ContextBlock:
         """Seconds whose lag is complete with these features."""
         state = self.state
         state.waiting.append(features)
         state.movements.extend(movements)
+        state.got_up.extend(c for c in climbs if c.from_lying)
         rows = EpochFeatures.joined(state.waiting)
         ready = max(0, len(rows) - self.params.lag_s)
         state.waiting = [rows]
@@ -135,12 +143,13 @@ class ContextModel:
         state.waiting = [rows[ready:]]
         if not ready:
             return ContextBlock(np.empty(0), np.empty(0, dtype=np.int8), np.empty(0), np.empty(0), rows[:0])
-        likely = self._likelihood(rows)
+        likely = self._likelihood(rows, np.zeros(len(rows)))
         change = self._changes(rows)
         forward = np.empty((ready, 5))
         belief = state.belief
         scaled = (rows.start_s[:ready] % 8 == 0).tolist()  # often enough not to underflow, at absolute seconds
-        for e, step in enumerate(change[:ready] * likely[:ready, None, :]):
+        steady = self._likelihood(rows, self._shaken(rows))
+        for e, step in enumerate(change[:ready] * steady[:ready, None, :]):
             belief = belief @ step
             if scaled[e]:
                 belief = belief / (belief @ _ONES)
@@ -160,8 +169,9 @@ class ContextModel:
         state.turned_dps = np.concatenate([state.turned_dps, rows.rate_dps[:ready]])[-2:]
         label[absent] = Context.GAP
         confidence = np.where(absent, 1.0, confidence)
-        before_s = float(rows.start_s[ready - 1]) + 1.0 - _CROWD_S
+        before_s = float(rows.start_s[ready - 1]) + 1.0 - _CROWD_S - self.movement.reach_s - self.movement.step_s
         state.movements = [m for m in state.movements if m.peak_s >= before_s]
+        state.got_up = [c for c in state.got_up if c.end_s + _GETS_UP_S >= float(rows.start_s[ready - 1])]
         return ContextBlock(rows.start_s[:ready], label, confidence, posterior[:, SIT].copy(), rows[:ready])
 
     def _smoothed(self, forward: Float, likely: Float, change: Float, ready: int) -> Float:
@@ -181,8 +191,31 @@ class ContextModel:
         total = posterior[:, 0] + posterior[:, 1] + posterior[:, 2] + posterior[:, 3] + posterior[:, 4]
         return np.asarray(posterior / total[:, None])
 
-    def _likelihood(self, rows: EpochFeatures) -> Float:
-        """(m, 5) likelihood of each second's features, up to a factor."""
+    def _shaken(self, rows: EpochFeatures) -> Float:
+        """(m,) 0-1: how likely a second is part of a sit-down or a rise. Those shake and turn like steps and are none.
+
+        Only the leans that are known when a second is decided: those that peak up to a second after it.
+        """
+        out = np.zeros(len(rows))
+        first = float(rows.start_s[0])
+        for movement in self.state.movements:
+            if movement.lean_peak_deg - movement.lean_before_deg < _RETURN_DEG:
+                continue
+            start, peak, end = (int(np.floor(t - first)) for t in (movement.start_s, movement.peak_s, movement.end_s))
+            down, up = self._chances(movement)
+            for chance, a, b in ((down, peak, end), (up, max(start, peak - 1), peak)):
+                seconds = slice(max(a, 0), max(b + 1, 0))
+                out[seconds] = np.maximum(out[seconds], max(0.0, 2.0 * chance - 1.0))
+        return out
+
+    def _chances(self, movement: Movement) -> tuple[float, float]:
+        """Chances of a lean to be a sit-down and a rise, in view of the leans before it."""
+        down, up = chair_chances(movement, self.movement, self.params, self.calibration)
+        fewer_down, fewer_up = _crowded(movement, self.state.movements)
+        return down * fewer_down, up * fewer_up
+
+    def _likelihood(self, rows: EpochFeatures, shaken: Float) -> Float:
+        """(m, 5) likelihood of each second's features, up to a factor. shaken : (m,) share of gait and turns not to count."""
         p = self.params
         sacrum, upper = rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg
         tilt, lowest = _known(rows.tilt_deg), _known(_lowest_deg(rows))
@@ -194,7 +227,8 @@ class ContextModel:
         lies = np.where(stoop, 0.0, lying)
         low, behind = _ramp(tilt, p.low_tilt_deg), _ramp(-lowest, p.low_tilt_deg)
         gait = self._gait(rows)
-        bounce = np.maximum(gait, 0.0)
+        bounce = np.maximum(gait, 0.0) * (1.0 - shaken)
+        gait = np.minimum(gait, bounce)
         absent = rows.present_fraction < 0.5
         # The first look at a posture is worth more than the seconds that repeat it.
         first_look = ~absent & np.concatenate([[self.state.absent], absent[:-1]])
@@ -207,7 +241,7 @@ class ContextModel:
         log[:, WALK] = upright + _LEANT_BACK * behind + _WALKS_TILTED * low
         log[:, WALK] += gait + _WALKS_BENT * _ramp(trunk, p.walking_trunk_max_deg)
         log[:, SIT] = upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
-        log[:, SIT] += _TURNS_SEATED * self._turns_on(rows)
+        log[:, SIT] += _TURNS_SEATED * self._turns_on(rows) * (1.0 - shaken)
         log[:, SIT] += look * seated_log_ratio(sacrum, upper, self.calibration, p)
         log[:, LIE] = _LIES * lies + _BOUNCES_LOW * bounce
         log[:, LOW] = np.where(lies > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
@@ -226,8 +260,14 @@ class ContextModel:
         return _run_lengths(beyond, down_s), _run_lengths(forward, forward_s)
 
     def _got_up(self, rows: EpochFeatures) -> Bool:
-        """(m,) whether the tilt has been under `low_tilt_deg` for `_SETTLED_S`, soon after it was beyond lying."""
-        return np.asarray((self._upright_s(rows) == _SETTLED_S) & (self._since_lying_s(rows) <= _GETS_UP_S))
+        """(m,) whether the tilt has been under `low_tilt_deg` for `_SETTLED_S`, soon after it was beyond lying.
+
+        Not where the height of the way up is known by then: a bed is sat on as straight as one stands.
+        """
+        settled = (self._upright_s(rows) == _SETTLED_S) & (self._since_lying_s(rows) <= _GETS_UP_S)
+        for climb in self.state.got_up:
+            settled &= (rows.start_s + 1.0 < climb.known_s) | (rows.start_s > climb.end_s + _GETS_UP_S)
+        return np.asarray(settled)
 
     def _upright_s(self, rows: EpochFeatures) -> Float:
         """(m,) s: how long, up to and with this second, the tilt has been under `low_tilt_deg`."""
@@ -244,11 +284,18 @@ class ContextModel:
         return np.asarray(np.clip((least - _TURNS_DPS) / _TURNS_RAMP_DPS, 0.0, 1.0))
 
     def _gait(self, rows: EpochFeatures) -> Float:
-        """Log likelihood ratio of walking against not, (m,), from the bounce in the wearer's own measure."""
+        """Log likelihood ratio of walking against not, (m,), from the bounce in the wearer's own measure.
+
+        A small bounce that is regular counts as a larger one, as slow and short steps are; a large one stays what it is.
+        """
+        p = self.params
         own = [s.gait_mps2 for s in self.calibration.sensors.values() if not np.isnan(s.gait_mps2)]
-        level = own[0] if own else self.params.gait_default_mps2
-        over = np.log(np.maximum(rows.gait_mps2, 1e-3) / (self.params.gait_cut * level))
-        return np.clip(_GAIT_SLOPE * over, -_GAIT_MOST, _GAIT_MOST)
+        level = own[0] if own else p.gait_default_mps2
+        regular = np.clip((rows.gait_regularity - p.regular_from) / (p.regular_full - p.regular_from), 0.0, 1.0)
+        over = np.log(np.maximum(rows.gait_mps2, 1e-3) / (p.gait_cut * level))
+        lifted = over + regular * np.log(p.gait_cut / p.gait_cut_regular)
+        over = np.maximum(over, np.minimum(lifted, _GAIT_LIFTED))
+        return np.asarray(np.clip(_GAIT_SLOPE * over, -_GAIT_MOST, _GAIT_MOST))
 
     def _changes(self, rows: EpochFeatures) -> Float:
         """(m, 5, 5) transition matrices: the base, opened by chair movements in their second and by gaps."""
@@ -260,9 +307,7 @@ class ContextModel:
             e = int(np.floor(movement.peak_s - first))
             if not 0 <= e < m:
                 continue
-            down, up = chair_chances(movement, self.movement, self.params, self.calibration)
-            fewer_down, fewer_up = _crowded(movement, self.state.movements)
-            down, up = down * fewer_down, up * fewer_up
+            down, up = self._chances(movement)
             opened = change[e].copy()
             np.fill_diagonal(opened, 0.0)
             opened[STAND, SIT] = max(opened[STAND, SIT], down)
@@ -270,7 +315,49 @@ class ContextModel:
             opened[SIT, STAND] = max(opened[SIT, STAND], (1.0 - _WALKS_AWAY) * up)
             opened[SIT, WALK] = max(opened[SIT, WALK], _WALKS_AWAY * up)
             change[e] = _with_stay(opened)
+        for climb in self.state.got_up:
+            e = int(np.floor(climb.end_s - first))
+            if 0 <= e < m:
+                change[e] = _settled(change[e], seat_chance(climb, self.climb))
         return change
+
+
+def _settled(change: Float, seated: float) -> Float:
+    """The changes of the second in which somebody who got up comes to rest, on a seat by the chance given, else on the feet."""
+    opened = np.array(change)
+    for row in (STAND, WALK, LIE, LOW):
+        opened[row, SIT] = max(opened[row, SIT], seated)
+    for row in (SIT, LIE, LOW):
+        opened[row, STAND] = max(opened[row, STAND], 1.0 - seated)
+    return _with_stay(opened)
+
+
+def seat_chance(climb: Climb, params: ClimbConfig) -> float:
+    """Probability that a way up from lying ended on a seat: by its height, and by its lean. Nobody gets onto the feet unbent.
+
+    Where neither tells, both are as likely. The error of the height grows with the square of the time.
+    """
+    grown = max(1.0, ((climb.end_s - climb.start_s) / _SHORT_S) ** 2)
+    error_m = params.seat_sd_m * grown
+    lean_deg = min(climb.lean_deg, _STANDS_UP_DEG[0])
+    sits = _normal(climb.height_m, 0.0, error_m) + _WILD_RISE
+    sits *= _normal(lean_deg, *_SITS_UP_DEG) + _WILD_LEAN
+    stands = _normal(climb.height_m, params.stand_height_m, float(np.hypot(params.stand_sd_m, error_m))) + _WILD_RISE
+    stands *= _normal(lean_deg, *_STANDS_UP_DEG) + _WILD_LEAN
+    return sits / (sits + stands)
+
+
+def _normal(value: float, mean: float, sd: float) -> float:
+    """Normal density without its constant."""
+    return float(np.exp(-0.5 * ((value - mean) / sd) ** 2) / sd)
+
+
+_SITS_UP_DEG, _STANDS_UP_DEG = (-5.0, 10.0), (45.0, 15.0)
+"""Mean and SD of the furthest forward lean: sitting up on a bed -4 +- 11, at most 17 (HAPT, odd people); standing up from the floor
+32 to 60 (labelled days 21-28)."""
+_WILD_LEAN = 1e-3  # 1/deg; density of leans of another kind; ours
+_SHORT_S = 4.0  # s up to which the error of a height does not grow
+_WILD_RISE = 0.05  # 1/m; density of heights that went wrong
 
 
 _CROWD_S = 8.0  # before a lean in which others are counted; what follows it is not all known when its second is decided
@@ -322,8 +409,9 @@ def _with_stay(change: Float) -> Float:
 def seated_log_ratio(sacrum_deg: Float, upper_deg: Float, calibration: Calibration, params: ContextConfig) -> Float:
     """Log likelihood ratio of sitting against standing from a held posture, (m,); NaN inputs say nothing.
 
-    Standing is normal around neutral; sitting is flat over this person's range from tall to slumped, with normal edges. A floor
-    under both keeps a posture that neither describes (leaning on a desk) from deciding.
+    Standing is normal around neutral; sitting is flat over this person's range from tall to slumped, with normal edges; for one
+    sensor without seated poses over that of people. A floor under both keeps a posture that neither describes (leaning on a
+    desk) from deciding.
     """
     ratio = np.zeros(len(sacrum_deg))
     sensors = calibration.sensors
@@ -338,7 +426,9 @@ def seated_log_ratio(sacrum_deg: Float, upper_deg: Float, calibration: Calibrati
         )
     for value, tall, slump in terms:
         if np.isnan(tall) or np.isnan(slump):
-            continue
+            if len(sensors) == 2:
+                continue
+            tall, slump = _PEOPLE_SIT_DEG[next(iter(sensors))]
         low, high = min(tall, slump), max(tall, slump)
         outside = np.maximum(np.maximum(low - value, value - high), 0.0)
         sit = np.exp(-0.5 * (outside / params.sit_sd_deg) ** 2) / (params.sit_sd_deg + 0.4 * (high - low))
@@ -348,6 +438,9 @@ def seated_log_ratio(sacrum_deg: Float, upper_deg: Float, calibration: Calibrati
     return ratio
 
 
+_PEOPLE_SIT_DEG = {Placement.SACRUM: (-8.0, -35.0), Placement.UPPER_LUMBAR: (5.0, -35.0)}
+"""Tall and slumped or reclined where no seated pose was recorded: -48 to -1 on chairs, half of them within -34 and -16 (HAPT, odd
+people); the upper lumbar stays up and reclines with the back. Ours."""
 _NEITHER = 1.25e-3
 """1/deg; density of postures that are neither quiet standing nor calibrated sitting: 5 % over 40 deg. Provisional, ours."""
 
@@ -360,7 +453,7 @@ _STAYS_BENT_SAT, _STARTS_BENT_ROSE = (
     0.01,
     0.3,
 )  # factors for a lean that does not come back, and for one that begins bent
-_NO_EVIDENCE = 0.01  # chance of a chair transition for a lean whose height cannot be taken
+_NO_EVIDENCE = 0.01  # chance of a chair transition for a lean that neither its height nor its posture tells
 
 
 def chair_chances(
@@ -372,8 +465,11 @@ def chair_chances(
     height is normal with a heavy tail for leans that change nothing: one wild integral cannot decide alone.
     """
     height = movement.height_m
-    if np.isnan(height) or max(movement.lean_before_deg, movement.lean_after_deg) > params.end_lean_max_deg:
+    odds = params.chair_prior / (1.0 - params.chair_prior)
+    if max(movement.lean_before_deg, movement.lean_after_deg) > params.end_lean_max_deg:
         return _NO_EVIDENCE, _NO_EVIDENCE
+    if np.isnan(height):
+        return _by_posture(movement, params, context, calibration, odds)
     seconds = movement.end_s - movement.start_s
     drift = (
         0.5
@@ -394,9 +490,24 @@ def chair_chances(
     seated = float(np.exp(params.posture_weight * after))
     sit = density(-params.chair_height_m, chair, _CHAIR_TAIL) / level * seated
     rise = density(params.chair_height_m, chair, _CHAIR_TAIL) / level / seated
+    return _chances(odds, movement, sit, rise)
+
+
+def _chances(odds: float, movement: Movement, sit: float, rise: float) -> tuple[float, float]:
+    """Likelihood ratios of a sit-down and a rise -> their probabilities, in view of how the lean came and went."""
     if movement.lean_peak_deg - movement.lean_after_deg < _RETURN_DEG:
         sit *= _STAYS_BENT_SAT  # a stop on the way down: the bottom of a squat
     if movement.lean_peak_deg - movement.lean_before_deg < _RETURN_DEG:
         rise *= _STARTS_BENT_ROSE
-    odds = params.chair_prior / (1.0 - params.chair_prior)
     return odds * sit / (1.0 + odds * sit), odds * rise / (1.0 + odds * rise)
+
+
+def _by_posture(
+    movement: Movement, params: MovementConfig, context: ContextConfig, calibration: Calibration, odds: float
+) -> tuple[float, float]:
+    """The same without a height, by how far the posture went from a standing to a seated one or back. Of one sensor."""
+    ends = np.array([movement.lean_before_deg, movement.lean_after_deg])
+    if len(calibration.sensors) > 1 or np.abs(ends).max() > params.height_tilt_max_deg:
+        return _NO_EVIDENCE, _NO_EVIDENCE
+    before, after = seated_log_ratio(ends, ends, calibration, context).tolist()
+    return _chances(odds, movement, float(np.exp(after - before)), float(np.exp(before - after)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from posture.signal.gait import bounce_mps2
+from posture.signal.gait import BEFORE, PARTS, bounce_mps2, parts_mps2, regularity
 from posture.types import GRID_HZ, AngleBlock, Float
 
 _MEDIANS = ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg", "lateral_deg", "tilt_deg")
@@ -16,8 +16,8 @@ _MEDIANS = ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_d
 class EpochFeatures:
     """Whole seconds, every array (m,). Medians in deg are NaN where no tick of the second had the value.
 
-    gait_mps2 : bounce (`posture.signal.gait`). rate_dps : mean angular rate. valid_fraction : share of ticks on measured,
-    trusted samples; present_fraction : share with any sample.
+    gait_mps2 : bounce, gait_regularity : 0-1, of this second and the two before (`posture.signal.gait`). rate_dps : mean
+    angular rate. valid_fraction : share of ticks on measured, trusted samples; present_fraction : share with any sample.
     """
 
     start_s: Float
@@ -28,6 +28,7 @@ class EpochFeatures:
     tilt_deg: Float
     rate_dps: Float
     gait_mps2: Float
+    gait_regularity: Float
     valid_fraction: Float
     present_fraction: Float
 
@@ -50,10 +51,13 @@ class EpochFeatures:
 
 @dataclass(slots=True)
 class EpochsState:
-    """Ticks of the open second, (channels, < 50), and its start."""
+    """Ticks of the open second, (channels, < 50), and its start. before : size of the force in the seconds before, in tenths of
+    a second, m/s^2.
+    """
 
     next_epoch: int | None = None
     open: Float = field(default_factory=lambda: np.empty((8, 0)))
+    before: Float = field(default_factory=lambda: np.full((BEFORE, PARTS), np.nan))
 
 
 class Epochs:
@@ -103,6 +107,9 @@ class Epochs:
         present = ~np.isnan(windows[4])
         rate = np.where(present, windows[5], 0.0).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
         sacrum, upper, flexion, lateral, tilt = medians
+        parts = parts_mps2(windows[6])
+        seen = np.concatenate([state.before, parts])
+        state.before = seen[len(seen) - BEFORE :].copy()
         return EpochFeatures(
             start_s=np.arange(first, first + m, dtype=np.float64),
             sacrum_inclination_deg=sacrum,
@@ -111,7 +118,8 @@ class Epochs:
             lateral_deg=lateral,
             tilt_deg=tilt,
             rate_dps=rate,
-            gait_mps2=bounce_mps2(windows[6]),
+            gait_mps2=bounce_mps2(parts),
+            gait_regularity=regularity(seen),
             valid_fraction=windows[7].mean(axis=1),
             present_fraction=present.mean(axis=1),
         )

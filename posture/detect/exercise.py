@@ -120,7 +120,8 @@ class Sets:
                     said += self._close(second, ground)
             training[k] |= any(run.set_id is not None for run in state.runs.values())
             stands[k] = self._stands(second)
-        state.spans = [s for s in state.spans if s.closed_s > float(block.start_s[-1]) - _KEPT_S]
+        # What is said with these seconds is still to be asked for, however many they are.
+        state.spans = [s for s in state.spans if s.closed_s > float(block.start_s[0]) - _KEPT_S]
         return _upright(block, stands), training, said
 
     def flush(self) -> list[Said]:

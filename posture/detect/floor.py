@@ -61,7 +61,7 @@ class Floor:
     def push(self, block: ContextBlock, climbs: tuple[Climb, ...]) -> tuple[Int8, list[Said]]:
         """Context codes with `floor` filled in, and the events. climbs : those known by now; a second looks `lag_s` ahead."""
         f = block.features
-        self.state.climbs.extend(climbs)
+        self.state.climbs.extend(c for c in climbs if not c.from_lying)
         said: list[Said] = []
         context = block.context.copy()
         quiet = not self.state.down and not (block.context == Context.LYING).any()

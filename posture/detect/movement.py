@@ -59,10 +59,13 @@ class Movements:
     """Angle blocks -> movements, each said once its reach after the peak is complete.
 
     Peaks are sought on means over `step_s` at absolute step boundaries, so that chunking cannot matter.
+    takes_height : False for a wear without a gyroscope, whose tilt in motion is too wrong for an integral.
     """
 
-    def __init__(self, params: MovementConfig, state: MovementsState | None = None) -> None:
-        self.params = params
+    def __init__(
+        self, params: MovementConfig, state: MovementsState | None = None, *, takes_height: bool = True
+    ) -> None:
+        self.params, self.takes_height = params, takes_height
         self.state = state or MovementsState()
         self.step_n = round(params.step_s * GRID_HZ)
         self.reach = round(params.reach_s / params.step_s)
@@ -127,7 +130,7 @@ class Movements:
         n = self.step_n
         ticks = self.state.ticks[:, a * n : (b + 1) * n]
         height, sinking = _travel(ticks[_VERTICAL] - self._offset_mps2(means, a, b))
-        upright = max(means[_TILT, a], means[_TILT, b]) < self.params.height_tilt_max_deg
+        upright = self.takes_height and max(means[_TILT, a], means[_TILT, b]) < self.params.height_tilt_max_deg
         # Around the peak only: slumped sitting before a rise is not how the rise was done.
         flexion = self.state.ticks[_FLEXION, max(a, k - self.inner * 2) * n : (min(b, k + self.inner * 2) + 1) * n]
         return Movement(

@@ -1,10 +1,10 @@
 """Whether the sensors still sit where they were calibrated, and what puts them right: walking is the anchor.
 
-People walk alike from bout to bout, so the mean upright of a walk shows how a sensor sits. While worn: ok -> ask (two bouts in
-a row agree on a shift) -> paused (further off: nothing is scored) -> ok again when two bouts agree with the calibration. After the
-sensors may have been off the body: unsettled (nothing is scored) until the first walk, which turns their frames so that it looks
-like the calibration walk (re-zeroed). That is provisional until a second walk agrees: a bag can be walked about upright as well.
-Never silent: every change is a `sensor_moved` event.
+People walk alike from bout to bout, so the mean upright of a walk shows how a sensor sits. On stairs they lean: a bout may hold
+several ways of walking. While worn: ok -> ask (two bouts in a row agree on a shift) -> paused (further off: nothing is scored) ->
+ok again when two bouts agree with the calibration. After the sensors may have been off the body: unsettled (nothing is scored) till
+the first walk, which turns their frames so that it looks like the calibration walk (re-zeroed). That is provisional until a second
+walk agrees: a bag can be walked about upright as well. Never silent: every change is a `sensor_moved` event.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ from posture.detect.chance import normal
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
+from posture.signal.join import BLOCK_S
 from posture.types import Bool, Context, EventKind, Float, JsonValue, Placement, PostureEvent, Verdict
 
 REMOUNT_S = 60
 """s; frames change at whole multiples of this, two of them after the decision at the latest: then no cut of the input matters."""
-
+DECIDED_S = 32
+"""s; a second is decided before this much of what follows it is there: the longest lag, and the open second."""
 
 _ELSE, _WALKS, _OFF, _GAP = range(4)
 
@@ -48,21 +50,25 @@ class Remount:
     body_from_sensor: Mapping[Placement, Float]
 
 
+Shifts = dict[Placement, float]
+"""How far walking is off its anchor, deg, per placement."""
+
+
 @dataclass(slots=True)
 class SlipState:
     """The open walking bout, the bout before, the trust, since when nothing is scored, and how the sensors sit.
 
     spoken : it was long enough and has been judged. walked : its seconds, placement -> (k, 3) up vectors. before : start of the
-    last finished bout and its shift per placement, deg. anchors : inclination of walking per placement, deg. provisional : the
-    frames rest on one walk since. pauses : [from_s, to_s) stretches, the last one open (inf) while nothing is scored. off_s :
-    first second in which the sensors may have been off. worn_s : end of the seconds so far, where the last one was on the body.
-    gap_s : length of the gap so far. remounts : in order; the last one may be ahead.
+    last finished bout and the shifts of its ways of walking per placement, deg. anchors : inclination of walking per placement,
+    deg. provisional : the frames rest on one walk since. pauses : [from_s, to_s) stretches, the last one open (inf) while nothing
+    is scored. off_s : first second in which the sensors may have been off. worn_s : end of the seconds so far, where the last one
+    was on the body. gap_s : length of the gap so far. remounts : in order; the last one may be ahead.
     """
 
     start_s: float | None = None
     spoken: bool = False
     walked: dict[Placement, list[Float]] = field(default_factory=dict)
-    before: tuple[float, dict[Placement, float]] | None = None
+    before: tuple[float, list[Shifts]] | None = None
     anchors: dict[Placement, float] = field(default_factory=dict)
     trust: Trust = Trust.OK
     provisional: bool = False
@@ -102,7 +108,7 @@ class Slip:
             if what != _WALKS:
                 said += self._bout_ended(now_s)
             if what == _OFF:
-                self._came_off(now_s)
+                self._came_off(now_s, off_s=now_s)
             elif what == _GAP:
                 self.state.gap_s += end_s - now_s
             elif what == _WALKS:
@@ -132,35 +138,52 @@ class Slip:
         turned = {p: replace(s, body_from_sensor=frames[p]) for p, s in self.calibration.sensors.items()}
         return replace(self.calibration, sensors=turned)
 
+    def settled(self, second: float) -> bool:
+        """Whether the frames in force at a second stay until the next multiple of `BLOCK_S`. All that was decidable by then must
+        have been pushed.
+        """
+        state = self.state
+        ahead = bool(state.remounts) and state.remounts[-1].from_s > second
+        return not (ahead or state.provisional or state.trust is Trust.UNSETTLED)
+
     def _frames(self, second: float) -> Mapping[Placement, Float] | None:
         in_force = [r for r in self.state.remounts if r.from_s <= second]
         return in_force[-1].body_from_sensor if in_force else None
 
-    def _came_off(self, now_s: float) -> None:
+    def _came_off(self, now_s: float, off_s: float) -> None:
+        """Nothing is scored from now on: what lies before has been said."""
         state = self.state
         if state.trust is not Trust.UNSETTLED:
             self._pause(now_s)
-            state.trust, state.off_s, state.before = Trust.UNSETTLED, now_s, None
+            state.trust, state.off_s, state.before = Trust.UNSETTLED, off_s, None
 
     def _gap_ended(self, now_s: float) -> None:
         gap_s, self.state.gap_s = self.state.gap_s, 0.0
         if gap_s >= self.params.off_gap_s:
-            self._came_off(now_s)
+            self._came_off(now_s, off_s=now_s)
 
     def _walk(self, now_s: float, ups: Mapping[Placement, Float]) -> list[Said]:
-        """More seconds of a bout; one that goes on for long speaks before its end."""
-        state = self.state
+        """More seconds of a bout. A shift is said as soon as a piece shows it; the rest waits for its end, or until it was long."""
+        state, said = self.state, []
         if state.start_s is None:
             state.start_s, state.walked, state.spoken = now_s, {p: [] for p in ups}, False
         if state.spoken:
             return []
-        spare = round(state.start_s + self.params.bout_max_s - now_s)
-        for placement, rows in ups.items():
-            state.walked[placement].append(rows[:spare])
-        if len(next(iter(ups.values()))) < spare:
-            return []
-        state.spoken = True
-        return self._bout(state.start_s, state.start_s + self.params.bout_max_s)
+        start_s, seconds = state.start_s, len(next(iter(ups.values())))
+        last_s = min(now_s + seconds, start_s + self.params.bout_max_s)
+        done = (
+            int(now_s - start_s) // _PIECE_S
+        )  # whole pieces so far: the bout is looked at where one ends, however it is cut
+        ends = [start_s + _PIECE_S * k for k in range(done + 1, int(last_s - start_s) // _PIECE_S + 1)]
+        for from_s, to_s in pairwise([now_s, *(e for e in ends if e < last_s), last_s]):
+            for placement, rows in ups.items():
+                state.walked[placement].append(rows[round(from_s - now_s) : round(to_s - now_s)])
+            if to_s in ends and to_s - start_s >= self.params.bout_min_s:
+                said += self._moved(self._shifts(_ways(state.walked)), to_s)
+        if last_s - start_s >= self.params.bout_max_s:
+            state.spoken = True
+            said += self._bout(start_s, last_s)
+        return said
 
     def _bout_ended(self, now_s: float) -> list[Said]:
         state, start_s = self.state, self.state.start_s
@@ -168,44 +191,82 @@ class Slip:
         return [] if start_s is None or state.spoken else self._bout(start_s, now_s)
 
     def _bout(self, start_s: float, now_s: float) -> list[Said]:
-        """What the seconds that were walked say."""
+        """What a whole bout says."""
         state = self.state
         walked, state.walked = state.walked, {}
-        ups = {p: up for p, parts in walked.items() if (up := _usual(np.concatenate(parts))) is not None}
+        ways = _ways(walked)
         if state.trust is Trust.UNSETTLED:
-            return self._settled(ups, start_s, now_s)
-        if now_s - start_s < self.params.bout_min_s:
+            return self._settled(ways, start_s, now_s)
+        if now_s - start_s < self.params.bout_min_s or not ways:
             return []
-        frames = self._frames(np.inf) or {p: s.body_from_sensor for p, s in self.calibration.sensors.items()}
-        level = {p: _inclination_deg(frames[p] @ up) for p, up in ups.items()}
-        for placement, angle_deg in level.items():
+        for placement, angle_deg in self._level(ways[0]).items():
             state.anchors.setdefault(placement, angle_deg)
-        shifts = {p: angle_deg - state.anchors[p] for p, angle_deg in level.items()}
-        if state.provisional and max(map(abs, shifts.values())) > self.params.ask_deg:
-            self._came_off(start_s)
-            return self._settled(ups, start_s, now_s)
+        shifts = self._shifts(ways)
+        if state.provisional and max(map(abs, shifts[0].values())) > self.params.ask_deg:
+            self._came_off(now_s, off_s=start_s)
+            return self._settled(ways, start_s, now_s)
         state.provisional = False
-        before, state.before = state.before, (start_s, shifts)
-        if before is None:
+        said = self._moved(shifts, now_s) or self._back(shifts, now_s)
+        state.before = start_s, shifts
+        return said
+
+    def _level(self, way: Mapping[Placement, Float]) -> dict[Placement, float]:
+        """Inclination of a way of walking, deg, with the sensors as they are known to sit."""
+        frames = self._frames(np.inf) or {p: s.body_from_sensor for p, s in self.calibration.sensors.items()}
+        return {p: _inclination_deg(frames[p] @ up) for p, up in way.items()}
+
+    def _shifts(self, ways: list[dict[Placement, Float]]) -> list[Shifts]:
+        anchors = self.state.anchors
+        return [{p: deg - anchors[p] for p, deg in self._level(way).items() if p in anchors} for way in ways]
+
+    def _moved(self, shifts: list[Shifts], now_s: float) -> list[Said]:
+        """A shift that this bout and the one before agree on, where it makes matters worse.
+
+        A way of walking of either that is as it was at calibration, within what happens by chance, speaks against it: then the
+        others were stairs or a slope.
+        """
+        state, ask_deg = self.state, self.params.ask_deg
+        if state.before is None or state.provisional or state.trust in (Trust.UNSETTLED, Trust.PAUSED):
             return []
-        # Both bouts must say the same: one walk up a slope is no slip.
-        both = {p: min(before[1][p], s, key=abs) for p, s in shifts.items() if p in before[1] and before[1][p] * s > 0}
-        placement, shift = max(both.items(), key=lambda item: abs(item[1]), default=(next(iter(state.anchors)), 0.0))
-        trust = Trust.OK
-        if abs(shift) > self.params.ask_deg:
-            trust = Trust.PAUSED if abs(shift) > self.params.pause_deg else Trust.ASK
+        since_s, before = state.before
+        worst: tuple[float, Placement] | None = None
+        for placement in state.anchors:
+            old, new = ([way[placement] for way in ways if placement in way] for ways in (before, shifts))
+            if any(abs(shift) <= self.params.error_deg for shift in old + new):
+                continue
+            agreed = [min(a, b, key=abs) for a in old for b in new if a * b > 0]
+            for shift in agreed:
+                if abs(shift) > ask_deg and (worst is None or abs(shift) > abs(worst[0])):
+                    worst = shift, placement
+        if worst is None:
+            return []
+        shift, placement = worst
+        trust = Trust.PAUSED if abs(shift) > self.params.pause_deg else Trust.ASK
         if trust is state.trust:
             return []
-        self._resume(now_s)
         if trust is Trust.PAUSED:
             self._pause(now_s)
         state.trust = trust
-        evidence: dict[str, JsonValue] = {"placement": str(placement), "shift_deg": round(shift, 1)}
-        return [self._said(trust, shift, self._sure(trust, shift), before[0], now_s, evidence)]
+        return [self._said(trust, shift, self._sure(trust, shift), since_s, now_s, _evidence(placement, shift))]
 
-    def _settled(self, ups: Mapping[Placement, Float], start_s: float, now_s: float) -> list[Said]:
+    def _back(self, shifts: list[Shifts], now_s: float) -> list[Said]:
+        """Back where the sensors were, where this bout and the one before agree on that; until then ask and paused go on."""
+        state = self.state
+        if state.before is None or state.trust not in (Trust.ASK, Trust.PAUSED):
+            return []
+        since_s, before = state.before
+        off = [_most(ways[0]) for ways in (before, shifts)]
+        placement, shift = max(off, key=lambda item: abs(item[1]))
+        if abs(shift) > self.params.ask_deg:
+            return []
+        self._resume(now_s)
+        state.trust = Trust.OK
+        return [self._said(Trust.OK, shift, self._sure(Trust.OK, shift), since_s, now_s, _evidence(placement, shift))]
+
+    def _settled(self, ways: list[dict[Placement, Float]], start_s: float, now_s: float) -> list[Said]:
         """The first walk after the sensors may have been off: their frames are turned so that it looks as the anchor walk did."""
         state, sensors = self.state, self.calibration.sensors
+        ups = ways[0] if ways else {}
         if now_s - start_s < self.params.settle_min_s or set(ups) != set(sensors):
             return []
         frames, shifts = {}, {}
@@ -215,7 +276,7 @@ class Slip:
             shifts[placement] = _inclination_deg(seen) - state.anchors.get(placement, 0.0)
             if abs(shifts[placement]) > self.params.put_on_max_deg or abs(seen[1]) > _SIDEWAYS:
                 return []  # put on in another way altogether: that needs a calibration
-        from_s = (int(now_s) // REMOUNT_S + 2) * REMOUNT_S
+        from_s = _in_force_s(state.off_s or 0.0, now_s)
         state.remounts.append(Remount(from_s, frames))
         self._resume(float(from_s))
         state.trust, state.provisional = Trust.OK, True
@@ -259,26 +320,44 @@ class Slip:
         return Said(now_s, event)
 
 
+def _in_force_s(off_s: float, now_s: float) -> int:
+    """When new frames can begin: not in the block in which the sensors came off, which was taken as a whole (`Slip.settled`)."""
+    return max((int(now_s) // REMOUNT_S + 2) * REMOUNT_S, ((int(off_s) + DECIDED_S) // BLOCK_S + 1) * BLOCK_S)
+
+
 _SIDEWAYS = 0.87
 """|y| of the upright beyond which an inclination is not defined (sine of about 60 deg)."""
 
 
 _PIECE_S, _ALIKE_DEG = 10, 3.0
-"""A bout is looked at in pieces of so many seconds; most of them alike within so much are how the wearer walks. Ours."""
+"""A bout is looked at in pieces of so many seconds; those alike within so much are one way of walking. Ours."""
 
 
-def _usual(ups: Float) -> Float | None:
-    """(k, 3) up vectors of a bout -> unit vector of its usual walking, without the stairs in it; None where nothing is known.
+def _ways(walked: Mapping[Placement, list[Float]]) -> list[dict[Placement, Float]]:
+    """A bout's up vectors, placement -> parts of (k, 3) -> its ways of walking, the most usual first; none where nothing is known.
 
-    Of the pieces those count that are alike to most others; NaN rows are left out.
+    Each is a unit vector per placement: the middle of pieces that are alike on every sensor. A way of one piece counts only where
+    no two are alike. Seconds with a NaN are left out, and so is a sensor that has nothing else.
     """
-    known = ups[~np.isnan(ups[:, 0])]
-    pieces = [_middle(part) for part in np.array_split(known, max(1, len(known) // _PIECE_S)) if len(part)]
-    if not pieces:
-        return None
-    each = np.stack(pieces)
-    alike = each @ each.T > np.cos(np.radians(_ALIKE_DEG))
-    return _middle(each[alike[int(np.argmax(alike.sum(axis=1)))]])
+    ups = {p: np.concatenate(parts) for p, parts in walked.items() if parts}
+    ups = {p: rows for p, rows in ups.items() if not np.isnan(rows[:, 0]).all()}
+    known = ~np.any([np.isnan(rows[:, 0]) for rows in ups.values()], axis=0)
+    if not known.any():
+        return []
+    cuts = _PIECE_S * np.arange(1, max(1, int(known.sum()) // _PIECE_S))  # the last piece takes what is left over
+    each = {p: np.stack([_middle(part) for part in np.split(rows[known], cuts)]) for p, rows in ups.items()}
+    alike = np.all([up @ up.T > np.cos(np.radians(_ALIKE_DEG)) for up in each.values()], axis=0)
+    count = alike.sum(axis=1)
+    firsts = [k for k in np.argsort(-count, kind="stable").tolist() if count[k] > 1] or [0]
+    return [{p: _middle(up[alike[k]]) for p, up in each.items()} for k in firsts]
+
+
+def _most(shifts: Shifts) -> tuple[Placement, float]:
+    return max(shifts.items(), key=lambda item: abs(item[1]))
+
+
+def _evidence(placement: Placement, shift: float) -> dict[str, JsonValue]:
+    return {"placement": str(placement), "shift_deg": round(shift, 1)}
 
 
 def _middle(ups: Float) -> Float:

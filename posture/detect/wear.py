@@ -1,12 +1,13 @@
 """Whether the sensor is on a body: a body breathes and sways, a table does not; a lying body is not shaken, a bag is.
 
-Non-wear is known only after ten minutes of it, so it is not a label of the stream but an event that `finalise` lays over the
-epochs afterwards. Until then a sitting alert waits: see `Wear.push`. A bag or a car seat that happens to hold the sensor upright
-cannot be told from a body this way.
+Two sensors in a bag or on a seat soon lie as no spine can bend. Non-wear is known only after ten minutes of it, so it is not a
+label of the stream but an event that `finalise` lays over the epochs afterwards. Until then a sitting alert waits: see `Wear.push`.
+A bag or a car seat that happens to hold the sensors as a back would cannot be told from a body this way.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from posture.config import WearConfig
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
-from posture.types import Basis, Bool, Context, EventKind, Float, Int, PostureEvent, Verdict
+from posture.signal.calibration import Calibration
+from posture.types import Bool, Context, EventKind, Float, Int, Placement, PostureEvent, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +45,21 @@ class WearState:
 class Wear:
     """Labelled seconds -> `non_wear` events, when the sensor is worn again, and which seconds may turn out to be one."""
 
-    def __init__(self, params: WearConfig, lying_tilt_deg: float, basis: Basis, state: WearState | None = None) -> None:
-        self.params, self.lying_tilt_deg, self.basis = params, lying_tilt_deg, basis
+    def __init__(
+        self, params: WearConfig, lying_tilt_deg: float, calibration: Calibration, state: WearState | None = None
+    ) -> None:
+        self.params, self.lying_tilt_deg, self.calibration = params, lying_tilt_deg, calibration
         self.window = round(params.window_s)
         self.state = state or WearState()
 
-    def push(self, block: ContextBlock) -> tuple[Worn, list[Said]]:
-        """What these seconds look like, and the stretches that ended."""
+    def push(self, block: ContextBlock, ups: Mapping[Placement, Float]) -> tuple[Worn, list[Said]]:
+        """What these seconds look like, and the stretches that ended.
+
+        ups : placement -> (m, 3) mean up vector of each second, sensor axes.
+        """
         said: list[Said] = []
         state = self.state
-        motionless, shaken, before = self._seen(block)
+        motionless, shaken, before = self._seen(block, ups)
         off = motionless.copy()
         rows = zip(block.start_s.tolist(), motionless.tolist(), shaken.tolist(), before.tolist(), strict=True)
         for k, (second, still, shook, seconds) in enumerate(rows):
@@ -72,15 +79,13 @@ class Wear:
         """The session ends while the sensor is off the body."""
         return self._closed(self.state.end_s)
 
-    def _seen(self, block: ContextBlock) -> tuple[Bool, Bool, Int]:
+    def _seen(self, block: ContextBlock, ups: Mapping[Placement, Float]) -> tuple[Bool, Bool, Int]:
         """(m,) nothing moved in the window that ends here; shaken here and in most of it; seconds ago that either began in it."""
         f, p, m = block.features, self.params, len(block.start_s)
         tilt = np.where(block.context == Context.GAP, np.nan, f.tilt_deg)
         # Both segments: the upper one breathes more. Lying on a side has a tilt only.
         segments = (np.where(np.isnan(a), tilt, a) for a in (f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg))
-        # Bent forwards people work and bounce; laid back or over to a side by so much nobody does.
-        over = (f.sacrum_inclination_deg < -p.shaken_off_deg) | (np.abs(f.lateral_deg) > p.shaken_off_deg)  # NaN: no
-        shaken = ((tilt > self.lying_tilt_deg) | over) & (f.gait_mps2 > p.shaken_mps2)
+        shaken = ((tilt > self.lying_tilt_deg) | self._as_nobody_moves(ups)) & (f.gait_mps2 > p.shaken_mps2)
         rows = np.concatenate([self.state.recent, np.stack([*segments, f.lateral_deg, f.rate_dps, shaken])], axis=1)
         self.state.recent = rows[:, max(0, rows.shape[1] - self.window + 1) :].copy()
         still, shook = np.zeros((2, m), dtype=np.bool_)
@@ -95,6 +100,16 @@ class Wear:
             shook[m - n :] = shaken[m - n :] & (windows[4].sum(axis=1) >= p.shaken_share * self.window)
             before[m - n :] -= np.where(still[m - n :], 0, windows[4].argmax(axis=1))
         return still, shook, before
+
+    def _as_nobody_moves(self, ups: Mapping[Placement, Float]) -> Bool:
+        """(m,) Laid back or over to a side by so much, or bent as no spine can. Bent forwards people work and bounce. NaN: no."""
+        up = [np.einsum("ij,nj->ni", self.calibration.sensors[p].body_from_sensor, rows) for p, rows in ups.items()]
+        unit = [v / np.sqrt((v * v).sum(axis=1, keepdims=True)) for v in up]
+        limit = np.radians(self.params.shaken_off_deg)
+        off = [(np.arctan2(v[:, 0], v[:, 2]) > limit) | (np.abs(v[:, 1]) > np.sin(limit)) for v in unit]
+        if len(unit) > 1:
+            off.append((unit[0] * unit[1]).sum(axis=1) < np.cos(np.radians(self.params.apart_max_deg)))
+        return np.asarray(np.any(off, axis=0))
 
     def _sure(self, seconds: float) -> float:
         """Chance that nobody wore it: even odds at the first minute, growing with every further one. Provisional, ours."""
@@ -114,7 +129,7 @@ class Wear:
             start_s,
             0.0,
             Verdict.UNKNOWN,
-            self.basis,
+            self.calibration.basis,
             self._sure(end_s - start_s),
             evidence={"shaken_s": self.state.shaken_n},
         )

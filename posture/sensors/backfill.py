@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from firmware_protocol.control import Backfill, Done, ListBoots, ListBootsReply, RangeReply, Status
@@ -105,13 +106,11 @@ class Backfiller:
     # ---- what is asked
 
     async def wait(self, seconds: float) -> None:
-        """For DONE, or so long."""
-        self._news.clear()
-        try:
+        """For DONE, or so long. One that came before counts: it may be quicker than the reply that says that it will come."""
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._news.wait()
-        except TimeoutError:
-            pass
+        self._news.clear()
 
     async def step(self, read_status: Callable[[], Awaitable[StatusReport]]) -> bool:
         """Ask for what is missing, if anything is and no request runs; whether anything is still to come."""

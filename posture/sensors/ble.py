@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import asdict, replace
+from typing import Any
 
 from bleak import BleakClient
 from bleak.exc import BleakBluetoothNotAvailableError, BleakError
@@ -26,6 +27,8 @@ from posture.types import PacketKind, RawPacket
 
 QUEUE_MAX = 4096
 """Notifications that wait for this computer: minutes of live data, seconds of backfill, and 1 MB. What does not fit is counted."""
+CANCEL_AGAIN_S = 10.0
+"""Longer than an orderly end takes: that waits for a disconnection."""
 BURST_MAX = 64
 """Notifications taken from the queue before others get their turn: about 2 ms."""
 RETRYABLE = (BleakError, EOFError, OSError, TimeoutError, LinkError)
@@ -125,6 +128,7 @@ class Link:
         while True:
             for _ in range(BURST_MAX):
                 self._hand_on(await self._queue.get(), put)
+                self._queue.task_done()
             await asyncio.sleep(0)  # get() does not wait while there is something
 
     def _hand_on(self, packet: RawPacket, put: Callable[[RawPacket], None]) -> None:
@@ -199,7 +203,7 @@ class Link:
             client = self._backend.make_client(device, self._lost, timeout_s=self.timers.connect_s)
             try:
                 async with asyncio.timeout(self.timers.connect_s):
-                    await client.connect()
+                    await _first(client.connect())
             except BaseException as error:
                 await self._close(client)
                 if is_unencrypted(error):
@@ -218,7 +222,10 @@ class Link:
     async def _serve(self, client: BleakClient) -> None:
         sensor, ended = self.sensor, self._ended
         assert ended is not None  # noqa: S101  # made with the client
-        await _first(self._begin(client), ended)
+        await self._queue.join()  # what came before is judged by what held then
+        await _first(self._begin(client), self._stopping.wait(), ended)
+        if self._stopping.is_set():
+            return
         self._connections += 1
         self._fresh_s = asyncio.get_running_loop().time()
         self._say(LinkState.STREAMING, f"{self.enrolled.name} is connected")
@@ -276,22 +283,26 @@ def _sentence(error: BaseException) -> str:
     return f"the link was lost ({str(error) or type(error).__name__}); connecting again"
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    """Cancel it and wait for its end, whatever that is."""
-    task.cancel()
-    await asyncio.wait((task,))
+async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel them and wait for their end, whatever that is.
+
+    Again and again: what a task waits for below us may swallow one, and the task would go on as if nothing had been.
+    """
+    waiting = set(tasks)
+    while waiting:
+        for task in waiting:
+            task.cancel()
+        _, waiting = await asyncio.wait(waiting, timeout=CANCEL_AGAIN_S)
 
 
 async def _first(*works: Awaitable[object]) -> None:
-    """Until the first has ended; the others are cancelled. Raises what it raised."""
+    """Until the first has ended; the others are cancelled. Raises what it raised; LinkError where it was cancelled from below."""
     tasks = [asyncio.ensure_future(w) for w in works]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task, work in zip(tasks, works, strict=True):
-            if task is not work:  # a future that was given belongs to somebody else
-                task.cancel()
-        await asyncio.wait([t for t, w in zip(tasks, works, strict=True) if t is not w])
-    for error in [t.exception() for t in done]:
+        # A future that was given belongs to somebody else.
+        await _cancelled(*(t for t, w in zip(tasks, works, strict=True) if t is not w))
+    for error in [LinkError("the connection was given up") if t.cancelled() else t.exception() for t in done]:
         if error is not None:
             raise error

@@ -8,7 +8,7 @@ ends every call that waits when the link is lost. Extra `virtual`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,8 @@ HOST_ADDRESS = "F1:70:05:7C:4E:01"
 """A static random address; a sensor knows its host by it."""
 SUPERVISION_MS = 5000
 """Silence after which a link is lost; what the sensors ask for (PROTOCOL.md section 9)."""
+CANCEL_S = 1.0
+"""For each step of taking a connection back that nobody waits for any more, s."""
 _PROPERTIES = (
     (Characteristic.Properties.READ, "read"),
     (Characteristic.Properties.WRITE_WITHOUT_RESPONSE, "write-without-response"),
@@ -180,10 +182,11 @@ class _Client(BaseBleakClient):
             if connecting.cancelled():
                 raise BleakError("the virtual radio is gone") from None
             # The controller would go on connecting, and refuse the next one.
-            with suppress(hci.HCI_Error):  # there is nothing to cancel: it has just connected
-                await device.cancel_connection()  # type: ignore[no-untyped-call]  # Bumble's
-            with suppress(BaseBumbleError, asyncio.CancelledError):
-                await (await connecting).disconnect()
+            await _within(CANCEL_S, device.cancel_connection())  # type: ignore[no-untyped-call]  # Bumble's
+            await _within(CANCEL_S, connecting)
+            connecting.cancel()
+            if connecting.done() and not connecting.cancelled() and connecting.exception() is None:
+                await _within(CANCEL_S, connecting.result().disconnect())
             raise
         except BumbleTimeout as error:
             raise BleakDeviceNotFoundError(self.address, f"{self.address} does not answer") from error
@@ -302,6 +305,14 @@ class _Client(BaseBleakClient):
         if until_lost:
             return await task
         raise BleakError("the link was lost")
+
+
+async def _within(seconds: float, work: Awaitable[object]) -> None:
+    """Give it so long, whatever becomes of it."""
+    task = asyncio.ensure_future(work)
+    await asyncio.wait((task,), timeout=seconds)
+    if task.done() and not task.cancelled():
+        task.exception()
 
 
 def _uuid(uuid: Any) -> str:

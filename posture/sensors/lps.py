@@ -102,6 +102,7 @@ class LpsSensor:
         self._configs: dict[int, Config] = {}
         self._window: LiveWindow | None = None
         self._bad, self._frozen = BadRate(), Frozen()
+        self._started: Callable[[StartReply], None] | None = None
         self._narrow = False
         self._period_s = 1.0
         self._haptic_s = -float("inf")
@@ -122,7 +123,7 @@ class LpsSensor:
         if enrolled.bonded:
             await self._driver.prove_bond(client)
         self._client = client
-        self._bad, self._frozen, self._window = BadRate(), Frozen(), None
+        self._bad, self._window, self._started = BadRate(), None, None
         info_payload = bytes(await client.read_gatt_char(str(gatt.INFO.uuid)))
         info = await read_info(client)
         self._hub.emit(PacketKind.INFO, info_payload)
@@ -140,19 +141,25 @@ class LpsSensor:
     async def _start(self, control: ControlPoint, status: StatusReport, info: Info) -> None:
         """Full rate where the link carries it, else its average."""
         full = next((c for c in info.configs if c.decimation == 1), info.configs[0])
-        reply = await control.ask(Start(full.id))
-        config = full
-        if reply.status is Status.MTU:
-            config = next((c for c in info.configs if c.decimation > 1), full)
-            reply = await control.ask(Start(config.id))
-        if not isinstance(reply.args, StartReply):
-            raise LinkError(f"the sensor does not start ({reply.status.name.lower()}); it is tried again")
-        self._narrow = reply.args.n == 0
+        averaged = next((c for c in info.configs if c.decimation > 1), full)
         rate_hz = full.rate_mhz / 1000.0
-        self._period_s = max(reply.args.n, 1) * config.decimation / rate_hz
-        timers = self._hub.timers
-        self._window = LiveWindow(status.boot, reply.args.index, rate_hz, self._now_s(), timers.late_s / timers.scale)
-        self.fill.begin(control, status.boot, reply.args.index, capacity=info.ring_capacity, possible=not self._narrow)
+
+        def started(reply: StartReply) -> None:
+            """Before the first frame is looked at, which may come with the reply and before anybody who waits for it wakes up."""
+            if reply.config not in self._configs:
+                return
+            self._narrow = reply.n == 0
+            self._period_s = max(reply.n, 1) * self._configs[reply.config].decimation / rate_hz
+            late_s = self._hub.timers.late_s / self._hub.timers.scale
+            self._window = LiveWindow(status.boot, reply.index, rate_hz, self._now_s(), late_s)
+            self.fill.begin(control, status.boot, reply.index, capacity=info.ring_capacity, possible=not self._narrow)
+
+        self._started = started
+        reply = await control.ask(Start(full.id))
+        if reply.status is Status.MTU:
+            reply = await control.ask(Start(averaged.id))
+        if reply.status is not Status.OK:
+            raise LinkError(f"the sensor does not start ({reply.status.name.lower()}); it is tried again")
         await control.ask(CONNECTION)
 
     @property
@@ -236,6 +243,8 @@ class LpsSensor:
             self._hub.emit(PacketKind.DONE, payload)
         elif isinstance(message, Reply) and isinstance(message.args, TimeSyncReply):
             self._hub.emit(PacketKind.SYNC, payload)
+        elif isinstance(message, Reply) and isinstance(message.args, StartReply) and self._started is not None:
+            self._started(message.args)
 
     def took(self, packet: RawPacket) -> bool:
         """As `Sensor.took`."""
@@ -252,8 +261,6 @@ class LpsSensor:
 
     def _took_frame(self, packet: RawPacket) -> bool:
         live = packet.kind is PacketKind.LIVE
-        if live and self._window is None:
-            return False  # overtook the answer to START: what it holds is asked for again
         now_s = packet.host_time_ns / 1e9 / self._hub.timers.scale
         frame = decode(packet.payload, configs=self._configs)
         refused = frame if isinstance(frame, Rejection) else None
@@ -273,7 +280,9 @@ class LpsSensor:
         return implausible is None
 
     def _live_refuses(self, frame: Frame, now_s: float) -> str | None:
-        return None if self._window is None else self._window.refuses(frame, now_s)
+        if self._window is None:
+            return "a frame before START was answered"
+        return self._window.refuses(frame, now_s)
 
     def _widened(self, mini: MiniFrame) -> Frame:
         """A mini frame with all its index bits and its boot, which it leaves out."""

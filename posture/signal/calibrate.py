@@ -88,7 +88,14 @@ def _sensor(
         recline_deg=held["recline"] if held["recline"] < held["slump"] else np.nan,
         walk_deg=walk_deg,
         gait_mps2=gait_mps2,
+        hinge_deg=max((_deepest_deg(track, body, window) for window in poses.get("hinge", ())), default=np.nan),
     )
+
+
+def _deepest_deg(track: Track, body: Float, window: tuple[float, float]) -> float:
+    """Deepest forward inclination in a window, deg, as in `_range`; NaN where it holds hardly a sample."""
+    v = track.up[track.rows([window])] @ body.T
+    return float(np.percentile(np.degrees(np.arctan2(-v[:, 0], v[:, 2])), 97)) if len(v) >= 10 else np.nan
 
 
 def upright(

@@ -34,6 +34,7 @@ class SensorCalibration:
     gravity_mps2 : magnitude of the force while standing still. Inclinations deg; NaN where the pose was not recorded.
     recline_deg : leaning back in the chair, where that is behind the slump. gait_mps2 : bounce of the calibration walk
     (`posture.signal.gait`); NaN without one.
+    hinge_deg : the deepest of the hinges.
     gyro_bias_radps : what the gyroscope showed at rest (`posture.signal.startbias`), sensor axes; None where that was not measured.
     """
 
@@ -45,6 +46,7 @@ class SensorCalibration:
     walk_deg: float = np.nan
     gait_mps2: float = np.nan
     recline_deg: float = np.nan
+    hinge_deg: float = np.nan
     gyro_bias_radps: tuple[float, float, float] | None = None
 
 
@@ -115,9 +117,11 @@ class Calibration:
                 return "Two sensors: sitting in flexion, bends and floor transitions are measured and judged."
             return "Two sensors, not calibrated: bends and floor transitions are judged roughly, sitting in flexion is not."
         where = "at the sacrum" if Placement.SACRUM in self.sensors else "at the upper lumbar spine"
+        silent = Placement.SACRUM in self.sensors or self.source == "self"
+        unless = "" if silent else " but for the deepest, which count as rounded"
         rest = (
-            "bends are counted and timed, how the lower back was held in them is unknown; floor transitions are judged by "
-            "their path alone."
+            f"bends are counted and timed, how the lower back was held in them is unknown{unless}; floor transitions are judged "
+            "by their path alone."
         )
         if sitting:
             return f"One sensor {where}: {sitting} is judged; {rest}"
@@ -226,7 +230,7 @@ def _check_rotation(placement: Placement, matrix: Float) -> None:
 
 
 _SENSOR_NUMBERS = ("sit_tall_deg", "sit_usual_deg", "slump_deg", "walk_deg", "gait_mps2")
-_NEWER_NUMBERS = ("recline_deg",)
+_NEWER_NUMBERS = ("recline_deg", "hinge_deg")
 """Files from before these numbers were known lack them, as they lack `made_utc` and `base_utc`; they still load."""
 _FLEXIONS = ("sit_tall_flexion_deg", "sit_usual_flexion_deg", "slump_flexion_deg")
 

@@ -95,10 +95,10 @@ class Clipping:
         if run.segment is not None and run.segment.rate_hz != state.rate_hz:
             self._set_rate(run.segment.rate_hz)
         gyr = np.zeros((n, 3)) if run.gyr_radps is None else run.gyr_radps
-        axes = np.hstack([run.acc_mps2, gyr])
-        if state.since_gyro_n >= self.recover_n and self._far_from_limits(axes):  # nearly always
+        if state.since_gyro_n >= self.recover_n and self._far_from_limits(run.acc_mps2, gyr):  # nearly always
             state.since_gyro_n += n
             return run
+        axes = np.hstack([run.acc_mps2, gyr])
         clipped = self._at_limit(np.hstack([axes, -axes]))
         hit = {part: clipped[:, columns].any(axis=1) & run.measured for part, columns in _COLUMNS.items()}
         for part, rows in hit.items():
@@ -109,21 +109,23 @@ class Clipping:
         lost = hit[Part.ACCELEROMETER] | (since <= self.recover_n)
         return replace(run, measured=run.measured & ~lost) if lost.any() else run
 
-    def _far_from_limits(self, axes: Float) -> bool:
-        """Whether no limit is known or gets known with these (n, 6) samples; if so they are taken over."""
-        state, floor = self.state, self.floor[:6]
+    def _far_from_limits(self, acc: Float, gyr: Float) -> bool:
+        """Whether no limit is known or gets known with these (n, 3) samples; if so they are taken over."""
+        state = self.state
         if np.isfinite(state.known).any():
             return False
-        again = np.abs(axes) >= floor
-        if again.any():
-            again &= axes == np.vstack([state.last[:6], axes[:-1]])
-            if (again & np.vstack([state.again[:6] | state.again[6:], again[:-1]])).any():
+        before = state.again[:6] | state.again[6:]
+        ends = []
+        for values, axes in ((acc, slice(0, 3)), (gyr, slice(3, 6))):
+            again = np.abs(values) >= self.floor[axes]
+            again[0] &= values[0] == state.last[axes]
+            again[1:] &= values[1:] == values[:-1]
+            if (again[0] & before[axes]).any() or (again[1:] & again[:-1]).any():
                 return False
-        last = axes[-1]
-        state.last, state.again = (
-            np.concatenate([last, -last]),
-            np.concatenate([again[-1] & (last > 0), again[-1] & (last < 0)]),
-        )
+            ends.append((values[-1], again[-1]))
+        last, again = (np.concatenate(both) for both in zip(*ends, strict=True))
+        state.last = np.concatenate([last, -last])
+        state.again = np.concatenate([again & (last > 0), again & (last < 0)])
         return True
 
     def _at_limit(self, values: Float) -> Bool:

@@ -69,7 +69,10 @@ class Packets:
 
 @dataclass(slots=True)
 class ClockState:
-    """The open window (number on the host's axis, packets, the least delayed of them), the points in reach, the last fit."""
+    """The open window (number on the host's axis, packets, the least delayed of them) and the points in reach.
+
+    fitted_s, last : when the last fit was made, and that fit. newest_s : newest device time that came.
+    """
 
     segment: int | None = None
     window: int = 0
@@ -78,6 +81,8 @@ class ClockState:
     envelope: Points = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     fitted_s: float = -math.inf
+    last: ClockFit | None = None
+    newest_s: float = -math.inf
 
 
 class ClockEstimator:
@@ -118,12 +123,15 @@ class ClockEstimator:
     def _first(self, device_s: float, arrived_s: float) -> ClockFit:
         """In force from the start of its segment: nothing of that has been given out."""
         segment = self.state.segment or 0
-        return ClockFit(self.placement, segment, 0, device_s, arrived_s - device_s, 0.0, math.inf, math.inf)
+        fit = ClockFit(self.placement, segment, 0, device_s, arrived_s - device_s, 0.0, math.inf, math.inf)
+        self.state.last = fit
+        return fit
 
     def _take(self, device_s: Float, arrived_s: Float) -> None:
         state = self.state
         delay_s = arrived_s - device_s
         least = int(np.argmin(delay_s))
+        state.newest_s = max(state.newest_s, float(device_s.max()))
         state.packets_n += len(delay_s)
         if delay_s[least] < state.best[1]:
             state.best = float(device_s[least]), float(delay_s[least])
@@ -170,10 +178,13 @@ class ClockEstimator:
             variance += exchanged.sd_s**2 / exchanged.points_n
         drift_ppm = slope * 1e6 if known else 0.0
         segment = state.segment or 0
-        from_tick = math.ceil((now_s + params.lead_s) * GRID_HZ)
-        return ClockFit(
+        # A first packet that came late has put what followed too late, ahead of its own arrival: that has been given out too.
+        given_s = state.last.session_s(state.newest_s) if state.last is not None else now_s
+        from_tick = math.ceil((max(now_s, given_s) + params.lead_s) * GRID_HZ)
+        state.last = ClockFit(
             self.placement, segment, from_tick, at_s, offset_s, drift_ppm, math.sqrt(variance), slope_se_ppm
         )
+        return state.last
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ import numpy as np
 
 from posture.config import FusionConfig, TimebaseConfig
 from posture.signal.builtin_filter import BuiltinFilter
-from posture.signal.timebase import OrientedRun, Run
-from posture.types import Float, PostureError, Segment
+from posture.signal.timebase import CHANNELS, FORCE, RATE, UP, OrientedRun, Run
+from posture.types import G_MPS2, Bool, Float, PostureError, Segment
 
 
 class OrientationFilter(Protocol):
@@ -163,10 +163,11 @@ def make_filter(
 
 @dataclass(slots=True)
 class FusionState:
-    """The filter with its memory, the samples since its last restart, and the segment that they are of."""
+    """The filter with its memory, the samples since its last restart, how many of them were calm, and the segment they are of."""
 
     filter: OrientationFilter
     since_restart_n: int = 0
+    calm_n: int = 0
     segment: Segment | None = None
 
 
@@ -187,14 +188,9 @@ class Fusion:
         state: FusionState | None = None,
     ) -> None:
         self.state = state or FusionState(make_filter(rate_hz, params, has_gyro=has_gyro, bias_radps=bias_radps))
-        self._distrust_s = gaps.distrust_after_restart_s
+        self._gaps = gaps
         segment = self.state.segment
         self._rate_hz = rate_hz if segment is None else segment.rate_hz
-
-    @property
-    def distrust_n(self) -> int:
-        """Samples after a restart that are not trusted."""
-        return round(self._distrust_s * self._rate_hz)
 
     def push(self, runs: tuple[Run, ...]) -> tuple[OrientedRun, ...]:
         """One oriented run per run."""
@@ -210,15 +206,35 @@ class Fusion:
             self._begin(run.segment)
         if run.restart:
             state.filter.restart()
-            state.since_restart_n = 0
+            state.since_restart_n = state.calm_n = 0
         up, rate = state.filter.update(run.acc_mps2, run.gyr_radps)
         n = len(up)
-        trusted = run.measured
-        if state.since_restart_n < self.distrust_n:
-            trusted = trusted & (np.arange(n) + state.since_restart_n >= self.distrust_n)
-        state.since_restart_n += n
-        channels = np.hstack([up, rate, run.acc_mps2])
+        trusted = self._trusted(run)
+        channels = np.empty((n, CHANNELS), order="F")  # what follows reads column by column
+        channels[:, UP], channels[:, RATE], channels[:, FORCE] = up, rate, run.acc_mps2
         return OrientedRun(run.first_index, run.restart, channels, trusted, run.arrived_s, run.segment)
+
+    def _trusted(self, run: Run) -> Bool:
+        """(n,) which samples are measured, and settled since the restart.
+
+        A restart takes what the force points to for up, and a push is force as well. It is the mean of all samples since that
+        gets better, so all of them count for the orientation; whether it may be trusted shows in how many were calm.
+        """
+        state, gaps = self.state, self._gaps
+        n = len(run.measured)
+        first_n, calm_n, last_n = (
+            round(s * self._rate_hz) for s in (gaps.distrust_after_restart_s, gaps.calm_min_s, gaps.distrust_longest_s)
+        )
+        since, calm = state.since_restart_n, state.calm_n
+        state.since_restart_n += n
+        if since >= last_n or (since >= first_n and calm >= calm_n):
+            return run.measured
+        x, y, z = run.acc_mps2.T
+        off = np.abs(np.sqrt(x * x + y * y + z * z) - G_MPS2)
+        calm_so_far = calm + np.cumsum(off <= gaps.calm_share * G_MPS2)
+        state.calm_n = int(calm_so_far[-1]) if n else calm
+        index = np.arange(since, since + n)
+        return run.measured & (index >= first_n) & ((calm_so_far >= calm_n) | (index >= last_n))
 
     def _begin(self, segment: Segment | None) -> None:
         self.state.segment = segment

@@ -15,8 +15,8 @@ from posture.config import JoinConfig
 from posture.signal.timebase import CHANNELS, TickRun
 from posture.types import GRID_HZ, Bool, Float, Int, Placement
 
-CHUNK_TICKS = 60 * GRID_HZ
-"""Ticks handed on at once end at multiples of this (1 min): bounds memory over a long gap, and gives what follows absolute
+BLOCK_S = 300
+"""s; a joined block ends at a multiple of this at the latest: bounds memory over a long gap, and gives what follows absolute
 moments at which something may change."""
 
 
@@ -27,6 +27,19 @@ class JoinedBlock:
     first_tick: int
     channels: Mapping[Placement, Float]
     trusted: Mapping[Placement, Bool]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.trusted.values())))
+
+    def pieces(self, longest_s: int) -> Iterator[JoinedBlock]:
+        """The same ticks, cut at multiples of `longest_s`."""
+        first, end = self.first_tick, self.first_tick + len(self)
+        while first < end:
+            stop = min(end, _next_multiple(first, longest_s))
+            rows = slice(first - self.first_tick, stop - self.first_tick)
+            channels = {p: c[rows] for p, c in self.channels.items()}
+            yield JoinedBlock(first, channels, {p: t[rows] for p, t in self.trusted.items()})
+            first = stop
 
 
 @dataclass(slots=True)
@@ -58,7 +71,7 @@ class Join:
         self.state = state or JoinState({p: Waiting() for p in placements})
 
     def push(self, runs: Mapping[Placement, list[TickRun]], arrived_until_s: float) -> Iterator[JoinedBlock]:
-        """Blocks within one `CHUNK_TICKS` that are closed by what arrived up to `arrived_until_s`."""
+        """Blocks within one `BLOCK_S` that are closed by what arrived up to `arrived_until_s`."""
         self._take(runs)
         yield from self._closed(arrived_until_s)
         for held in self.state.waiting.values():  # let go of what was closed
@@ -70,7 +83,7 @@ class Join:
         yield from self._closed(np.inf)
         state = self.state
         while end_tick is not None and state.next_tick is not None and state.next_tick < end_tick:
-            ticks = np.arange(state.next_tick, min(end_tick, _chunk_end(state.next_tick)))
+            ticks = np.arange(state.next_tick, min(end_tick, _next_multiple(state.next_tick, BLOCK_S)))
             state.next_tick = int(ticks[-1]) + 1
             yield self._block(ticks, [np.zeros(len(ticks), dtype=np.bool_)] * len(state.waiting))
 
@@ -102,7 +115,7 @@ class Join:
             state.next_tick = first // GRID_HZ * GRID_HZ
         newest = max(int(s.tick[-1]) for s in sensors if len(s.tick))
         while state.next_tick <= newest:
-            ticks = np.arange(state.next_tick, min(newest + 1, _chunk_end(state.next_tick)))
+            ticks = np.arange(state.next_tick, min(newest + 1, _next_multiple(state.next_tick, BLOCK_S)))
             passed = [_passed(s, ticks) for s in sensors]
             first_s, last_s = np.minimum.reduce(passed), np.maximum.reduce(passed)
             closes = np.minimum(last_s, first_s + self.params.late_max_s)
@@ -137,8 +150,9 @@ class Join:
         return JoinedBlock(int(ticks[0]), channels, trusted)
 
 
-def _chunk_end(tick: int) -> int:
-    return (tick // CHUNK_TICKS + 1) * CHUNK_TICKS
+def _next_multiple(tick: int, seconds: int) -> int:
+    """The first tick after `tick` that is at a multiple of so many seconds."""
+    return (tick // (seconds * GRID_HZ) + 1) * seconds * GRID_HZ
 
 
 def _passed(held: Waiting, ticks: Int) -> Float:

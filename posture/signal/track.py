@@ -49,7 +49,7 @@ def track_of(block: ImuBlock, rate_hz: float, config: Config) -> Track:
         )
     origin_s = base.state.origin_s
     time_s = np.concatenate([origin_s + (r.first_index + np.arange(len(r.trusted))) / rate_hz for r in oriented])
-    channels = np.concatenate([r.channels for r in oriented])
+    channels = np.ascontiguousarray(np.concatenate([r.channels for r in oriented]))
     return Track(time_s, channels[:, FORCE], channels[:, UP], channels[:, RATE], rate_hz, block.gyr_radps is not None)
 
 

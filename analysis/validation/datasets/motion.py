@@ -148,7 +148,8 @@ class _Rows:
     def all(self, sensors: Sequence[Placement]) -> list[Measure]:
         """Rows in the order of the table."""
         angles = [m for n, m in self.rmse.items() if self.two or n.startswith(sensors[0].value)]
-        verdicts: list[Measure] = [self.sensitivity, self.specificity, self.right] if self.two else []
+        verdicts: list[Measure] = [self.sensitivity, self.specificity] if self.two else []
+        verdicts += [self.right] if self.right.people else []
         rest: list[Measure] = [self.unknown, self.apart, self.rises, self.sits]
         return [*angles, self.recall, self.once, self.false, self.depth, self.early, *verdicts, *rest]
 

@@ -46,6 +46,8 @@ LYING = ("sit_lie_sit_slow", "sit_lie_sit_fast", "lie_back_side_back")
 WALK, WALK_S = "walk_slow", 20.0
 """The trial whose end is put before the others, and how much of it, s."""
 GAIT = ("walk_slow", "jog_slow", "stairs_slow")
+FAR = {"bend_stoop": "stoop", "bend_knees_squat": "knee bend", "chair": "chair", "car_in_out": "car in and out"}
+FAR_DEG = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ def trials(path: Path, *, after_walk: bool = False) -> Iterator[Trial[Truth]]:
             stood_s = 0.0 if part is stand else stood_s + shift_s
         poses = {"stand": [(stood_s, stood_s + STAND_S)]}
         yield Trial(row["subject"], name, (whole,), RATE_HZ, poses, Truth(label), from_s, SHORT_STAND)
+
+
+def is_even(person: str) -> bool:
+    """Whether a person's number is even: what bends are told from was chosen on the odd-numbered ones."""
+    return int(person[-2:]) % 2 == 0
 
 
 def _part(sensor: ImuBlock, from_s: float, to_s: float | None) -> ImuBlock:
@@ -126,6 +133,12 @@ class _Rows:
             "car_in_out": Ratio("car in and out: a bend is said", "trials", at_most=True),
             "other": Ratio("walk, jog, stairs, stumble, jump: a bend is said", "trials", at_most=True),
         }
+        self.far = {
+            kind: Ratio(
+                f"{name}: a bend of 45 deg is said, even-numbered people", "trials", at_most=kind != "bend_stoop"
+            )
+            for kind, name in FAR.items()
+        }
         self.sat = Ratio("chair: the sit-down is said", "trials")
         self.rose = Ratio("chair: the rise is said", "trials")
         self.collapse = Ratio("tried rise, fell back: no rise is said", "trials")
@@ -137,6 +150,7 @@ class _Rows:
     def all(self) -> list[Measure]:
         """Rows in the order of the table."""
         bends: list[Measure] = [*self.bend.values(), self.lain, *self.depth.values(), self.apart, *self.taken.values()]
+        bends += self.far.values()
         chairs = [self.sat, self.rose, self.collapse]
         return [*bends, *chairs, *self.lay.values(), self.upright, *self.gait.values(), self.moved]
 
@@ -153,6 +167,9 @@ class _Rows:
         if said is None:
             return
         bends = said.of("bend", from_s=trial.from_s)
+        kind = "chair" if label in CHAIRS else label
+        if kind in self.far and is_even(who):
+            self.far[kind].add(who, float(any(e["peak_deg"] >= FAR_DEG for e in bends)))
         context = _context(said, trial.from_s)
         lying = float((context == Context.LYING).any())
         if label in self.bend:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from posture.recording.session.compaction import compact
 from posture.recording.session.decode import SessionDecoder
-from posture.recording.session.meta import RecordKind, SessionMeta, SessionSensor, raised_alerts, read_meta, tick_of
+from posture.recording.session.meta import (
+    RecordKind,
+    SessionMeta,
+    SessionSensor,
+    declared_workouts,
+    raised_alerts,
+    read_meta,
+    tick_of,
+    workout_record,
+)
 from posture.recording.session.reader import Session, is_session
-from posture.recording.session.recording import SessionRecording, open_session
+from posture.recording.session.recording import NoSamplesError, SessionRecording, open_session
 from posture.recording.session.recovery import Recovered, recover, sessions
 from posture.recording.session.writer import SessionWriter
 
 __all__ = [
+    "NoSamplesError",
     "RecordKind",
     "Recovered",
     "Session",
@@ -20,6 +30,7 @@ __all__ = [
     "SessionSensor",
     "SessionWriter",
     "compact",
+    "declared_workouts",
     "is_session",
     "open_session",
     "raised_alerts",
@@ -27,4 +38,5 @@ __all__ = [
     "recover",
     "sessions",
     "tick_of",
+    "workout_record",
 ]

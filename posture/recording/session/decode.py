@@ -22,7 +22,6 @@ from posture.config import ClockConfig
 from posture.recording.session import packets as kinds
 from posture.recording.session.frames import (
     EXCHANGE_NEAR_S,
-    JUMP_SHARE,
     NO_TICKS,
     Frames,
     Rejected,
@@ -246,7 +245,7 @@ class _Sensor:
         passed_s = np.diff(frames.host_time_ns / NS)
         jump_s = np.abs(passed_s - np.diff(frames.index) / rate_hz[1:])
         broken = (np.diff(frames.boot) != 0) | (np.diff(frames.config) != 0)
-        broken |= jump_s > self.params.jump_max_s + JUMP_SHARE * passed_s
+        broken |= jump_s > self.params.jump_max_s + self.params.rate_off_max * passed_s
         for a, b in pairwise([0, *(np.flatnonzero(broken) + 1).tolist(), len(frames)]):
             self._stretch(frames.rows(a, b))
 
@@ -279,7 +278,7 @@ class _Sensor:
         rate_hz = full_rate_hz(self.state.configs[now.config])
         passed_s = now.host_time_ns / NS - before.host_time_ns / NS
         jump_s = abs(passed_s - (now.index - before.index) / rate_hz)
-        return jump_s <= self.params.jump_max_s + JUMP_SHARE * passed_s
+        return jump_s <= self.params.jump_max_s + self.params.rate_off_max * passed_s
 
     def end_waiting(self, now_ns: int) -> None:
         """What waits will get no more frames: it is used if there is enough of it to tell its rate, else left out.

@@ -18,8 +18,6 @@ NO_TICKS = -1
 """In place of the ticks of a mini frame."""
 EXCHANGE_NEAR_S = 60.0
 """s; an exchange of times further than this from the newest frame is not of the same boot."""
-JUMP_SHARE = 0.05
-"""Of the time between two frames: what a rate that is off by per cents may make of it."""
 _MINI_HEAD = VERSION << 4 | FrameType.MINI
 _MINI_SPAN = 1 << 24
 

@@ -20,7 +20,6 @@ from firmware_protocol.status import Config
 from posture.config import ClockConfig
 from posture.recording.session.frames import (
     EXCHANGE_NEAR_S,
-    JUMP_SHARE,
     NO_TICKS,
     full_rate_hz,
     in_units,
@@ -164,7 +163,7 @@ def _eras(found: Gathered, params: ClockConfig) -> list[_Era]:
         passed_s = (frames.host_time_ns[b] - frames.host_time_ns[a]) / NS
         jump_s = np.abs(passed_s - (frames.index[b] - frames.index[a]) / rates[b])
         same = (frames.boot[a] == frames.boot[b]) & (rates[a] == rates[b])
-        return np.asarray(same & (jump_s <= params.jump_max_s + JUMP_SHARE * passed_s))
+        return np.asarray(same & (jump_s <= params.jump_max_s + params.rate_off_max * passed_s))
 
     cuts = np.flatnonzero(~goes_on(live[:-1], live[1:])) + 1
     runs = [live[a:b] for a, b in pairwise([0, *cuts.tolist(), len(live)])]
@@ -233,7 +232,7 @@ def _stretches(found: Gathered, era: _Era, low: int, high: int) -> Iterator[Stre
     own = own[np.argsort(frames.index[own], kind="stable")]
     if not len(own):
         return
-    parts = list(_best(found, own, decimation))
+    parts = list(best_rows(found, own, decimation))
     index, at, place = (np.concatenate(column) for column in zip(*parts, strict=True))
     del parts
     if (decimation[place] > 1).any():
@@ -256,7 +255,7 @@ def _stretches(found: Gathered, era: _Era, low: int, high: int) -> Iterator[Stre
         )
 
 
-def _best(found: Gathered, own: Int, decimation: Int) -> Iterator[tuple[Int, Int, NDArray[np.uint8]]]:
+def best_rows(found: Gathered, own: Int, decimation: Int) -> Iterator[tuple[Int, Int, NDArray[np.uint8]]]:
     """Of frames in order of index, window by window: index of the first sample of each row, rising, best copy of each; where its
     counts are, and its configuration. Windows begin where averages do, so that none is cut.
     """

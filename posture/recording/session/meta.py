@@ -6,13 +6,15 @@ Configuration, calibration, profile and policy state are JSON trees here: who ma
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from posture.detect.declared import Declared
 from posture.recording.clock import parse_clock
 from posture.types import GRID_HZ, InputError, JsonValue, Placement
 
@@ -34,7 +36,7 @@ class RecordKind(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     WORKOUT = "workout"
-    """`state`: start or stop; `exercise`."""
+    """`state`: start or stop; `exercise` and `side`, as declared or null."""
     CONFIG = "config"
     """`config`, the whole of it."""
     CALIBRATION = "calibration"
@@ -185,3 +187,30 @@ def raised_alerts(records: Sequence[Mapping[str, Any]]) -> list[dict[str, JsonVa
             said = {"answer": answers[record.get("id")]} if record.get("id") in answers else {}
             alerts.append({**record["alert"], **said})
     return alerts
+
+
+def workout_record(workout: Declared) -> Tree:
+    """A declared workout that begins, or, where its end is known, ends."""
+    running = workout.end_s == math.inf
+    return {
+        "kind": RecordKind.WORKOUT,
+        "tick": round((workout.start_s if running else workout.end_s) * GRID_HZ),
+        "state": "start" if running else "stop",
+        "exercise": workout.exercise,
+        "side": workout.side,
+    }
+
+
+def declared_workouts(records: Sequence[Mapping[str, Any]]) -> tuple[Declared, ...]:
+    """The workouts that were declared to the running monitor; one that was not ended goes on."""
+    found: list[Declared] = []
+    for record in records:
+        if record["kind"] != RecordKind.WORKOUT:
+            continue
+        at_s = record["tick"] / GRID_HZ
+        exercise, side = (v if isinstance(v := record.get(k), str) else None for k in ("exercise", "side"))
+        if record.get("state") == "start":
+            found.append(Declared(at_s, exercise=exercise, side=side))
+        elif found and found[-1].end_s == math.inf:
+            found[-1] = replace(found[-1], end_s=at_s)
+    return tuple(found)

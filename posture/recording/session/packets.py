@@ -122,13 +122,17 @@ def record_batch(block: PacketBlock, placement: Placement) -> Any:
 
 
 def of_record_batch(batch: Any) -> PacketBlock:
-    """The packets of an Arrow record batch, without a copy of the payloads."""
+    """The packets of an Arrow record batch, without a copy of the payloads. ArrowInvalid where its buffers do not fit its rows."""
+    import pyarrow as pa
+
     m = batch.num_rows
     payload = batch.column("payload")
     if m == 0:
         return PacketBlock.of(())
     _, offsets, data = payload.buffers()
-    ends = np.frombuffer(offsets, np.int32)[payload.offset : payload.offset + m + 1].astype(np.int64)
+    ends = np.frombuffer(offsets, np.int32, offsets.size // 4)[payload.offset : payload.offset + m + 1].astype(np.int64)
+    if len(ends) != m + 1:
+        raise pa.ArrowInvalid("the offsets of the payloads are cut short")
     octets = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
     host_time_ns = batch.column("host_time_ns").to_numpy(zero_copy_only=False)
     return PacketBlock(host_time_ns, batch.column("kind").to_numpy(zero_copy_only=False), octets, ends)

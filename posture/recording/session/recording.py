@@ -22,6 +22,10 @@ _LATE_SHOWN = 5
 """Stretches of late data that a note lists."""
 
 
+class NoSamplesError(InputError):
+    """A session in which no sensor was ever heard, or for too short a time."""
+
+
 class SessionRecording:
     """A session whose samples are put in order, final or as live; made by `open_session`.
 
@@ -126,7 +130,7 @@ def open_session(
     if not as_live:
         merged = {p: merge(packet_blocks(folder, p), p, params, end_s=end_s) for p in wanted}
         if not any(m.stretches for m in merged.values()):
-            raise InputError(f"{folder} holds no sample of {' or '.join(wanted)}; use another session.")
+            raise NoSamplesError(f"{folder} holds no sample of {' or '.join(wanted)}; use another session.")
     return SessionRecording(_info(session, wanted, merged, end_s), session, params, merged)
 
 
