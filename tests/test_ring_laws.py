@@ -19,13 +19,26 @@ from hypothesis.stateful import (
 )
 from sensor_bench import Bench, Sensor, averages_at, library, samples_at
 
-from firmware_protocol.control import Backfill, Done, ListBoots, ListBootsReply, RangeReply, Reboot, Start, Status
+from firmware_protocol.control import (
+    Backfill,
+    Done,
+    ListBoots,
+    ListBootsReply,
+    RangeReply,
+    Reboot,
+    Start,
+    Status,
+    Stop,
+    encode_request,
+)
 from firmware_protocol.core import interface
 from firmware_protocol.frames import TICK_HZ, Frame, FrameFlag
 
 THINNED = {2, 4}
 """Configurations of averages in firmware_protocol/vectors.py; the others are full rate."""
 SLOTS, ROWS = 16, 19
+SETTLED_N, UNDERWAY_N = 30 * 52, 2 * SLOTS * ROWS
+"""Samples until a host that asks for nothing has what it wants, and those that may still be under way to it."""
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +118,29 @@ class RingLaws(RuleBasedStateMachine):
         assert self.sensor.ask(Start(config)).status is Status.OK
         self.sensor.core.disconnected()
 
+    @rule(count=st.integers(1, 50), config=st.sampled_from([1, 2]), taken=st.booleans())
+    def a_host_streams(self, count: int, config: int, taken: bool) -> None:
+        """What it takes at the full rate for long enough is delivered; averages, or frames that the link refuses, are not."""
+        sensor = self.sensor
+        sensor.connect()
+        assert sensor.ask(Start(config)).status is Status.OK
+        averages, owed_seq = self.averages_held(), sensor.core.core.ring.owed_seq
+        sensor.bench.room = 1 << 30 if taken else 0
+        delivered_from = sensor.index + SETTLED_N + UNDERWAY_N
+        for _ in range(count):  # the clock of the bench stands still in between
+            self.samples_come(100)
+        sensor.bench.room = 1 << 30
+        sensor.core.disconnected()
+        if config == 1 and taken:
+            delivered = self.averages_held() - averages
+            assert not any(boot == sensor.boot and index >= delivered_from for boot, index in delivered)
+        else:
+            assert sensor.core.core.ring.owed_seq == owed_seq, "nothing more was delivered"
+
+    def averages_held(self) -> set[tuple[int, int]]:
+        sensor = self.sensor
+        return {(boot, h.index) for boot in boots(sensor) for h in held(sensor, boot) if h.step == 4}
+
     def mounted(self) -> None:
         """After a boot: what is there now is where counting begins."""
         assert self.sensor.boot not in self.recorded, "a boot number that the ring holds is not drawn again"
@@ -174,7 +210,10 @@ class RingLaws(RuleBasedStateMachine):
         sensor.core.disconnected()
         assert (done.boot, done.from_index, done.to_index) == (boot, start, start + length)
         assert done.sent + done.missing == length
-        sent = [i for f in bench.backfill for i in self.covered_by(f) if start <= i < start + length]
+        assert isinstance(reply.args, RangeReply)
+        # What was thinned meanwhile may reach past what was held when it was asked for: its last row comes whole.
+        until = min(start + length, reply.args.to_index)
+        sent = [i for f in bench.backfill for i in self.covered_by(f) if start <= i < until]
         assert len(sent) == len(set(sent)) or busy  # an average may follow full-rate samples of its own group
         assert len(set(sent)) == done.sent
         if not busy:
@@ -233,6 +272,17 @@ def test_a_sample_is_held_thinned_or_counted_whatever_happens(lib: Any) -> None:
     )
 
 
+HOUR_N, CAPACITY_64 = 3600 * 52, (64 - 2) * SLOTS * ROWS
+
+
+def streaming(lib: Any, blocks: int, config: int = 1) -> Sensor:
+    """Recording, and streaming to a client that takes all."""
+    sensor = Sensor(lib, Bench(blocks=blocks))
+    sensor.connect()
+    assert sensor.ask(Start(config)).status is Status.OK
+    return sensor
+
+
 def blocks_of(sensor: Sensor) -> tuple[int, int]:
     ring = sensor.core.core.ring
     return ring.thinned.count, ring.full.count
@@ -258,6 +308,65 @@ def test_a_ring_that_is_thinned_throughout_holds_almost_four_times_as_long(lib: 
     covered = sum(len(h.covered) for h in held(sensor, sensor.boot))
     assert covered / ((64 - 2) * SLOTS * ROWS) > 3.7
     assert covered + sensor.status().dropped == sensor.index
+
+
+@pytest.mark.parametrize("connected_h", [0.2, 1.5])
+def test_after_hours_connected_a_loss_of_up_to_0_8_h_is_all_at_the_full_rate(lib: Any, connected_h: float) -> None:
+    """2 MB of flash. What the client took live makes room for what it misses, whole blocks at a time and not as averages."""
+    sensor = streaming(lib, blocks=512)
+    sensor.run(round(connected_h * HOUR_N))
+    sensor.core.disconnected()
+    lost_from = sensor.index
+    sensor.run(round(0.8 * HOUR_N))
+    missed = [h for h in held(sensor, sensor.boot) if h.end > lost_from]
+    assert missed[0].index <= lost_from
+    assert {h.step for h in missed} == {1}
+    assert sum(len(h.covered) for h in missed) >= sensor.index - lost_from
+
+
+def test_what_was_recorded_away_is_thinned_and_not_overwritten_until_the_host_has_fetched_it(lib: Any) -> None:
+    """The ring is full of a loss when the client comes back, and the link carries it at half the live rate: nothing is lost."""
+    sensor = streaming(lib, blocks=64)
+    bench = sensor.bench
+    sensor.run(2 * CAPACITY_64)
+    sensor.core.disconnected()
+    lost_from, lost_to = sensor.index, sensor.index + round(0.95 * CAPACITY_64)
+    sensor.run(lost_to - lost_from)
+    sensor.connect()
+    assert sensor.ask(Start(1)).status is Status.OK
+    sensor.run(SETTLED_N // 2)  # the host finds out what it misses
+    bench.room = 1
+    assert sensor.write(encode_request(Backfill(sensor.boot, lost_from, lost_to), sensor.next_tag())) == 0
+    bench.room = 0
+    sensor.core.confirmed()
+    for _ in range(2 * CAPACITY_64 // (2 * ROWS)):
+        bench.room = 1 << 30
+        sensor.run(2 * ROWS)
+        bench.room = 1
+        sensor.core.poll()
+    bench.room = 1 << 30
+    sensor.settle()
+    (done,) = [i for i in bench.indications if isinstance(i, Done)]
+    assert done.missing == 0
+    assert THINNED & {f.config for f in bench.backfill}, "it was a near thing"
+    sensor.run(CAPACITY_64 + SETTLED_N)
+    assert blocks_of(sensor)[0] == 0, "what has been fetched is overwritten, its averages too"
+
+
+@pytest.mark.parametrize("why", ["averages", "refused", "stopped", "fetching"])
+def test_what_the_host_did_not_take_at_the_full_rate_is_thinned_before_it_is_overwritten(lib: Any, why: str) -> None:
+    sensor = streaming(lib, blocks=16, config=2 if why == "averages" else 1)
+    if why == "stopped":
+        assert sensor.ask(Stop()).status is Status.OK
+    if why == "fetching":
+        sensor.run(SLOTS * ROWS)
+        sensor.bench.room = 1
+        assert sensor.write(encode_request(Backfill(sensor.boot, 0, SLOTS * ROWS), sensor.next_tag())) == 0
+    sensor.bench.room = 0 if why == "refused" else sensor.bench.room
+    for _ in range(2 * 14):
+        sensor.run(SLOTS * ROWS)
+    assert blocks_of(sensor)[0] > 0
+    assert sensor.status().dropped == 0
 
 
 def test_thinned_rows_are_dated_by_measured_ticks_even_when_the_part_runs_fast(lib: Any) -> None:

@@ -93,7 +93,7 @@ static bool live_rows(const lps_core *core, const lps_config *config, uint8_t *n
 }
 
 static void stream_begin(lps_core *core, const lps_config *config, uint8_t n) {
-    core->stream = (lps_stream){.active = true, .config = config->id, .n_max = n};
+    core->stream = (lps_stream){.active = true, .config = config->id, .n_max = n, .owing_ticks = lps_now(core)};
     const uint32_t ahead = (config->decimation - core->next_index % config->decimation) % config->decimation;
     core->stream.expected_index = core->next_index + ahead;
 }
@@ -181,6 +181,7 @@ static lps_status backfill(lps_core *core, const lps_request *request, lps_reply
 void lps_backfill_finish(lps_core *core) {
     uint8_t data[LPS_REPLY_MAX_B];
     const lps_done done = lps_backfill_end(&core->backfill);
+    core->stream.owing_ticks = lps_now(core);
     post(core, data, lps_done_encode(&done, data));
 }
 

@@ -8,6 +8,7 @@ enum {
     BONDING_S = 60,
     STATUS_S = 60,
     POWER_S = 10,
+    SETTLED_S = 30, /* of streaming in which the host asks for nothing: it has what it wants. Ours */
     LOW_BATTERY_PCT = 15,
     CHARGE_UNKNOWN = 255,
     CHARGE_PCT = 0x7F
@@ -53,7 +54,9 @@ static void live_send(lps_core *core) {
         length = lps_frame_encode(&stream->frame, data);
     }
     /* A frame that the link does not take is not kept: the ring has its samples, and the host asks for what it misses. */
-    (void)core->hal->notify(core->hal->context, LPS_CHAR_STREAM, data, length);
+    if (!core->hal->notify(core->hal->context, LPS_CHAR_STREAM, data, length)) {
+        stream->owing_ticks = lps_now(core);
+    }
     stream->frame.n = 0;
 }
 
@@ -103,6 +106,15 @@ static void live_add(lps_core *core, uint32_t index, uint32_t ticks, uint8_t fla
     }
 }
 
+/* What is streamed at the full rate to a host that is owed nothing older is delivered, and the ring may overwrite it. */
+static void settle(lps_core *core, uint64_t ticks) {
+    const lps_stream *stream = &core->stream;
+    if (stream->active && !core->backfill.active && ticks >= stream->owing_ticks + ticks_of_s(SETTLED_S) &&
+        lps_config_of(core, stream->config)->decimation == 1) {
+        lps_ring_delivered(&core->ring);
+    }
+}
+
 static bool clipped(int16_t value) { return value == INT16_MAX || value == INT16_MIN; }
 
 static uint8_t flags_of(const lps_core *core, const int16_t *sample) {
@@ -146,6 +158,7 @@ void lps_sample(lps_core *core, const int16_t *sample, uint64_t ticks) {
     const uint8_t flags = flags_of(core, sample);
     lps_ring_append(&core->ring, core->recording, index, ticks, sample, flags);
     live_add(core, index, (uint32_t)(ticks & 0xFFFFFFFFu), flags, sample);
+    settle(core, ticks);
     gyro_cal_add(core, sample);
     tilt_add(core, sample);
 }

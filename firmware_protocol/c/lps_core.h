@@ -51,12 +51,14 @@ typedef struct {
 } lps_message;
 
 /* config: what START asked for. n_max: rows per live frame, 0: mini frames. average, group_*: the group of four being collected.
- * frame: the rows that wait for the frame to be full; the next row has expected_index, or there is a gap. */
+ * frame: the rows that wait for the frame to be full; the next row has expected_index, or there is a gap. owing_ticks: the last
+ * START, DONE or frame that the link did not take; the host may ask for what it lacks. */
 typedef struct {
     bool active;
     uint8_t config;
     uint8_t n_max;
     uint32_t expected_index;
+    uint64_t owing_ticks;
     lps_average average;
     uint32_t group_ticks;
     uint8_t group_flags;

@@ -10,6 +10,9 @@ enum { TRAILER = 244, TRAILER_B = 8, COMMIT = 252, COMMIT_B = 4, SPAN_MAX = 6553
 /* A frame covers [19 k, 19 k + 19) and a thinned one [76 k, 76 k + 76), or the part of it that there is. */
 enum { WINDOW = LPS_SAMPLES_MAX * LPS_DECIMATION, WINDOW_SLOTS = 4, THIN_BLOCKS = 4, FREE_MIN = 2 };
 
+/* What was recorded in the newest slots may wait in the buffers of a link that is gone already: 12 s at 52 Hz. */
+enum { UNDERWAY_SLOTS = 2 * LPS_BLOCK_SLOTS };
+
 const lps_config *lps_config_find(const lps_config *configs, uint8_t count, uint8_t id) {
     for (uint8_t k = 0; k < count; k++) {
         if (configs[k].id == id) {
@@ -106,6 +109,17 @@ static void queue_insert(lps_ring *ring, lps_queue *queue, uint16_t block) {
         ring->blocks[before].next = block;
     }
     queue->count++;
+}
+
+/* The block after this one in the log, thinned before full-rate; LPS_NO_BLOCK asks for the first and ends the walk. */
+static uint16_t walk(const lps_ring *ring, uint16_t block) {
+    if (block == LPS_NO_BLOCK) {
+        return ring->thinned.count > 0 ? ring->thinned.first : (ring->full.count > 0 ? ring->full.first : LPS_NO_BLOCK);
+    }
+    if (ring->thinned.count > 0 && block == ring->thinned.last) {
+        return ring->full.count > 0 ? ring->full.first : LPS_NO_BLOCK;
+    }
+    return ring->blocks[block].next;
 }
 
 static void lose(lps_ring *ring, uint32_t count) {
@@ -333,10 +347,17 @@ static void overwrite_oldest(lps_ring *ring) {
     release(ring, queue_pop(ring, oldest));
 }
 
-/* Frees blocks until `count` are free; every step shortens a queue, so it ends. */
+/* Whether the host has all of the oldest block. */
+static bool oldest_is_delivered(const lps_ring *ring) {
+    const uint16_t second = walk(ring, walk(ring, LPS_NO_BLOCK));
+    return second != LPS_NO_BLOCK && ring->blocks[second].seq <= ring->owed_seq;
+}
+
+/* Frees blocks until `count` are free; every step shortens a queue, so it ends. Averages are for what the host still wants: of what
+ * it has they would take the room of that. */
 static void make_room(lps_ring *ring, uint16_t count) {
     while (ring->free.count < count && ring->thinned.count + ring->full.count > 0) {
-        if (ring->full.count >= THIN_BLOCKS && ring->free.count > 0) {
+        if (!oldest_is_delivered(ring) && ring->full.count >= THIN_BLOCKS && ring->free.count > 0) {
             thin_oldest(ring);
         } else {
             overwrite_oldest(ring);
@@ -410,6 +431,12 @@ void lps_ring_append(lps_ring *ring, uint8_t config, uint32_t index, uint64_t ti
 }
 
 void lps_ring_lost(lps_ring *ring, uint32_t count) { lose(ring, count); }
+
+void lps_ring_delivered(lps_ring *ring) {
+    if (ring->next_seq > ring->owed_seq + UNDERWAY_SLOTS) {
+        ring->owed_seq = ring->next_seq - UNDERWAY_SLOTS;
+    }
+}
 
 /* ---- mounting */
 
@@ -533,17 +560,6 @@ bool lps_ring_mount(lps_ring *ring, const lps_hal *hal, const lps_config *config
 }
 
 /* ---- looking up */
-
-/* The block after this one in the log, thinned before full-rate; LPS_NO_BLOCK asks for the first and ends the walk. */
-static uint16_t walk(const lps_ring *ring, uint16_t block) {
-    if (block == LPS_NO_BLOCK) {
-        return ring->thinned.count > 0 ? ring->thinned.first : (ring->full.count > 0 ? ring->full.first : LPS_NO_BLOCK);
-    }
-    if (ring->thinned.count > 0 && block == ring->thinned.last) {
-        return ring->full.count > 0 ? ring->full.first : LPS_NO_BLOCK;
-    }
-    return ring->blocks[block].next;
-}
 
 static bool open_is_of(const lps_ring *ring, uint16_t boot) { return ring->open.frame.n > 0 && ring->boot == boot; }
 

@@ -1,6 +1,7 @@
-/* The store of frames: a log in blocks of 16 slots. Full, it thins the oldest full-rate blocks to averages of four; when all is
- * thinned, it overwrites the oldest. Every sample appended is held at the full rate, held in an average (whose configuration
- * says so) or counted in `dropped`; never twice. PROTOCOL.md section 8 has the rules and the layout.
+/* The store of frames: a log in blocks of 16 slots. Full, it overwrites the oldest block if the host has it; else it thins the
+ * oldest full-rate blocks to averages of four, and when all is thinned it overwrites the oldest. Every sample appended is held at
+ * the full rate, held in an average (whose configuration says so) or counted in `dropped`; never twice. PROTOCOL.md section 8 has
+ * the rules and the layout.
  *
  * Power may fail inside any store call: lps_ring_mount finds all frames that were written whole.
  *
@@ -48,7 +49,8 @@ typedef struct {
     lps_frame frame;
 } lps_slot;
 
-/* open: the frame being filled, not yet in the store (n 0: none). dropped: full-rate samples lost since the boot, of any boot. */
+/* owed_seq: the host has the slots of the log before it; 0 after the mount, which cannot know.
+ * open: the frame being filled, not yet in the store (n 0: none). dropped: full-rate samples lost since the boot, of any boot. */
 typedef struct {
     const lps_hal *hal;
     const lps_config *configs;
@@ -59,6 +61,7 @@ typedef struct {
     lps_queue full;
     lps_queue free;
     uint32_t next_seq;
+    uint32_t owed_seq;
     uint32_t dropped;
     uint16_t boot;
     uint32_t expected_index;
@@ -82,6 +85,8 @@ bool lps_ring_mount(lps_ring *ring, const lps_hal *hal, const lps_config *config
 void lps_ring_append(lps_ring *ring, uint8_t config, uint32_t index, uint64_t ticks, const int16_t *sample, uint8_t flags);
 /* Counts samples that never reached the ring. */
 void lps_ring_lost(lps_ring *ring, uint32_t count);
+/* The host has, or does not want, all up to now, but for what may be under way. */
+void lps_ring_delivered(lps_ring *ring);
 /* Writes the open frame to the store: before a reboot. */
 void lps_ring_flush(lps_ring *ring);
 
