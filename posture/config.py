@@ -487,12 +487,12 @@ class BendsConfig(_Section):
         4.0, description="deg; error of the peak difference that the confidence assumes; " + _TUNED
     )
     lean_even_deg: Positive = Field(
-        51.9,
+        54.1,
         description="deg; upper lumbar alone: lean at which rounded and not are as likely; "
-        "`python -m analysis.validation.bend_model`, 38 recorded bends of 4 people",
+        "`python -m analysis.validation.bend_model`, 36 recorded bends of 4 people",
     )
     lean_scale_deg: Positive = Field(
-        13.7, description="deg; of lean by which the log odds of rounded rise by one; from the same recorded bends"
+        13.0, description="deg; of lean by which the log odds of rounded rise by one; from the same recorded bends"
     )
     own_hinge_deg: Positive = Field(
         15.0, description="deg deeper than the own hinges of the calibration before one sensor says rounded; " + _TUNED

@@ -244,12 +244,16 @@ def test_umafall_is_twenty_hertz(shared: Path) -> None:
 
 @pytest.mark.shared
 def test_motion_signals_and_truth_are_one_another(shared: Path) -> None:
-    """Six scoops, all rounded: found, judged, and the angles within 2 deg of the truth after the routine and the gap."""
+    """Six scoops, all rounded: judged, and the angles within 2 deg of the truth after the routine and the gap.
+
+    The first begins right after the gap, where no orientation is trusted yet; the others are found.
+    """
     path = shared / "data" / "motion" / "02_06.npz"
     made = motion.evaluate([path], lambda _: None)
     rows = {m.name: estimate(m).value for m in made.tables["Both sensors"]}
     assert rows["flexion, RMSE"] < 2.0
-    assert rows["bends found"] == rows["rounded bends said rounded"] == 1.0
+    assert rows["bends found"] == pytest.approx(5 / 6)
+    assert rows["rounded bends said rounded"] == 1.0
     assert list(made.tables) == [w.capitalize() for w in WEARS]
     trial = motion.trial(path)
     assert trial.truth.offset_s == trial.from_s == 29.0

@@ -139,7 +139,7 @@ def test_every_command_runs_with_a_clinicians_own_pack(
     ("arguments", "message"),
     [
         (("list", "sqat"), "has no practice 'sqat'; did you mean 'squat'?"),
-        (("plan", "--date", "yesterday"), "--date 'yesterday' is no day; write it as 2026-03-02"),
+        (("plan", "--date", "someday"), "--date 'someday' is no day; write it as 2026-03-02"),
         (("plan", "--log", "nowhere.toml"), "nowhere.toml cannot be read"),
         (("list", "--pack", "nowhere"), "pack.toml is missing: a pack is a folder with"),
         (("next", "--days", "nowhere"), "nowhere holds no summary.json"),
