@@ -13,10 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from analysis.daily import summarise
 from analysis.days import split
 from analysis.inputs import Clock, DayAlert, DayEvent, Part, ReportInput
-from analysis.programme.days import HISTORY_DAYS, advised
 from analysis.programme.diary import Entry, parse
-from analysis.programme.pack import Pack
-from analysis.schema import SCHEMA_VERSION, DailySummary, DayAdvice
+from analysis.schema import SCHEMA_VERSION, DailySummary
 from analysis.whatif import Row, compared
 from posture import __version__
 from posture.store import Store
@@ -70,11 +68,6 @@ def last_day(store: Store) -> date | None:
         if seconds:
             return Clock(session.start_utc, ZoneInfo(session.zone)).day_of(seconds[1] - 1.0)
     return None
-
-
-def advice_of(store: Store, pack: Pack, on: date) -> DayAdvice:
-    """What the programme says of a day, given the days before it and the log."""
-    return advised(pack, summaries_of(store, on, HISTORY_DAYS), entries_of(store), on).record(pack)
 
 
 def summaries_of(store: Store, until: date, days: int) -> dict[date, DailySummary]:
