@@ -51,6 +51,10 @@ def draw_distribution(data: Distribution) -> Figure:
     axes.axvline(data.flexed_pct, color=INK, linewidth=0.8, linestyle=":")
     axes.text(data.flexed_pct, 1.0, f" sitting is flexed from {data.flexed_pct:.0f}", fontsize=8.5, va="bottom",
               transform=axes.get_xaxis_transform())  # fmt: skip
+    # The outermost 1 % of each is a few seconds of a stoop or a doubtful angle, and would leave the rest a tenth of the width.
+    reach = [levels[share] for levels in data.curves.values() for share in (1, 99)]
+    margin = 0.05 * (max(*reach, data.flexed_pct) - min(reach))
+    axes.set_xlim(min(reach) - margin, max(*reach, data.flexed_pct) + margin)
     axes.set_ylim(0, 100)
     axes.set_yticks([0, 10, 50, 90, 100])
     axes.set_ylabel("% of the time at or below")

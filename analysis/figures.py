@@ -6,10 +6,12 @@ that a grey print can be read. Unknown is grey and hatched.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import ParamSpec
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
@@ -76,6 +78,15 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
             return draw(*args, **kwargs)
 
     return inner
+
+
+def image(figure: Figure, fmt: str = "png") -> bytes:
+    """The figure as png or svg; the same figure gives the same bytes."""
+    out = io.BytesIO()
+    meta = {"Software": None} if fmt == "png" else dict.fromkeys(("Creator", "Date"))
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "figure"}):
+        figure.savefig(out, format=fmt, dpi=150, facecolor="white", metadata=meta)
+    return out.getvalue()
 
 
 @styled

@@ -91,7 +91,10 @@ def _distribution_drawing(day: ReportInput, _: DailySummary) -> Drawing:
     title, data = "How far flexed, for how much of the time", distribution(day.epochs, day.session)
     if data is None:
         return Drawing("f2", title, "Flexion was not measured in this wear.", None)
-    text = "Read a level on the line: for that share of its time the activity was at most so flexed. Marks at 10, 50 and 90 %."
+    text = (
+        "Read a level on the line: for that share of its time the activity was at most so flexed. Marks at 10, 50 and 90 %; "
+        "the outermost 1 % is not drawn."
+    )
     return Drawing("f2", title, text, exposure_figures.draw_distribution(data))
 
 
@@ -374,7 +377,9 @@ def write_day(
         beside = path.with_name(f"{path.stem}-summary{path.suffix}")
         return [write_whole(path, events_csv(day)), write_whole(beside, summary_csv(summary))]
     drawn = [(d.name, d.figure) for d in drawings(day, summary, background.trend) if d.figure is not None]
-    return [write_whole(path.with_name(f"{path.stem}-{name}{path.suffix}"), _png(figure)) for name, figure in drawn]
+    from analysis.figures import image
+
+    return [write_whole(path.with_name(f"{path.stem}-{name}{path.suffix}"), image(figure)) for name, figure in drawn]
 
 
 def advice_on(
@@ -433,12 +438,6 @@ def _plain_pdf(day: ReportInput, advice: DayAdvice, background: Background, *, f
     notes = ["# Notes", *summary.notes] if summary.notes else []
     figures = [(d.title, d.caption, d.figure) for d in drawn if d.figure is not None]
     return plain_pdf(_title(summary), [*lines, *notes, *end], figures)
-
-
-def _png(figure: Figure) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=150, facecolor="white", metadata={"Software": None})
-    return out.getvalue()
 
 
 def _title(summary: DailySummary) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -120,14 +119,3 @@ def _handles(panels: Sequence[Panel]) -> list[Line2D | Patch]:
         handles.append(Line2D([], [], color=INK, linestyle=":", label="your usual, of the days before"))
         handles.append(Patch(facecolor=FILL["unjudged"], alpha=0.55, label="inside: no real change"))
     return handles
-
-
-def image(figure: Figure, fmt: str) -> bytes:
-    """The figure as png or svg; the same figure gives the same bytes."""
-    import matplotlib as mpl
-
-    out = io.BytesIO()
-    meta = {"Software": None} if fmt == "png" else dict.fromkeys(("Creator", "Date"))
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "f8"}):
-        figure.savefig(out, format=fmt, dpi=150, facecolor="white", metadata=meta)
-    return out.getvalue()

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
+from analysis.figures import image
 from analysis.inputs import NOT_MEDICAL, RED_FLAGS
 from analysis.report import Drawing, svg, template
-from analysis.trend_figure import CAPTION, draw_trend, image, panels_of
+from analysis.trend_figure import CAPTION, draw_trend, panels_of
 from analysis.trends import METRICS, OUTCOMES, STATES, WEEK_DAYS, Trend, shown, words_of
 from analysis.words import SENSOR_NAMES
 from posture import __version__

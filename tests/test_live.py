@@ -72,7 +72,7 @@ class Process:
         while len(found := list(re.finditer(pattern, self.said))) < count:
             assert time.monotonic() < end_s, f"no {pattern!r} x{count} in {self.said}"
             assert self.popen.poll() is None, f"it ended: {self.said}"
-            time.sleep(0.02)
+            time.sleep(0.02)  # a poll: another process can be seen by what it wrote, and by nothing else
         return found[-1]
 
     def ended(self, number: int | None = None) -> int:
@@ -175,7 +175,7 @@ def until_recorded(home: Path, session: Process, kind: int, count: int) -> Path:
             return folder
         assert time.monotonic() < end_s, f"{counts} packets of kind {kind}: {session.said}"
         assert session.popen.poll() is None, f"it ended: {session.said}"
-        time.sleep(0.02)
+        time.sleep(0.02)  # a poll of the record that another process writes
 
 
 def test_scan_pair_stream_loss_reconnect_backfill_stop(home: Path, posture: Callable[..., str], start: Start) -> None:

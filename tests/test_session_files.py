@@ -276,7 +276,7 @@ def write(folder):
             if now_ns - synced_ns > 500_000_000:
                 synced_ns = now_ns
                 writer.sync(now_ns)
-            time.sleep(0.02)
+            time.sleep(0.02)  # the pace of a sensor's packets: how much a kill loses is counted in time
 
 for folder in sys.argv[2:]:
     if os.fork() == 0:
@@ -300,7 +300,7 @@ def test_a_writer_killed_at_30_random_moments_loses_less_than_a_second_and_the_n
             killed = []
             for due_s, pid, path in due:
                 while time.monotonic() < due_s:
-                    time.sleep(0.002)
+                    time.sleep(0.002)  # until the random moment of this kill
                 os.kill(pid, signal.SIGKILL)
                 killed.append(Path(path))
         for folder in killed:

@@ -45,7 +45,7 @@ BUZZ = {
 
 @dataclass(slots=True)
 class Ended:
-    """What a session came to. status : of each link at its end. alerts_n, events_n, seconds_n : of the live result.
+    """What a session came to. status : of each link at its end. alerts_n, events_n : of the live result.
 
     decided_ms : from the arrival of a packet to the end of the pipeline's push, of the newest pushes.
     """
@@ -54,7 +54,6 @@ class Ended:
     status: dict[Placement, LinkStatus]
     alerts_n: int = 0
     events_n: int = 0
-    seconds_n: int = 0
     decided_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_DECIDED_N))
 
 
@@ -168,7 +167,6 @@ class Monitor:
         self.saved.add(output)
         self.heard(output)
         self._ended.events_n += len(output.events)
-        self._ended.seconds_n += sum(len(e) for e in output.epochs)
         self.view.update(output, until_s)
         for alert in output.alerts:
             self._alert(alert)

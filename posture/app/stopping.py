@@ -43,9 +43,8 @@ async def _interruptible(work: Coroutine[Any, Any, Made], asked: list[int], hear
     try:
         for number in heard:
             loop.add_signal_handler(number, task.cancel)
-    except (
-        NotImplementedError
-    ):  # an event loop on Windows takes no signal handlers: the plain ones unwind from wherever it is
+    except NotImplementedError:
+        # An event loop on Windows takes no signal handlers: the plain ones unwind from wherever it is.
         for number in heard:
             signal.signal(number, interrupt)
     if asked:  # before the loop could hear it

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -131,7 +130,7 @@ def _lines(changes: tuple[Changed, ...], moved: list[Row], *, rows_n: int) -> li
 
 def _picture(changes: tuple[Changed, ...], days: list[ReportInput], summaries: list[DailySummary]) -> bytes:
     from analysis.figure_data import meter_data, ribbon_data
-    from analysis.figures import draw_whatif
+    from analysis.figures import draw_whatif, image
 
     if not all(len(d.epochs) for d in days):
         raise InputError("the recording holds not one whole second; there is nothing to draw")
@@ -143,6 +142,4 @@ def _picture(changes: tuple[Changed, ...], days: list[ReportInput], summaries: l
         names=["as it is set", f"with {after}"],
         highs=[s.meter.high_level for s in summaries],
     )
-    out = io.BytesIO()
-    figure.savefig(out, format="png", dpi=150, facecolor="white", metadata={"Software": None})
-    return out.getvalue()
+    return image(figure)

@@ -40,7 +40,7 @@ class Backend:
         """
         if self.client is not None:
             return None
-        with suppress(NotImplementedError):
+        with suppress(NotImplementedError):  # a system that cannot tell: then the sensor has to be heard
             adapter = await BleakAdapter.get(**self._bluez())
             for device in await adapter.get_connected_devices(list(uuids)):
                 if device.address == handle:

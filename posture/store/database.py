@@ -135,7 +135,7 @@ def _write_ahead(database: sqlite3.Connection) -> None:
         except sqlite3.OperationalError:
             if time.monotonic() > until_s:
                 raise
-            time.sleep(0.02)
+            time.sleep(0.02)  # the other program's switch takes milliseconds, and nothing tells when it is over
             continue
         if mode != "wal":
             raise PostureError("the store needs a disk that several programs can share: choose another POSTURE_HOME")
