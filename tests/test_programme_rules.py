@@ -168,8 +168,29 @@ def test_the_sentence_carries_the_numbers_that_fired() -> None:
     assert outcome("R01", {"flexed_sitting_min": 130.4})[1] == (
         "You sat flexed for 2 h 10 min; your programme suggests the towel tonight."
     )
-    assert outcome("R11", {"sit_ups_rounded": 1})[1].startswith("You came up from lying straight and rounded once;")
+    assert outcome("R11", {"sit_ups_rounded": 1})[1].startswith(
+        "You came straight up from lying with the lower back rounded, once;"
+    )
     assert "31 % of 13 judged" in outcome("R04", {"chair_rises_judged": 13, "chair_rises_rounded_pct": 30.8})[1]
+
+
+@pytest.mark.parametrize(
+    ("rule", "facts", "says"),
+    [
+        ("R07", {"leans_rounded": 6}, "6 forward leans of 10 s to 3 min were so deep that they count as rounded;"),
+        ("R08", {"deep_bends_rounded": 4}, "4 forward leans were so deep that they count as rounded;"),
+        ("R11", {"sit_ups_rounded": 2}, "You came straight up from lying twice;"),
+        ("R12", {"sit_up_after_towel_min": 7}, "You came straight up 7 min after the towel;"),
+    ],
+)
+def test_one_sensor_is_told_the_depth_and_the_way_and_not_how_the_back_was(
+    rule: str, facts: dict[str, Any], says: str
+) -> None:
+    assert outcome(rule, {**facts, "sensors": 1})[1].startswith(says)
+    assert outcome(rule, {**facts, "sensors": 2})[1] != outcome(rule, {**facts, "sensors": 1})[1]
+    none = outcome(rule, {**dict.fromkeys(facts, 99 if rule == "R12" else 0), "sensors": 2})
+    assert none[0] is State.BELOW
+    assert "sensors" not in none[1], "the number of sensors is no reason"
 
 
 def test_a_rule_rests_on_confidence_and_says_probably_when_it_is_middling() -> None:

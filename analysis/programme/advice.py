@@ -227,12 +227,13 @@ def _outcome(pack: Pack, rule: Rule, facts: Facts, true_days: Mapping[str, froze
         if all(holds for _, holds in asked):
             return _sure(pack, rule, alternative, facts)
         if any(holds is False for _, holds in asked):
-            below += [_short(c, facts) for c, holds in asked if holds is False]
+            # How many sensors there are chooses the words, and is no reason to be silent.
+            below += [_short(c, facts) for c, holds in asked if holds is False and c.fact != "sensors"]
         else:
             absent += [str(c.fact) for c, holds in asked if holds is None]
     if absent:
         return Outcome(rule.id, State.UNKNOWN, "", "not known: " + ", ".join(dict.fromkeys(absent)))
-    return Outcome(rule.id, State.BELOW, "", "; ".join(below))
+    return Outcome(rule.id, State.BELOW, "", "; ".join(dict.fromkeys(below)))
 
 
 def _sure(pack: Pack, rule: Rule, alternative: Alternative, facts: Facts) -> Outcome:

@@ -28,6 +28,12 @@ COUNTS: dict[str, tuple[str, str]] = {
     "sit_ups_rounded": ("floor_transition", "straight, rounded ways up from lying"),
 }
 """Counts in which fewer is a change worth saying: their kind of event, and their words."""
+ONE_SENSOR = {
+    "deep_bends_rounded": "forward leans so deep that they count as rounded",
+    "leans_rounded": "forward leans of 10 s to 3 min so deep that they count as rounded",
+    "sit_ups_rounded": "straight ways up from lying",
+}
+"""What those counts are called where one sensor made them: by the depth or the way, which is all that it knows."""
 CHAIR_JUDGED_MIN = 6
 """Judged moves from which a share in daily life is said (rule R04)."""
 
@@ -230,6 +236,7 @@ def _less_flexed(valid: Sequence[Facts], today: Facts) -> tuple[float, str] | No
 def _fewer(name: str, valid: Sequence[Facts], today: Facts, confidence_min: float) -> tuple[float, str] | None:
     """A count, compared per minute of wear and told in a wear as long as today's."""
     kind, words = COUNTS[name]
+    words = ONE_SENSOR.get(name, words) if today.sensors == 1 else words
 
     def rate(facts: Facts) -> float | None:
         count, judged = getattr(facts, name), facts.judged_pct.get(name, 100.0)
