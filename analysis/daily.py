@@ -236,6 +236,7 @@ def _bends(epochs: EpochBlock, worn: Bool, daily: Sequence[DayEvent], session: S
     deep = [e.is_deep(session) for e in bends]
     held = [e.is_sustained(session) for e in bends]
     worn_h = np.count_nonzero(worn) / 3600
+    pelvis = [share for e in bends if (share := e.number("pelvis_share")) is not None]
     return Bends(
         total=len(bends),
         by_verdict=_verdicts(bends),
@@ -245,6 +246,7 @@ def _bends(epochs: EpochBlock, worn: Bool, daily: Sequence[DayEvent], session: S
         deep_or_sustained=sum(a or b for a, b in zip(deep, held, strict=True)),
         longest_s=max((_round(e.duration_s) for e in bends), default=None),
         by_hour=_by_hour(epochs, worn, bends, session),
+        lumbar_share_pct=_round(100 * (1 - np.median(pelvis))) if pelvis else None,
     )
 
 

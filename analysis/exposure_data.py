@@ -12,10 +12,6 @@ from analysis.schema import DailySummary, FloorGroup, WorkoutSet
 from analysis.words import plain, way
 from posture.types import Bool, Context, EpochBlock, Float, Verdict
 
-MEASURES = {
-    "flexion_pct_rom": "lumbar flexion, % of own range",
-    "slump_index_pct": "slump index (0 tall, 100 full slump)",
-}
 SHARES_PCT = np.arange(0.0, 101.0)
 LEVELS = (20.0, 40.0, 60.0, 80.0)  # edges of the levels, in % of range or slump index (domain.md sections 3 and 5)
 DURATIONS_S = (10, 60, 300, 1200)  # edges of the durations. Provisional: ours, the last is that of a long bout
@@ -27,10 +23,11 @@ DURATION_NAMES = ("under 10 s", "10 s-1 min", "1-5 min", "5-20 min", "20 min and
 class Distribution:
     """F2, the amplitude distribution (APDF). curves : activity -> (101,) level under which 0, 1 ... 100 % of its time lies.
 
-    measured_min : by activity. flexed_pct : level from which sitting is flexed.
+    measured_min : by activity. flexed_pct : level from which sitting is flexed. axis : what the level is, for reading.
     """
 
     measure: str
+    axis: str
     curves: dict[str, Float]
     measured_min: dict[str, float]
     flexed_pct: float
@@ -75,9 +72,13 @@ class ExerciseCard:
 
 @dataclass(frozen=True, slots=True)
 class Variation:
-    """F9, exposure variation (EVA). minutes : (5 levels, 5 durations), spent at a level in stays of that length."""
+    """F9, exposure variation (EVA). minutes : (5 levels, 5 durations), spent at a level in stays of that length.
+
+    axis : what the level is, for reading.
+    """
 
     measure: str
+    axis: str
     minutes: Float
 
 
@@ -98,7 +99,19 @@ def distribution(epochs: EpochBlock, session: Session) -> Distribution | None:
     if not curves:
         return None
     key, default = ("sitting.flexed_on_pct", 60.0) if two else ("sitting.slump_on_pct", 62.0)
-    return Distribution(measure, curves, minutes, session.setting(key, default))
+    return Distribution(measure, level_name(measure, session), curves, minutes, session.setting(key, default))
+
+
+def level_name(measure: str, session: Session) -> str:
+    """What a level of flexion is, for reading: % of a range that was not measured on the wearer is not called their own."""
+    if measure == "slump_index_pct":
+        return "slump index (0 tall, 100 full slump)"
+    return f"lumbar flexion, % of {range_name(session.calibration.rom_source)}"
+
+
+def range_name(rom_source: str | None) -> str:
+    """`own range`, or that it is not the wearer's."""
+    return "own range" if rom_source == "measured" else "a population's range"
 
 
 def variation(epochs: EpochBlock, session: Session) -> Variation | None:
@@ -116,7 +129,7 @@ def variation(epochs: EpochBlock, session: Session) -> Variation | None:
     start, end, code = start[code >= 0], end[code >= 0], code[code >= 0]
     minutes = np.zeros((len(LEVELS) + 1, len(DURATIONS_S) + 1))
     np.add.at(minutes, (code, np.digitize(end - start, DURATIONS_S)), (end - start) / 60)
-    return Variation(measure, minutes)
+    return Variation(measure, level_name(measure, session), minutes)
 
 
 def way_rows(summary: DailySummary) -> tuple[WayRow, ...]:

@@ -14,7 +14,6 @@ from matplotlib.ticker import MaxNLocator
 from analysis.exposure_data import (
     DURATION_NAMES,
     LEVEL_NAMES,
-    MEASURES,
     SHARES_PCT,
     Distribution,
     ExerciseCard,
@@ -26,6 +25,7 @@ from analysis.words import span
 from posture.types import Verdict
 
 LINES = {"sitting": (FILL["flexed"], "-"), "standing and walking": (FILL["standing"], "--")}
+PATH_NAMES = {Verdict.ROUNDED: "straight way", Verdict.NEUTRAL: "with a turn or over one knee"}
 VERDICT_FILL = {
     Verdict.ROUNDED: (FILL["flexed"], "\\\\\\\\"),
     Verdict.MIXED: (FILL["floor"], "...."),
@@ -58,7 +58,7 @@ def draw_distribution(data: Distribution) -> Figure:
     axes.set_ylim(0, 100)
     axes.set_yticks([0, 10, 50, 90, 100])
     axes.set_ylabel("% of the time at or below")
-    axes.set_xlabel(MEASURES[data.measure])
+    axes.set_xlabel(data.axis)
     axes.grid(color=GRID, linewidth=0.5)
     axes.set_axisbelow(True)
     figure.legend(loc="outside lower center", ncol=2)
@@ -66,8 +66,11 @@ def draw_distribution(data: Distribution) -> Figure:
 
 
 @styled
-def draw_ways(rows: Sequence[WayRow]) -> Figure:
-    """F6: one bar for each way up or down, split by verdict; unknown is grey and hatched."""
+def draw_ways(rows: Sequence[WayRow], *, by_path: bool) -> Figure:
+    """F6: one bar for each way up or down, split by verdict; unknown is grey and hatched.
+
+    by_path : from one sensor, whose verdict is of the path: it is called by the path, not by the back.
+    """
     figure = Figure(figsize=(10, 1.0 + 0.3 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
     left = np.zeros(len(rows))
@@ -75,7 +78,8 @@ def draw_ways(rows: Sequence[WayRow]) -> Figure:
     for verdict, (colour, hatch) in VERDICT_FILL.items():
         counts = np.array([r.by_verdict[verdict] for r in rows], dtype=float)
         if counts.any():
-            name = "not judged" if verdict is Verdict.UNKNOWN else verdict.value
+            name = (PATH_NAMES if by_path else {}).get(verdict, verdict.value)
+            name = "not judged" if verdict is Verdict.UNKNOWN else name
             axes.barh(at, counts, 0.7, left=left, color=colour, edgecolor=INK, linewidth=0.5, hatch=hatch, label=name)
             left += counts
     for row, total in enumerate(left):
@@ -161,7 +165,7 @@ def draw_variation(data: Variation) -> Figure:
     axes.grid(which="minor", color=GRID, linewidth=0.7)
     axes.tick_params(which="both", length=0)
     axes.set_xlabel("length of the stay at a level")
-    axes.set_ylabel({"flexion_pct_rom": "% of own range", "slump_index_pct": "slump index"}[data.measure])
+    axes.set_ylabel(data.axis.removeprefix("lumbar flexion, ").partition(" (")[0])
     return figure
 
 

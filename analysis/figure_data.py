@@ -8,8 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.inputs import DayAlert, DayEvent, Session, runs
-from analysis.schema import SittingBout
-from posture.types import CONTEXT_NAMES, Basis, Bool, Context, EpochBlock, EventKind, Float, Int, Verdict
+from analysis.schema import PainSaid, SittingBout
+from posture.types import (
+    CALIBRATION_SET,
+    CONTEXT_NAMES,
+    Basis,
+    Bool,
+    Context,
+    EpochBlock,
+    EventKind,
+    Float,
+    Int,
+    Verdict,
+)
 
 MAX_STEPS = 1440  # a step is a minute of a whole day, about one pixel of the drawn width
 GAP_SHOWN_S = 10  # a step of the meter trace with at least this much gap, or half of it, is drawn as gap
@@ -21,7 +32,10 @@ ROLES = (*(n for n in CONTEXT_NAMES if n != "sitting"), *SITTING_ROLES)
 
 @dataclass(frozen=True, slots=True)
 class Ribbon:
-    """F1. spans : role -> (k, 2) s, half-open, in steps of step_s by what filled most of each. Marks are in s."""
+    """F1. spans : role -> (k, 2) s, half-open, in steps of step_s by what filled most of each. Marks are in s.
+
+    sets : (k, 2) s, exercise that the sensors saw. pain : (when, of 10) as the log has it; the log knows no time of day.
+    """
 
     step_s: int
     first_s: float
@@ -30,6 +44,8 @@ class Ribbon:
     alerts_s: tuple[float, ...]
     bends_s: dict[Verdict, tuple[float, ...]]
     floor_s: dict[str, tuple[float, ...]]
+    sets: Float
+    pain: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +98,10 @@ def roles(epochs: EpochBlock) -> Int:
     return np.asarray(code, dtype=np.int64)
 
 
-def ribbon_data(epochs: EpochBlock, events: Sequence[DayEvent], alerts: Sequence[DayAlert]) -> Ribbon:
-    """Data of F1 (at least one epoch). Events inside exercise sets are not marked."""
+def ribbon_data(
+    epochs: EpochBlock, events: Sequence[DayEvent], alerts: Sequence[DayAlert], pain: PainSaid | None = None
+) -> Ribbon:
+    """Data of F1 (at least one epoch). Events inside exercise sets are not marked; the sets are."""
     step = -(-len(epochs) // MAX_STEPS)
     first_s = float(epochs.start_s[0])
     start, end, code = runs(majority(roles(epochs), step=step, kinds=len(ROLES)))
@@ -92,6 +110,8 @@ def ribbon_data(epochs: EpochBlock, events: Sequence[DayEvent], alerts: Sequence
     bends = [e for e in daily if e.kind == EventKind.BEND]
     floor = [e for e in daily if e.kind == EventKind.FLOOR_TRANSITION]
     ways = sorted({e.word("direction") for e in floor})
+    sets = [(e.start_s, e.end_s) for e in events if e.kind == EventKind.EXERCISE_SET and e.set_id != CALIBRATION_SET]
+    said = [] if pain is None else [(when, getattr(pain, when)) for when in ("morning", "other", "evening")]
     return Ribbon(
         step_s=step,
         first_s=first_s,
@@ -100,6 +120,8 @@ def ribbon_data(epochs: EpochBlock, events: Sequence[DayEvent], alerts: Sequence
         alerts_s=tuple(a.raised_s for a in alerts),
         bends_s={v: tuple(e.start_s for e in bends if e.verdict == v) for v in Verdict},
         floor_s={w: tuple(e.start_s for e in floor if e.word("direction") == w) for w in ways},
+        sets=np.array(sets, dtype=float).reshape(-1, 2),
+        pain=tuple((when, level) for when, level in said if level is not None),
     )
 
 

@@ -43,6 +43,7 @@ FILL = {
     "unknown": "#c4c6cb",
     "non_wear": "#e4e6e9",
     "gap": "#f4f4f6",
+    "exercise": "#f0e442",
 }
 """One colour for each role; the page gives each a second value for dark screens (`--fig-ROLE`)."""
 LABEL = {
@@ -54,6 +55,8 @@ LABEL = {
     "non_wear": "not worn",
     "gap": "no data (gap)",
 }
+LANES = {"floor": "on the floor", "transition": "between postures"}
+FLOOR_LANES = {"down": "down to floor or bed", "up": "up from floor or bed"}
 HATCH = {"unjudged": "////", "unknown": "////", "gap": "xxxx", "end_range": "...."}
 VERDICT_STYLE = {
     Verdict.ROUNDED: ("o", FILL["flexed"], True),
@@ -91,22 +94,35 @@ def image(figure: Figure, fmt: str = "png") -> bytes:
 
 @styled
 def draw_ribbon(data: Ribbon, clock: Clock, *, leans: str) -> Figure:
-    """F1: one lane for each context, the sitting lane by how it was judged; then lanes of marks."""
+    """F1: one lane for each context, the sitting lane by how it was judged; then lanes of sets, marks and pain."""
     upper = _lanes(data)
     marked = {f"{leans}, {'not judged' if v == 'unknown' else v}": (v, t) for v, t in data.bends_s.items() if t}
-    lanes = [*upper, "alerts", *marked, *(["floor or bed"] if any(data.floor_s.values()) else [])]
+    ways = {FLOOR_LANES.get(way, "to or from floor or bed"): (way, t) for way, t in data.floor_s.items() if t}
+    exercise, pain = ["exercise"] * bool(len(data.sets)), ["pain, of 10"] * bool(data.pain)
+    lanes = [*upper, *exercise, "alerts", *marked, *ways, *pain]
     figure = Figure(figsize=(10, 0.9 + 0.27 * len(lanes)), layout="constrained")
     axes = figure.add_subplot()
     level = {lane: len(lanes) - 1 - k for k, lane in enumerate(lanes)}
     for role, spans in data.spans.items():
-        lane = "sitting" if role in SITTING_ROLES else role if role in level else "unknown or no data"
-        _bars(axes, spans, level[lane], role)
+        lane = "sitting" if role in SITTING_ROLES else LANES.get(role, role)
+        _bars(axes, spans, level[lane if lane in level else "unknown or no data"], role)
+    _bars(axes, data.sets, level.get("exercise", 0), "exercise")
     axes.plot(data.alerts_s, [level["alerts"]] * len(data.alerts_s), "v", color=INK, markersize=6)
     for lane, (verdict, times) in marked.items():
         _marks(axes, times, [level[lane]] * len(times), verdict, size=4.5)
-    for way, times in data.floor_s.items():
-        sign = {"down": "$\\downarrow$", "up": "$\\uparrow$"}.get(way, "x")
-        axes.plot(times, [level["floor or bed"]] * len(times), color=INK, markersize=7, marker=sign, linestyle="none")
+    for lane, (way, times) in ways.items():
+        sign = {"down": "v", "up": "^"}.get(way, "x")
+        axes.plot(times, [level[lane]] * len(times), sign, color=INK, markerfacecolor="none", markersize=5.5)
+    for line in axes.lines:  # a mark at the edge of the day is whole
+        line.set_clip_on(False)
+        line.set_in_layout(False)
+    for when, score in data.pain:
+        # The log tells which part of the day, not the minute: words at the ends of the lane, no mark at a time.
+        x, side = {"morning": (0.004, "left"), "evening": (0.996, "right")}.get(when, (0.5, "center"))
+        name = "at another time" if when == "other" else when
+        axes.text(
+            x, level["pain, of 10"], f"{name} {score}", transform=axes.get_yaxis_transform(), ha=side, va="center"
+        )
     axes.axhline(len(lanes) - len(upper) - 0.5, color=INK, linewidth=0.5)
     axes.set_yticks(list(level.values()), [lane.capitalize() for lane in lanes])
     axes.tick_params(axis="y", length=0)
@@ -131,12 +147,14 @@ def draw_bouts(bars: Sequence[BoutBar], clock: Clock) -> Figure:
         judged_min = bar.bout.sitting_min - bar.bout.unjudged_min
         share = f"flexed {bar.bout.flexed_min:.0f} of {judged_min:.0f} judged" if judged_min > 0 else "not judged"
         note = f"{bar.bout.sitting_min:.0f} min, {share}"
-        axes.text(bar.segments[-1][1] + 0.01 * longest_min, row, note, va="center", fontsize=8.5)
+        # In a column of their own, so that the line at 20 min runs through none of them.
+        axes.text(1.02 * longest_min, row, note, va="center", fontsize=8.5)
     if longest_min > 20:
         axes.axvline(20, color=INK, linewidth=0.8, linestyle=":")
     axes.set_yticks(range(len(bars)), [clock.text(b.bout.start_s, seconds=False) for b in bars])
     axes.set_ylim(len(bars) - 0.4, -0.6)
-    axes.set_xlim(0, longest_min * 1.32)
+    axes.set_xlim(0, longest_min * 1.28)
+    axes.set_xticks([t for t in MaxNLocator(8).tick_values(0, longest_min) if 0 <= t <= longest_min])
     axes.set_xlabel("minutes from sitting down")
     axes.set_ylabel("begun at" if clock.known else "begun at (h:mm)")
     shown = [r for r in ("not_flexed", "flexed", "unjudged", "gap") if any(r in s for b in bars for s in b.segments)]
@@ -214,7 +232,12 @@ def draw_bend_hours(hours: Sequence[HourBends]) -> Figure:
 
 def _lanes(data: Ribbon) -> list[str]:
     """Context lanes of F1 from the top: the three of every day, and what else occurs."""
-    lanes = ["walking", "standing", "sitting", *(r for r in ("lying", "floor", "transition") if r in data.spans)]
+    lanes = [
+        "walking",
+        "standing",
+        "sitting",
+        *(LANES.get(r, r) for r in ("lying", "floor", "transition") if r in data.spans),
+    ]
     return [*lanes, "unknown or no data"] if {"unknown", "non_wear", "gap"} & set(data.spans) else lanes
 
 
@@ -227,7 +250,7 @@ def _bars(axes: Axes, spans: Float, level: float, role: str, *, half: float = 0.
     kinds = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(spans)
     shape = Path(np.column_stack([corners.ravel(), heights.ravel()]), kinds)
     # An outline keeps a short one visible; the trace stays darker than it.
-    width, edge = (0.6, UNKNOWN_MARK) if role in ("gap", "unknown", "non_wear") else (0.0, INK)
+    width, edge = (0.6, UNKNOWN_MARK) if role in ("gap", "unknown", "non_wear") else (0.6 * (role == "exercise"), INK)
     axes.add_patch(PathPatch(shape, linewidth=width, facecolor=FILL[role], edgecolor=edge, hatch=HATCH.get(role)))
 
 

@@ -14,9 +14,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.daily import summarise
+from analysis.daily import TREND_FROM_MIN, summarise
 from analysis.days import chosen, split, summarised
-from analysis.exposure_data import distribution, exercise_card, set_name, variation, way_rows
+from analysis.exposure import answered
+from analysis.exposure_data import distribution, exercise_card, range_name, set_name, variation, way_rows
 from analysis.figure_data import END_RANGE_PCT, bend_points, bout_data, meter_data, ribbon_data
 from analysis.inputs import NOT_MEDICAL, RED_FLAGS, ReportInput, load, period_of
 from analysis.programme.days import advised, advised_alone
@@ -26,7 +27,7 @@ from analysis.schema import DailySummary, DayAdvice
 from analysis.sheet import LogOfDay, Sections, log_of, sheet_rows
 from analysis.tables import events_csv, summary_csv
 from analysis.trends import Trend, words_of
-from analysis.words import SENSOR_NAMES, detail, leans, origin_of, plain, span, verdict_of, way, words
+from analysis.words import SENSOR_NAMES, detail, leans, origin_of, pain_text, plain, span, verdict_of, way, words
 from posture.atomic import write_whole
 from posture.types import EventKind, InputError
 
@@ -38,6 +39,7 @@ __all__ = ["FORMATS", "advice_on", "load", "render_html", "write", "write_day"]
 
 FORMATS = ("html", "pdf", "json", "csv", "png")
 EVENTS_SHOWN = 200
+NOT_MEASURED = "How far the lower back was flexed is not measured in this wear."
 SOURCES = {
     "poses": "from the recorded poses",
     "quick": "quick: a stand and a walk on an earlier full calibration",
@@ -68,9 +70,12 @@ class Drawing:
 
 
 def drawings(day: ReportInput, summary: DailySummary, trend: Trend | None = None) -> list[Drawing]:
-    """F1 to F9, in that order; F7 where there was exercise, F8 where there are weeks."""
+    """F1 to F9, in that order; F7 where there was exercise, F8 where there are weeks. Of a day not worn, F1 and F8."""
+    weeks = [_trend_drawing(trend)] if trend is not None else []
     if not len(day.epochs):
-        return [Drawing("f1", "The day", "The recording is empty: there is nothing to draw.", None)]
+        return [Drawing("f1", "The day", "The recording is empty: there is nothing to draw.", None), *weeks]
+    if summary.wear.validity == "empty":  # "no bends were seen" would read as if somebody had looked
+        return [_ribbon_drawing(day, summary), *weeks]
     parts = (
         _ribbon_drawing,
         _distribution_drawing,
@@ -81,7 +86,6 @@ def drawings(day: ReportInput, summary: DailySummary, trend: Trend | None = None
         _exercise_drawing,
     )
     found = [drawn for part in parts if (drawn := part(day, summary)) is not None]
-    weeks = [_trend_drawing(trend)] if trend is not None else []
     return [*found, *weeks, _variation_drawing(day)]
 
 
@@ -90,11 +94,13 @@ def _distribution_drawing(day: ReportInput, _: DailySummary) -> Drawing:
 
     title, data = "How far flexed, for how much of the time", distribution(day.epochs, day.session)
     if data is None:
-        return Drawing("f2", title, "Flexion was not measured in this wear.", None)
-    text = (
-        "Read a level on the line: for that share of its time the activity was at most so flexed. Marks at 10, 50 and 90 %; "
-        "the outermost 1 % is not drawn."
-    )
+        return Drawing("f2", title, NOT_MEASURED, None)
+    halves = [
+        f"half of {name} was at {c[50]:.0f} or less, nine tenths at {c[90]:.0f} or less"
+        for name, c in data.curves.items()
+    ]
+    text = "; ".join(halves)
+    text = f"{text[:1].upper()}{text[1:]}. Marks at 10, 50 and 90 % of the time; the outermost 1 % is not drawn."
     return Drawing("f2", title, text, exposure_figures.draw_distribution(data))
 
 
@@ -104,11 +110,11 @@ def _way_drawing(_: ReportInput, summary: DailySummary) -> Drawing:
     title, rows = "Ways up and down", way_rows(summary)
     if not rows:
         return Drawing("f6", title, "No way to or from a seat, the floor or a bed was seen.", None)
-    text = "Chair, floor and bed, by how the lower back was held"
-    text += (
-        "; from one sensor a floor transition is judged by its path alone." if len(summary.basis.sensors) == 1 else "."
-    )
-    return Drawing("f6", title, text, exposure_figures.draw_ways(rows))
+    if len(summary.basis.sensors) == 2:
+        text = "Chair, floor and bed, by how the lower back was held."
+        return Drawing("f6", title, text, exposure_figures.draw_ways(rows, by_path=False))
+    text = "Chair, floor and bed. One sensor knows the way taken to or from the floor, not how the lower back was held."
+    return Drawing("f6", title, text, exposure_figures.draw_ways(rows, by_path=True))
 
 
 def _exercise_drawing(_: ReportInput, summary: DailySummary) -> Drawing | None:
@@ -117,11 +123,12 @@ def _exercise_drawing(_: ReportInput, summary: DailySummary) -> Drawing | None:
     card = exercise_card(summary)
     if card is None:
         return None
-    text = "Sets that the sensors saw; the thick mark is the first repetition whose form changed."
+    text = "Sets that the sensors saw"
+    text += "; the thick mark is the first repetition that failed." if any(b.first_failed for b in card.sets) else "."
     if card.gap_pct is not None:
         text += f" Rounded: {card.in_exercise_pct:.0f} % of repetitions, {card.in_life_pct:.0f} % of judged bends and chair rises."
     else:
-        text += " Carry-over into daily life: not known, too little of both was judged."
+        text += " Carry-over into daily life: not known, too little was judged."
     return Drawing("f7", "Exercise", text, exposure_figures.draw_exercise(card))
 
 
@@ -140,7 +147,7 @@ def _variation_drawing(day: ReportInput) -> Drawing:
 
     title, data = "How long at a level", variation(day.epochs, day.session)
     if data is None:
-        return Drawing("f9", title, "Flexion was not measured in this wear.", None)
+        return Drawing("f9", title, NOT_MEASURED, None)
     what = "sitting" if data.measure == "slump_index_pct" else "worn time out of lying"
     text = f"Minutes of {what} at each level, by how long it was kept without a break. Up and to the right: far flexed, and long."
     return Drawing("f9", title, text, exposure_figures.draw_variation(data))
@@ -149,14 +156,16 @@ def _variation_drawing(day: ReportInput) -> Drawing:
 def _ribbon_drawing(day: ReportInput, summary: DailySummary) -> Drawing:
     from analysis import figures
 
-    data = ribbon_data(day.epochs, day.events, day.alerts)
+    data = ribbon_data(day.epochs, day.events, day.alerts, summary.pain)
     unit = "second" if data.step_s == 1 else f"{data.step_s} s"
     text = (
         f"What was done when; sitting by how it was judged. Each {unit} shows what filled most of it. "
-        f"Marks: alerts, {leans(summary)} and floor or bed transitions, without exercise sets and the calibration routine."
+        f"Marks: alerts, {leans(summary)} and floor or bed transitions, without those of exercise sets and the calibration routine."
     )
     if "end_range" in data.spans:
-        text += f" Near end of range: {END_RANGE_PCT:.0f} % or more of your own."
+        text += f" Near end of range: {END_RANGE_PCT:.0f} % or more of {range_name(summary.basis.rom_source)}."
+    if data.pain:
+        text += " Pain is from your log, which knows the part of the day."
     return Drawing("f1", "The day", text, figures.draw_ribbon(data, day.session.clock, leans=leans(summary)))
 
 
@@ -250,7 +259,10 @@ def render_html(
         events=listed[:EVENTS_SHOWN],
         events_more=len(listed) - EVENTS_SHOWN,
         gap_events=len(day.events) - len(listed),
-        alerts=day.alerts,
+        alerts=list(zip(day.alerts, answered(day.epochs, day.alerts, day.session), strict=True)),
+        log=background.log,
+        trend_from_min=TREND_FROM_MIN,
+        range_name=range_name(summary.basis.rom_source),
         settings=_settings(day.session.config),
         sensor_names=SENSOR_NAMES,
         sources=SOURCES,
@@ -272,6 +284,7 @@ def template(name: str) -> Template:
         "way": way,
         "verdict": verdict_of,
         "set_name": set_name,
+        "pain": pain_text,
     }
     return page.get_template(name)
 

@@ -160,7 +160,10 @@ class HourBends:
 
 @dataclass(frozen=True, slots=True)
 class Bends:
-    """Forward leans of daily life. `unknown` in by_verdict is not judged, and not good."""
+    """Forward leans of daily life. `unknown` in by_verdict is not judged, and not good.
+
+    lumbar_share_pct : of the lean at its deepest, how much the lumbar spine made and not the pelvis; median, None with one sensor.
+    """
 
     total: int
     by_verdict: dict[str, int]
@@ -170,6 +173,7 @@ class Bends:
     deep_or_sustained: int
     longest_s: float | None
     by_hour: tuple[HourBends, ...]
+    lumbar_share_pct: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ def _panel(axes: Axes, panel: Panel) -> None:
     axes.set_title(f"{panel.name}\n{f'{panel.unit}; ' * bool(panel.unit)}last week: {said}", loc="left", fontsize=9)
     axes.set_xlim(-0.7, panel.days_n - 0.3)
     if panel.unit != "deg":
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(bottom=-0.04 * axes.get_ylim()[1])  # a mark at 0 is whole
     axes.margins(y=0.15)
     axes.grid(axis="y", color=GRID, linewidth=0.5)
     axes.set_axisbelow(True)

@@ -161,7 +161,7 @@ METRICS = (
     Metric("flexed_share_pct", "flexed share of judged sitting", "%", _flexed_share, SHARE_FLOOR_PCT),
     Metric("sitting_share_pct", "sitting, of worn time", "%", lambda s: s.sitting.share_of_worn_pct, SHARE_FLOOR_PCT),
     Metric("flexion_deg", "lumbar flexion while sitting", "deg", _angle("flexion_deg"), BETWEEN_DAYS_DEG),
-    Metric("pelvis_deg", "pelvis while sitting", "deg", _angle("sacrum_inclination_deg"), BETWEEN_DAYS_DEG),
+    Metric("pelvis_deg", "tilt of the pelvis while sitting", "deg", _angle("sacrum_inclination_deg"), BETWEEN_DAYS_DEG),
     Metric("shifts_per_15_min", "shifts in 15 min of sitting", "", _shifts, SHIFTS_FLOOR),
     _counted("long_bouts", "bouts of 20 min and more", lambda s: s.sitting.long_bouts),
     _counted("meter_high", "meter at its alert level", lambda s: s.habits.meter_high_count),

@@ -68,9 +68,9 @@ def render_trend(trend: Trend, *, week: bool = False) -> str:
 
 
 def day_name(day: str) -> str:
-    """`Mon 2 March`."""
+    """`Mon 2 Mar`."""
     at = date.fromisoformat(day)
-    return f"{at:%a} {at.day} {at:%B}"
+    return f"{at:%a} {at.day} {at:%b}"
 
 
 def _title(trend: Trend, *, week: bool) -> str:

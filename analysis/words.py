@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from analysis.daily import CHAIR_KINDS, LONG_BOUT_MIN
+from analysis.daily import CHAIR_KINDS, LONG_BOUT_MIN, TREND_FROM_MIN
 from analysis.inputs import DayEvent
-from analysis.schema import DailySummary, DayAdvice, FloorGroup
+from analysis.schema import DailySummary, DayAdvice, FloorGroup, PainSaid
 from posture.types import CALIBRATION_SET, EventKind
 
 WORDS_MAX = 120
@@ -18,6 +18,9 @@ PATHS = {
     "half_kneel": "over one knee",
 }
 """How the way down to or up from the floor is said; the JSON keeps the words of the contract."""
+NAMES = {"offload_control": "off-load control"}
+"""Names from a file that read otherwise than with spaces for their underscores."""
+ALERT_NAMES = {"flexed_sitting": "on sitting", "bend": "on {leans}", "floor_transition": "on ways to or from the floor"}
 SENSOR_NAMES = {"sacrum": "sacrum (belt line)", "upper_lumbar": "upper lumbar spine (T12-L1)"}
 
 
@@ -56,17 +59,29 @@ def words(summary: DailySummary, advice: DayAdvice | None = None) -> tuple[Sente
     if wear.validity == "short_recording":
         text = f"This is a short recording, not a day; nothing here is a habit yet. {text}"
     seen = [Sentence("seen", text)]
-    judged = _numbers(summary)
-    numbers = [Sentence("seen", judged)] if judged else []
+    if not wear.counts_for_trend and wear.validity == "day":
+        none = ", and no habit is drawn from it" if advice and not advice.habits else ""
+        seen.append(
+            Sentence("seen", f"Worn for under {span(TREND_FROM_MIN)}: the day does not count in your weeks{none}.")
+        )
+    pain = pain_text(summary.pain) if summary.pain else ""
+    seen += [Sentence("seen", f"You noted pain, of 10: {pain}.")] if pain else []
+    numbers = _numbers(summary)
     said = _said(advice) if advice else []
     habits = [k for k, s in enumerate(said) if s.kind == "habit"]
-    while sum(len(s.text.split()) for s in (*seen, *numbers, *said)) > WORDS_MAX and (numbers or habits):
+    while sum(len(s.text.split()) for s in (*seen, *_joined(numbers), *said)) > WORDS_MAX and (numbers or habits):
         if numbers:
             numbers.pop()
         else:
             said.pop(habits.pop())
     rest = [Sentence("basis", _basis(summary)), *(Sentence("not_judged", t) for t in _not_judged(summary))]
-    return (*seen, *numbers, *said, *rest)
+    return (*seen, *_joined(numbers), *said, *rest)
+
+
+def _joined(numbers: list[str]) -> list[Sentence]:
+    """The day's numbers as one sentence, none where there are none."""
+    text = "; ".join(numbers)
+    return [Sentence("seen", f"{text[:1].upper()}{text[1:]}.")] if text else []
 
 
 def _said(advice: DayAdvice) -> list[Sentence]:
@@ -81,8 +96,8 @@ def _inside(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-def _numbers(summary: DailySummary) -> str:
-    """The day's judged numbers in one sentence; empty where nothing was judged."""
+def _numbers(summary: DailySummary) -> list[str]:
+    """The day's judged numbers, then the alerts; the last are left away first where there are too many words."""
     sitting, bends = summary.sitting, summary.bends
     found = []
     if sitting.judged_min >= 1:
@@ -104,8 +119,31 @@ def _numbers(summary: DailySummary) -> str:
         found.append(f"{bends.deep_or_sustained} forward leans were long or deep")
     if sitting.bouts:
         found.append(f"{sitting.long_bouts} of {len(sitting.bouts)} sitting bouts reached {LONG_BOUT_MIN:.0f} min")
-    text = "; ".join(found)
-    return f"{text[:1].upper()}{text[1:]}." if text else ""
+    alerts = _alerts(summary)
+    return [*found, alerts] if alerts else found
+
+
+def _alerts(summary: DailySummary) -> str:
+    """The alerts by kind, with what is known of the answers; empty where none was raised."""
+    raised = [c for c in summary.alert_counts if c.raised]
+    total, wrong = sum(c.raised for c in raised), sum(c.wrong for c in raised)
+    if not total:
+        return ""
+    kinds = []
+    for count in raised:
+        name = ALERT_NAMES.get(count.kind, f"on {plain(count.kind)}").format(leans=leans(summary))
+        answered = "" if count.answered is None else f", {count.answered} answered"
+        kinds.append(f"{count.raised} {name}{answered}")
+    called = f", {wrong} called wrong by you" if wrong else ""
+    return f"{total} alert{'s' * (total != 1)} ({'; '.join(kinds)}){called}"
+
+
+def pain_text(pain: PainSaid) -> str:
+    """Pain of the log for reading: `morning 2, evening 4, in your brace 3, into a leg`."""
+    told = (("morning", pain.morning), ("evening", pain.evening), ("at another time", pain.other))
+    parts = [f"{when} {level}" for when, level in told if level is not None]
+    parts += [f"in your {plain(pain.activity)} {pain.in_exercise}"] if pain.activity else []
+    return ", ".join([*parts, "into a leg"] if pain.leg else parts)
 
 
 def leans(summary: DailySummary, count: int = 2) -> str:
@@ -126,7 +164,11 @@ def _chairs(summary: DailySummary) -> dict[str, int]:
 def _basis(summary: DailySummary) -> str:
     sensors = summary.basis.sensors
     count = "two sensors" if len(sensors) == 2 else f"one sensor, {SENSOR_NAMES.get(sensors[0], sensors[0])}"
-    return f"Basis: {count}; calibration {summary.basis.calibration_grade}."
+    wear = summary.wear
+    alone = (
+        f", one of them alone for {span(wear.one_angle_min)}" if len(sensors) == 2 and wear.one_angle_min >= 1 else ""
+    )
+    return f"Basis: {count}{alone}; calibration {summary.basis.calibration_grade}."
 
 
 def _not_judged(summary: DailySummary) -> list[str]:
@@ -149,7 +191,7 @@ def _not_judged(summary: DailySummary) -> list[str]:
 
 def plain(name: str) -> str:
     """A name from a file for reading: `sit_to_stand` -> `sit to stand`."""
-    return name.replace("_", " ")
+    return NAMES.get(name, name.replace("_", " "))
 
 
 def way(event: DayEvent | FloorGroup) -> str:
