@@ -388,7 +388,7 @@ def write_day(
         return [write_whole(path, replace(whole, advice=advice, pain=summary.pain).to_json())]
     if fmt == "csv":
         beside = path.with_name(f"{path.stem}-summary{path.suffix}")
-        return [write_whole(path, events_csv(day)), write_whole(beside, summary_csv(summary))]
+        return [write_whole(path, events_csv(day)), write_whole(beside, summary_csv(replace(summary, advice=advice)))]
     drawn = [(d.name, d.figure) for d in drawings(day, summary, background.trend) if d.figure is not None]
     from analysis.figures import image
 

@@ -37,11 +37,11 @@ class Sentence:
 
 
 def span(minutes: float) -> str:
-    """Minutes for reading: `5 h 10 min`, `34 min`, `under 1 min`."""
+    """Minutes for reading: `5 h 10 min`, `5 h`, `34 min`, `under 1 min`."""
     if 0 < minutes < 0.5:
         return "under 1 min"
-    whole = int(f"{minutes:.0f}")
-    return f"{whole // 60} h {whole % 60} min" if whole >= 60 else f"{whole} min"
+    hours, rest = divmod(int(f"{minutes:.0f}"), 60)
+    return " ".join([f"{hours} h"] * (hours > 0) + [f"{rest} min"] * (rest > 0 or not hours))
 
 
 def words(summary: DailySummary, advice: DayAdvice | None = None) -> tuple[Sentence, ...]:
@@ -65,7 +65,7 @@ def words(summary: DailySummary, advice: DayAdvice | None = None) -> tuple[Sente
             Sentence("seen", f"Worn for under {span(TREND_FROM_MIN)}: the day does not count in your weeks{none}.")
         )
     pain = pain_text(summary.pain) if summary.pain else ""
-    seen += [Sentence("seen", f"You noted pain, of 10: {pain}.")] if pain else []
+    seen += [Sentence("seen", f"Pain that you noted (0-10): {pain}.")] if pain else []
     numbers = _numbers(summary)
     said = _said(advice) if advice else []
     habits = [k for k, s in enumerate(said) if s.kind == "habit"]
@@ -97,7 +97,10 @@ def _inside(text: str) -> str:
 
 
 def _numbers(summary: DailySummary) -> list[str]:
-    """The day's judged numbers, then the alerts; the last are left away first where there are too many words."""
+    """The day's judged numbers and the alerts; the last are left away first where there are too many words.
+
+    An answer of the wearer's is not left away before what they did not say.
+    """
     sitting, bends = summary.sitting, summary.bends
     found = []
     if sitting.judged_min >= 1:
@@ -106,42 +109,50 @@ def _numbers(summary: DailySummary) -> list[str]:
             f"of {span(sitting.judged_min)} judged sitting {span(sitting.flexed_min)} was flexed ({share:.0f} %)"
         )
     if _judged(bends.by_verdict) and len(summary.basis.sensors) == 2:
-        found.append(
-            f"{bends.by_verdict['rounded']} of {_judged(bends.by_verdict)} judged {leans(summary)} were rounded"
-        )
+        rounded = bends.by_verdict["rounded"]
+        found.append(f"{rounded} of {_judged(bends.by_verdict)} judged {leans(summary)} {_were(rounded)} rounded")
     elif bends.by_verdict[
         "rounded"
     ]:  # one sensor never says neutral, so that a share of the judged ones would be all of them
-        found.append(
-            f"{bends.by_verdict['rounded']} of {bends.total} {leans(summary)} were so deep that they count as rounded"
-        )
+        rounded = bends.by_verdict["rounded"]
+        found.append(f"{rounded} of {bends.total} {leans(summary)} {_were(rounded)} deep enough to count as rounded")
     elif bends.deep_or_sustained:
-        found.append(f"{bends.deep_or_sustained} forward leans were long or deep")
+        found.append(
+            f"{bends.deep_or_sustained} of {bends.total} forward leans {_were(bends.deep_or_sustained)} long or deep"
+        )
     if sitting.bouts:
         found.append(f"{sitting.long_bouts} of {len(sitting.bouts)} sitting bouts reached {LONG_BOUT_MIN:.0f} min")
     alerts = _alerts(summary)
-    return [*found, alerts] if alerts else found
+    at = 1 if any(c.wrong for c in summary.alert_counts) else len(found)
+    return [*found[:at], *([alerts] if alerts else []), *found[at:]]
+
+
+def _were(count: int) -> str:
+    return "was" if count == 1 else "were"
 
 
 def _alerts(summary: DailySummary) -> str:
-    """The alerts by kind, with what is known of the answers; empty where none was raised."""
+    """`4 alerts: 3 on sitting (2 answered), 1 on bends, and you called 1 wrong`; empty where none was raised."""
     raised = [c for c in summary.alert_counts if c.raised]
     total, wrong = sum(c.raised for c in raised), sum(c.wrong for c in raised)
     if not total:
         return ""
-    kinds = []
-    for count in raised:
-        name = ALERT_NAMES.get(count.kind, f"on {plain(count.kind)}").format(leans=leans(summary))
-        answered = "" if count.answered is None else f", {count.answered} answered"
-        kinds.append(f"{count.raised} {name}{answered}")
-    called = f", {wrong} called wrong by you" if wrong else ""
-    return f"{total} alert{'s' * (total != 1)} ({'; '.join(kinds)}){called}"
+    names = [ALERT_NAMES.get(c.kind, f"on {plain(c.kind)}").format(leans=leans(summary)) for c in raised]
+    answers = ["" if c.answered is None else f" ({c.answered} answered)" for c in raised]
+    head = f"{total} alert{'s' * (total != 1)}"
+    if len(raised) == 1:
+        text = f"{head} {names[0]}{answers[0]}"
+    else:
+        kinds = (f"{c.raised} {name}{answer}" for c, name, answer in zip(raised, names, answers, strict=True))
+        text = f"{head}: {', '.join(kinds)}"
+    return f"{text}, and you called {wrong} wrong" if wrong else text
 
 
 def pain_text(pain: PainSaid) -> str:
-    """Pain of the log for reading: `morning 2, evening 4, in your brace 3, into a leg`."""
+    """Pain of the log for reading: `morning 2, evening 4, in your brace 3, into a leg`; `2` where no time was said."""
     told = (("morning", pain.morning), ("evening", pain.evening), ("at another time", pain.other))
-    parts = [f"{when} {level}" for when, level in told if level is not None]
+    known = [(when, level) for when, level in told if level is not None]
+    parts = [f"{when} {level}" if len(known) > 1 or when != "at another time" else f"{level}" for when, level in known]
     parts += [f"in your {plain(pain.activity)} {pain.in_exercise}"] if pain.activity else []
     return ", ".join([*parts, "into a leg"] if pain.leg else parts)
 

@@ -344,7 +344,7 @@ def test_a_count_that_fell_beyond_the_poisson_bound_is_an_improvement_and_one_ju
     assert improved(days, leans(7)) > 0
     assert improved(days, leans(8)) < 0
     text = improvement(days, leans(7), worn_min=360).improved
-    assert text == "7 rounded forward leans of 10 s to 3 min in 8 h 0 min of wear, against 20 at your 7-day median"
+    assert text == "7 rounded forward leans of 10 s to 3 min in 8 h of wear, against 20 at your 7-day median"
     assert improved([leans(7)] * 7, leans(0)) < 0, "under eight a day not even none is beyond chance"
     assert improved(days[1:], leans(0)) == 0, "six days are too few"
 

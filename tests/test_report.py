@@ -378,7 +378,7 @@ def test_all_verdicts_unknown_is_never_a_good_thing(tmp_path: Path) -> None:
     text = said(folder)
     assert "What went well" not in text
     assert "flexed" not in text
-    assert "Not judged: 5 h 0 min of sitting, 4 of 4 forward leans." in text
+    assert "Not judged: 5 h of sitting, 4 of 4 forward leans." in text
     shown = page(folder).text
     assert "no sitting alert does not mean that none was due" in shown
     assert "there is no meter" in shown
@@ -391,7 +391,7 @@ def test_what_one_sensor_calls_rounded_is_a_count_of_all_leans_and_no_share_of_t
     events = [event_json("bend", 60.0 * k, verdict=v, basis="one") for k, v in enumerate(verdicts)]
     session = session_json(two=False, sensors=["upper_lumbar"])
     text = said(write_folder(tmp_path / "d", columns=columns, session=session, events=events))
-    assert "2 of 5 forward leans were so deep that they count as rounded." in text
+    assert "2 of 5 forward leans were deep enough to count as rounded." in text
     assert "judged forward leans" not in text
 
 
@@ -403,7 +403,7 @@ def test_a_good_thing_is_said_only_where_it_was_measured(tmp_path: Path) -> None
     def text(name: str, columns: dict[str, Any]) -> str:
         return said(write_folder(tmp_path / name, columns=columns, session=session_json()))
 
-    assert "What went well: you sat for 6 h 0 min, and no bout reached 20 min." in text("judged", broken_up(False))
+    assert "What went well: you sat for 6 h, and no bout reached 20 min." in text("judged", broken_up(False))
     assert "What went well" not in text("not judged", broken_up(None))
     assert "What went well" not in text("hidden", broken_up(False, "unknown"))
 
