@@ -177,7 +177,7 @@ def _bout_drawing(day: ReportInput, summary: DailySummary) -> Drawing:
         return Drawing("f3", "Sitting bouts", "No sitting bout of a minute or more was seen.", None)
     more = len(summary.sitting.bouts) - len(bars)
     text = "Each bar is one sitting bout of at least a minute. The dotted line is at 20 minutes."
-    text += f" The {len(bars)} longest are drawn; {more} more are in the table." if more else ""
+    text += f" The {len(bars)} longest are drawn; {more} shorter one{'s' * (more != 1)} not." if more else ""
     return Drawing("f3", "Sitting bouts", text, figures.draw_bouts(bars, day.session.clock))
 
 
@@ -308,7 +308,9 @@ SHEET_SETTINGS = (
 def sheet(day: ReportInput, background: Background) -> tuple[str, Sections]:
     """Title and sections of the physiotherapist's page."""
     summary = _summary(day, background)
-    named = [(key, text) for key, text, sensors in SHEET_SETTINGS if sensors in (None, len(day.session.sensors))]
+    unused = () if summary.sitting_alert_on else ("sitting.slump_on_pct", "alerts.creep_min")
+    fits = (None, len(day.session.sensors))
+    named = [(key, text) for key, text, sensors in SHEET_SETTINGS if sensors in fits and key not in unused]
     settings = [(text, f"{value:g}") for key, text in named if (value := day.session.setting(key, -1.0)) >= 0]
     rows = sheet_rows(
         summary, log=background.log, trend=background.trend, settings=settings or [("thresholds", "the defaults")]

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from analysis.exposure_data import set_name
 from analysis.programme.diary import Entry, ExerciseEntry, PainEntry, PracticeEntry
 from analysis.programme.pack import Pack
 from analysis.programme.progress import progress
-from analysis.schema import DailySummary, FloorGroup, PainSaid
+from analysis.schema import DailySummary, FloorGroup, PainSaid, WorkoutSet
 from analysis.trends import Trend, shown
 from analysis.words import PATHS, SENSOR_NAMES, leans, plain, span, way
 
-CHANGES_SHOWN = 4
+CHANGES_SHOWN = 3
 Row = tuple[str, str]
 Sections = tuple[tuple[str, tuple[Row, ...]], ...]
 
@@ -141,21 +142,31 @@ def _sitting(s: DailySummary) -> list[Row]:
 
 def _movements(s: DailySummary) -> list[Row]:
     bends, rises = s.bends, s.chair_transitions["sit_to_stand"]
-    rate = "" if bends.per_worn_hour is None else f"; {bends.per_worn_hour:.1f} an hour"
-    name = leans(s)
+    name, hours = leans(s), s.wear.worn_min / 60
+    rate = {v: f"{n / hours:.1f}" for v, n in bends.by_verdict.items() if n} if hours else {}
+    share = "not measured by one sensor" if len(s.basis.sensors) < 2 else "not known"
+    if bends.lumbar_share_pct is not None:
+        share = f"{bends.lumbar_share_pct:.0f} % of the lean, the median at its deepest"
     rows = [
         ("chair rises", _by_verdict(rises)),
-        (name, f"{_by_verdict(bends.by_verdict)}{rate}"),
+        (name, _by_verdict(bends.by_verdict)),
+        (f"{name} an hour", ", ".join(f"{n} {_judged(v)}" for v, n in rate.items()) or "none"),
         (f"{name}, deep / held", f"{bends.deep} / {bends.sustained}"),
-        ("drops onto a chair", "not known" if s.habits.plunges is None else str(sum(s.habits.plunges.values()))),
+        ("lumbar share", share),
+        ("drops onto a chair", "not known" if s.habits.plunges is None else _by_verdict(s.habits.plunges, flexed=True)),
     ]
     rows += [("floor or bed", _paths((*s.floor_transitions.groups, *s.bed_transitions)))]
     return rows
 
 
-def _by_verdict(counts: dict[str, int]) -> str:
+def _judged(verdict: str, *, flexed: bool = False) -> str:
+    names = {"unknown": "not judged"} | ({"rounded": "ended flexed", "neutral": "not flexed"} if flexed else {})
+    return names.get(verdict, verdict)
+
+
+def _by_verdict(counts: dict[str, int], *, flexed: bool = False) -> str:
     total = sum(counts.values())
-    parts = [f"{n} {'not judged' if v == 'unknown' else v}" for v, n in counts.items() if n]
+    parts = [f"{n} {_judged(v, flexed=flexed)}" for v, n in counts.items() if n]
     return f"{total} ({', '.join(parts)})" if parts else str(total)
 
 
@@ -172,16 +183,23 @@ def _alerts(s: DailySummary) -> list[Row]:
     for count in s.alert_counts:
         if count.raised:
             answered = "" if count.answered is None else f", {count.answered} answered"
-            rows.append((plain(count.kind), f"{count.raised} raised{answered}, {count.wrong} called wrong"))
+            name = leans(s, 1) if count.kind == "bend" else plain(count.kind)
+            rows.append((name, f"{count.raised} raised{answered}, {count.wrong} called wrong"))
     return rows or [("alerts", "none raised" if s.sitting_alert_on else "none raised; the one on sitting was off")]
 
 
 def _exercise(s: DailySummary, log: LogOfDay | None) -> list[Row]:
     rows = []
+    sets: dict[str, list[WorkoutSet]] = {}
     for found in s.workouts:
-        form = "form not measured" if found.clean_reps is None else f"{found.clean_reps} clean"
-        failed = f", first failed rep {found.first_failed_rep}" if found.first_failed_rep else ""
-        rows.append((f"seen: {plain(found.exercise)}", f"{found.reps} reps, {form}{failed}"))
+        sets.setdefault(set_name(found), []).append(found)
+    rows += [(f"seen: {name}", _sets(done)) for name, done in sets.items()]
+    for hold in s.practices:
+        held = (
+            "" if hold.hold_s is None else f"held {hold.hold_s:.0f} s" if hold.hold_s < 100 else span(hold.hold_s / 60)
+        )
+        drift = "" if hold.drift_deg is None else f", drift {hold.drift_deg:.0f} deg"
+        rows.append((f"seen: {plain(hold.practice)}{'' if hold.declared else ', perhaps'}", f"{held}{drift}"))
     if log is None:
         return [*rows, ("log", "no entries: dose, pain, load and level are not known")]
     rows.append(("done, by the log", "; ".join(log.done) or "nothing that day"))
@@ -191,6 +209,19 @@ def _exercise(s: DailySummary, log: LogOfDay | None) -> list[Row]:
     rows.append(("load", "; ".join(log.loads) or "none"))
     rows += [("level", change) for change in log.changes] or [("level", "no change")]
     return rows
+
+
+def _sets(done: Sequence[WorkoutSet]) -> str:
+    """Sets of one exercise: reps of each, clean ones of those whose form was measured, first failed reps."""
+    judged = [w for w in done if w.clean_reps is not None]
+    form = (
+        f"{sum(w.clean_reps or 0 for w in judged)} of {sum(w.reps for w in judged)} clean"
+        if judged
+        else "form not measured"
+    )
+    failed = " and ".join(str(w.first_failed_rep) for w in done if w.first_failed_rep)
+    text = f"{'+'.join(str(w.reps) for w in done)} reps, {form}"
+    return f"{text}, first failed rep {failed}" if failed else text
 
 
 def _pain(pain: PainSaid | None) -> str:

@@ -20,7 +20,12 @@ PATHS = {
 """How the way down to or up from the floor is said; the JSON keeps the words of the contract."""
 NAMES = {"offload_control": "off-load control"}
 """Names from a file that read otherwise than with spaces for their underscores."""
-ALERT_NAMES = {"flexed_sitting": "on sitting", "bend": "on {leans}", "floor_transition": "on ways to or from the floor"}
+ALERT_NAMES = {
+    "flexed_sitting": "on sitting",
+    "bend": "on {leans}",
+    "floor_transition": "on floor transitions",
+    "recalibrate": "on the seat of the sensors",
+}
 SENSOR_NAMES = {"sacrum": "sacrum (belt line)", "upper_lumbar": "upper lumbar spine (T12-L1)"}
 
 

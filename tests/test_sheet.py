@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from programme_people import PACK, TODAY, entries
-from test_daily import summary, table, wear
+from test_daily import bend, summary, table, wear
 from test_report import BANNED, Page, realistic_folder
 
 from analysis import report
@@ -67,7 +67,9 @@ def test_the_page_has_the_numbers_of_the_summary(tmp_path: Path) -> None:
     )
     assert rows["lumbar range"] == "50 deg (measured)"
     assert rows["bends"].startswith(f"{found.bends.total} (")
-    assert rows["bends"].endswith(f"{found.bends.per_worn_hour:.1f} an hour")
+    hours = found.wear.worn_min / 60
+    assert rows["bends an hour"].startswith(f"{found.bends.by_verdict['rounded'] / hours:.1f} rounded, ")
+    assert rows["bends an hour"].count(",") == 3, "each type, the one that was not judged too"
     assert found.sitting.shifts is not None
     assert rows["shifts in 15 min of sitting"] == f"{found.sitting.shifts.per_15_min:.1f}"
     (sitting,) = (c for c in found.alert_counts if c.kind == "flexed_sitting")
@@ -84,6 +86,9 @@ def test_what_is_not_known_says_so() -> None:
     assert rows["log"] == "no entries: dose, pain, load and level are not known"
     assert rows["trend"] == "no earlier days"
     assert "rounded" not in " ".join(rows.values())
+    assert rows["lumbar share"] == "not measured by one sensor"
+    bends = [bend(10.0 * k, verdict="neutral", pelvis_share=s) for k, s in enumerate((0.9, 0.7, 0.6))]
+    assert lines(summary(table(("standing", -1, 600)), *bends))["lumbar share"].startswith("30 % of the lean")
     borrowed = summary(table(("sitting", -1, 600)), session=wear(rom_source="population"))
     assert lines(borrowed)["lumbar range"] == "50 deg (a population value, not their own)"
 
