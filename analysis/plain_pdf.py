@@ -54,6 +54,9 @@ def _pages(lines: Sequence[str]) -> Iterator[Figure]:
 def _with_caption(name: str, caption: str, figure: Figure) -> Figure:
     # Above the figure, because the legends are below it.
     figure.suptitle("\n".join([name, *textwrap.wrap(caption, 140)]), x=0.01, ha="left", fontsize=9)
+    layout = figure.get_layout_engine()
+    if layout is not None:
+        layout.set(w_pad=0.2, h_pad=0.2)  # type: ignore[call-arg]  # inch from the edge of the paper
     width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + 0.7)
+    figure.set_size_inches(width, height + 1.1)
     return figure

@@ -449,10 +449,27 @@ def _plain_pdf(day: ReportInput, advice: DayAdvice, background: Background, *, f
     summary = _summary(day, background)
     said = [f"- {w.text}" for w in words(summary, advice)]
     drawn = drawings(day, summary, background.trend)
-    lines = [day.session.judges, "# In words", *said, *(f"{d.title}: {d.caption}" for d in drawn if d.figure is None)]
+    lines = [
+        *_facts(summary),
+        day.session.judges,
+        "# In words",
+        *said,
+        *(f"{d.title}: {d.caption}" for d in drawn if d.figure is None),
+    ]
     notes = ["# Notes", *summary.notes] if summary.notes else []
     figures = [(d.title, d.caption, d.figure) for d in drawn if d.figure is not None]
     return plain_pdf(_title(summary), [*lines, *notes, *end], figures)
+
+
+def _facts(summary: DailySummary) -> list[str]:
+    """The head of the page as lines of text."""
+    wear, basis = summary.wear, summary.basis
+    names = " and ".join(SENSOR_NAMES.get(name, name) for name in basis.sensors)
+    about = SOURCES.get(basis.calibration_source, basis.calibration_source)
+    return [
+        f"Worn {span(wear.worn_min)} of {span(wear.recorded_min)}; gaps {span(wear.gap_min)}; not worn {span(wear.non_wear_min)}.",
+        f"Sensors: {names or 'none'}. Calibration: {basis.calibration_grade}, {about}.",
+    ]
 
 
 def _title(summary: DailySummary) -> str:

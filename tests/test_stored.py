@@ -218,6 +218,28 @@ def test_later_seconds_an_answer_and_that_was_wrong_make_a_day_anew(store: Store
     assert counted() == (70.0, 1), "said twice of one alert is one"
 
 
+def test_an_alert_that_was_called_wrong_is_so_in_words_page_and_csv(store: Store, posture: Said, home: Path) -> None:
+    session = worn(store, MONDAY, ("sitting", 1, 3600), ("standing", -1, 600))
+    fixed = {"kind": "flexed_sitting", "preset": "balanced", "reason": "long"}
+    first, _ = store.put_alerts(session, [{"about_s": s, "raised_s": s + 6, **fixed} for s in (900.0, 3590.0)])
+    store.put_answer(first, "wrong", MONDAY)
+    out = home / "r"
+    assert posture("report", "2026-03-02", "-o", out.with_suffix(".html"))[0] == 0
+    assert posture("report", "2026-03-02", "-f", "csv", "-o", out.with_suffix(".csv"))[0] == 0
+    text = Page(out.with_suffix(".html").read_text()).text
+    assert "2 alerts on sitting (1 answered), and you called 1 wrong" in text
+    assert "long not answered; you called it wrong" in text
+    rows = (home / "r-summary.csv").read_text().splitlines()
+    assert [r for r in rows if r.startswith("alert_counts.0.")] == [
+        "alert_counts.0.kind,flexed_sitting,",
+        "alert_counts.0.raised,2,",
+        "alert_counts.0.answered,1,",
+        "alert_counts.0.wrong,1,",
+    ]
+    posture("report", "2026-03-02", "--physio", "-o", out.with_suffix(".html"))
+    assert "2 raised, 1 answered, 1 called wrong" in Page(out.with_suffix(".html").read_text()).text
+
+
 def test_yesterday_and_today_are_days_that_begin_at_four(store: Store, posture: Said) -> None:
     at = datetime.combine(today() - timedelta(days=1), datetime.min.time(), tzinfo=UTC) + timedelta(hours=9)
     worn(store, at, ("standing", -1, 3600), zone="UTC")
