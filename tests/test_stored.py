@@ -227,17 +227,17 @@ def test_an_alert_that_was_called_wrong_is_so_in_words_page_and_csv(store: Store
     assert posture("report", "2026-03-02", "-o", out.with_suffix(".html"))[0] == 0
     assert posture("report", "2026-03-02", "-f", "csv", "-o", out.with_suffix(".csv"))[0] == 0
     text = Page(out.with_suffix(".html").read_text()).text
-    assert "2 alerts on sitting (1 answered), and you called 1 wrong" in text
-    assert "long not answered; you called it wrong" in text
+    assert "2 alerts on sitting (2 answered), and you called 1 wrong" in text
+    assert "long answered; you called it wrong" in text
     rows = (home / "r-summary.csv").read_text().splitlines()
     assert [r for r in rows if r.startswith("alert_counts.0.")] == [
         "alert_counts.0.kind,flexed_sitting,",
         "alert_counts.0.raised,2,",
-        "alert_counts.0.answered,1,",
+        "alert_counts.0.answered,2,",
         "alert_counts.0.wrong,1,",
     ]
     posture("report", "2026-03-02", "--physio", "-o", out.with_suffix(".html"))
-    assert "2 raised, 1 answered, 1 called wrong" in Page(out.with_suffix(".html").read_text()).text
+    assert "2 raised, 2 answered, 1 called wrong" in Page(out.with_suffix(".html").read_text()).text
 
 
 def test_yesterday_and_today_are_days_that_begin_at_four(store: Store, posture: Said) -> None:
