@@ -319,7 +319,9 @@ def draw_whatif(
         if any(r in d.spans for d in days)
     ]
     handles: list[Patch | Line2D] = [_patch(r) for r in roles]
-    handles += [Line2D([], [], color=FILL["standing"], label="time-in-flexion meter")] if any(meters) else []
+    if any(meters):
+        handles.append(Line2D([], [], color=FILL["standing"], label="time-in-flexion meter"))
+        handles.append(Line2D([], [], color=INK, linestyle="--", linewidth=0.8, label="a sitting alert may come"))
     handles += [Line2D([], [], color=INK, marker="v", linestyle="none", label="alert")]
     handles += [_handle(v) for v in Verdict if any(d.bends_s[v] for d in days)]
     figure.legend(handles=handles, loc="outside lower center", ncol=4)

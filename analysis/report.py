@@ -27,7 +27,19 @@ from analysis.schema import DailySummary, DayAdvice
 from analysis.sheet import LogOfDay, Sections, log_of, sheet_rows
 from analysis.tables import events_csv, summary_csv
 from analysis.trends import Trend, words_of
-from analysis.words import SENSOR_NAMES, detail, leans, origin_of, pain_text, plain, span, verdict_of, way, words
+from analysis.words import (
+    SENSOR_NAMES,
+    detail,
+    leans,
+    origin_of,
+    pain_text,
+    plain,
+    span,
+    verdict_of,
+    way,
+    why_text,
+    words,
+)
 from posture.atomic import write_whole
 from posture.types import EventKind, InputError
 
@@ -285,6 +297,7 @@ def template(name: str) -> Template:
         "verdict": verdict_of,
         "set_name": set_name,
         "pain": pain_text,
+        "why": why_text,
     }
     return page.get_template(name)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from analysis.daily import CHAIR_KINDS, LONG_BOUT_MIN, TREND_FROM_MIN
@@ -208,6 +209,20 @@ def _not_judged(summary: DailySummary) -> list[str]:
 def plain(name: str) -> str:
     """A name from a file for reading: `sit_to_stand` -> `sit to stand`."""
     return NAMES.get(name, name.replace("_", " "))
+
+
+_UNITS = {"pct": ", %,", "min": ", min,", "deg": ", deg,"}
+
+
+def why_text(why: str) -> str:
+    """The numbers of a rule for reading: `sitting_share_pct at least 75: 88.2092` -> `sitting share, %, at least 75: 88.2`."""
+
+    def name(found: re.Match[str]) -> str:
+        *words, last = found[0].split("_")
+        return " ".join(words) + _UNITS[last] if last in _UNITS else plain(found[0])
+
+    rounded = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.1f}", why)
+    return re.sub(r"\b[a-z]+(_[a-z0-9]+)+\b", name, rounded)
 
 
 def way(event: DayEvent | FloorGroup) -> str:

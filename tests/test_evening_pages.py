@@ -31,7 +31,7 @@ from analysis.inputs import DayAlert, DayEvent, load
 from analysis.report import Background, drawings
 from analysis.schema import PainSaid
 from analysis.sheet import LogOfDay, log_of
-from analysis.words import pain_text, words
+from analysis.words import pain_text, why_text, words
 from posture.types import Verdict
 
 PAIN = PainSaid(morning=2, evening=4, other=None, leg=False, in_exercise=3, activity="brace")
@@ -185,6 +185,15 @@ def test_practice_and_pain_are_those_of_the_log_and_of_the_sensors(tmp_path: Pat
 )
 def test_pain_reads_as_it_was_noted(pain: PainSaid, text: str) -> None:
     assert pain_text(pain) == text
+
+
+def test_the_numbers_of_a_rule_read_like_words() -> None:
+    assert why_text("sitting_share_pct at least 75: 88.2092") == "sitting share, %, at least 75: 88.2"
+    assert (
+        why_text("sit_ups_rounded at least 1: 2; worn 5 h; needs 6 h")
+        == "sit ups rounded at least 1: 2; worn 5 h; needs 6 h"
+    )
+    assert why_text("confidence of sit_to_stand 0.65, needs 0.70") == "confidence of sit to stand 0.65, needs 0.70"
 
 
 # The marks on the ribbon

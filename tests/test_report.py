@@ -426,7 +426,7 @@ def test_the_programme_says_one_win_two_habits_one_practice_one_focus_with_rule_
     text = page(days["two"]).text
     for habit in advice["habits"]:
         assert f"{habit['text']} {habit['rule']}" in text
-        assert f"{habit['rule']} said {habit['numbers']}" in text
+        assert f"{habit['rule']} said {words.why_text(habit['numbers'])}" in text
     assert "What went well: " not in said(days["two"]) or advice["win"]
     assert advice["stage"] is None, "nobody's log was given"
     assert "Programme stage" not in text
