@@ -183,7 +183,7 @@ def _alerts(s: DailySummary) -> list[Row]:
     for count in s.alert_counts:
         if count.raised:
             answered = "" if count.answered is None else f", {count.answered} answered"
-            name = leans(s, 1) if count.kind == "bend" else plain(count.kind)
+            name = {"bend": leans(s, 1), "recalibrate": "sensor moved"}.get(count.kind, plain(count.kind))
             rows.append((name, f"{count.raised} raised{answered}, {count.wrong} called wrong"))
     return rows or [("alerts", "none raised" if s.sitting_alert_on else "none raised; the one on sitting was off")]
 

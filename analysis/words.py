@@ -25,7 +25,7 @@ ALERT_NAMES = {
     "flexed_sitting": "on sitting",
     "bend": "on {leans}",
     "floor_transition": "on floor transitions",
-    "recalibrate": "on the seat of the sensors",
+    "recalibrate": "on a sensor that moved",
 }
 SENSOR_NAMES = {"sacrum": "sacrum (belt line)", "upper_lumbar": "upper lumbar spine (T12-L1)"}
 

@@ -89,7 +89,7 @@ def _day_lines(made: Records) -> list[str]:
     return [f"{told} The summary and the report are of the one worn longest; `posture report --day` gives the others."]
 
 
-_PATHS = {"rounded": "straight", "neutral": "with a turn"}
+_PATHS = {"rounded": "straight", "neutral": "with a turn or over one knee"}
 """What one sensor saw of a floor transition: its path, not the back."""
 
 
@@ -100,7 +100,7 @@ def _counted(kind: str, events: list[dict[str, JsonValue]], *, two: bool) -> str
     one, many = _NAMES[kind] if two or kind != "bend" else ("forward lean", "forward leans")
     text = f"{len(events)} {one if len(events) == 1 else many}"
     if kind == "flexed_sitting":
-        return f"{text} ({_span(sum(_length_s(e) for e in events))})"
+        return f"{text} ({_span(sum(_length_s(e) for e in events))}, lulls included)"
     verdicts = Counter(str(e["verdict"]) for e in events)
     words = _VERDICTS if two or kind != "floor_transition" else _VERDICTS | _PATHS
     return f"{text} ({', '.join(f'{verdicts[v]} {word}' for v, word in words.items() if verdicts[v])})"
