@@ -56,8 +56,11 @@ def words(summary: DailySummary, advice: DayAdvice | None = None) -> tuple[Sente
     advice : one win, at most two habits, one practice, one focus; or a notice, and none of these.
     """
     wear, minutes = summary.wear, summary.context_min
-    if wear.validity == "empty":
-        return (Sentence("seen", f"Nothing was worn in {span(wear.recorded_min)} recorded: nothing to judge."),)
+    pain = pain_text(summary.pain) if summary.pain else ""
+    noted = [Sentence("seen", f"Pain that you noted (0-10): {pain}.")] if pain else []
+    if wear.validity == "empty":  # the log is heard all the same: a red flag needs no sensor
+        nothing = Sentence("seen", f"Nothing was worn in {span(wear.recorded_min)} recorded: nothing to judge.")
+        return (nothing, *noted, *(_said(advice) if advice else ()))
     did = [("sat", "sitting"), ("stood", "standing"), ("walked", "walking")]
     did += [("lay", "lying")] if minutes["lying"] >= 1 else []
     told = [f"{verb} {span(minutes[name])}" for verb, name in did]
@@ -70,8 +73,7 @@ def words(summary: DailySummary, advice: DayAdvice | None = None) -> tuple[Sente
         seen.append(
             Sentence("seen", f"Worn for under {span(TREND_FROM_MIN)}: the day does not count in your weeks{none}.")
         )
-    pain = pain_text(summary.pain) if summary.pain else ""
-    seen += [Sentence("seen", f"Pain that you noted (0-10): {pain}.")] if pain else []
+    seen += noted
     numbers = _numbers(summary)
     said = _said(advice) if advice else []
     habits = [k for k, s in enumerate(said) if s.kind == "habit"]

@@ -69,6 +69,17 @@ def test_of_a_day_that_was_not_worn_nothing_is_said_to_have_been_looked_for(tmp_
         assert claim not in made.text
 
 
+def test_a_red_flag_is_heard_on_a_day_on_which_nothing_was_worn(tmp_path: Path) -> None:
+    folder, log = folder_of(tmp_path, ("non_wear", 3600)), tmp_path / "log.jsonl"
+    rows = [{"kind": "red_flag", "what": "fever"}, {"kind": "pain", "level": 6, "when": "evening"}]
+    log.write_text("\n".join(json.dumps({"day": "2026-03-02", **row}) for row in rows))
+    (path,) = report.write(folder, "html", tmp_path / "r.html", log=log)
+    text = Page(path.read_text(encoding="utf-8")).text
+    assert "Nothing was worn in 1 h recorded: nothing to judge." in text
+    assert "You noted: fever. Your programme stops here today." in text
+    assert "Pain that you noted (0-10): evening 6." in text
+
+
 def test_an_empty_recording_has_no_table_of_nothing(tmp_path: Path) -> None:
     made = page(folder_of(tmp_path))
     assert "The recording is empty: there is nothing to draw." in made.text
