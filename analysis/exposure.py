@@ -95,16 +95,16 @@ def alert_counts(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Sessio
     """By kind: raised, answered, called wrong. Whether one was answered is only asked of alerts on sitting."""
     kinds = [k.value for k in AlertKind]
     kinds += sorted({a.kind for a in alerts} - set(kinds))
-    both = list(zip(alerts, answered(epochs, alerts, session), strict=True))
+    rests = _rests_s(epochs, session)
     counts = []
     for kind in kinds:
-        here = [(a, said) for a, said in both if a.kind == kind]
-        count = sum(bool(said) for _, said in here) if kind == AlertKind.FLEXED_SITTING else None
-        counts.append(AlertCount(kind, len(here), count, sum(a.was_wrong for a, _ in here)))
+        here = [a for a in alerts if a.kind == kind]
+        answered = sum(_answered(a.raised_s, rests) for a in here) if kind == AlertKind.FLEXED_SITTING else None
+        counts.append(AlertCount(kind, len(here), answered, sum(a.was_wrong for a in here)))
     return tuple(counts)
 
 
-def answered(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Session) -> tuple[bool | None, ...]:
+def were_answered(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Session) -> tuple[bool | None, ...]:
     """Of each alert whether it was answered (`_answered`); None for one that is not on sitting, where it is not asked."""
     rests = _rests_s(epochs, session)
     return tuple(_answered(a.raised_s, rests) if a.kind == AlertKind.FLEXED_SITTING else None for a in alerts)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.daily import TREND_FROM_MIN, summarise
 from analysis.days import chosen, split, summarised
-from analysis.exposure import answered
+from analysis.exposure import were_answered
 from analysis.exposure_data import distribution, exercise_card, range_name, set_name, variation, way_rows
 from analysis.figure_data import END_RANGE_PCT, bend_points, bout_data, meter_data, ribbon_data
 from analysis.inputs import NOT_MEDICAL, RED_FLAGS, ReportInput, load, period_of
@@ -271,7 +271,7 @@ def render_html(
         events=listed[:EVENTS_SHOWN],
         events_more=len(listed) - EVENTS_SHOWN,
         gap_events=len(day.events) - len(listed),
-        alerts=list(zip(day.alerts, answered(day.epochs, day.alerts, day.session), strict=True)),
+        alerts=list(zip(day.alerts, were_answered(day.epochs, day.alerts, day.session), strict=True)),
         log=background.log,
         trend_from_min=TREND_FROM_MIN,
         range_name=range_name(summary.basis.rom_source),

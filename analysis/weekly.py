@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 from analysis.figures import image
 from analysis.inputs import NOT_MEDICAL, RED_FLAGS
+from analysis.programme.diary import Entry, ExerciseEntry, PracticeEntry
 from analysis.report import Drawing, svg, template
+from analysis.schema import DailySummary
+from analysis.sheet import pain_of
 from analysis.trend_figure import CAPTION, draw_trend, panels_of
 from analysis.trends import METRICS, OUTCOMES, STATES, WEEK_DAYS, Trend, shown, words_of
-from analysis.words import SENSOR_NAMES
+from analysis.words import SENSOR_NAMES, pain_text, plain
 from posture import __version__
 from posture.atomic import write_whole
 from posture.types import InputError
@@ -19,8 +24,49 @@ FORMATS = ("html", "png", "svg", "csv", "json")
 COLUMNS_MAX = 5  # numbers in the table of days; the CSV has all
 
 
-def write_trend(trend: Trend, fmt: str, path: Path, *, week: bool = False) -> Path:
-    """Write it whole and give back the path. week : the table of days is of the last seven.
+@dataclass(frozen=True, slots=True)
+class WeekDay:
+    """A day of the weekly report beside its numbers; counts are None where nothing was recorded.
+
+    raised, wrong : alerts, all and those called wrong. sitting, answered : those on sitting, and answered of them.
+    sets : that the sensors saw. done, pain : from the log, empty where it has none.
+    """
+
+    day: str
+    raised: int | None
+    wrong: int | None
+    sitting: int | None
+    answered: int | None
+    sets: int | None
+    done: str
+    pain: str
+
+
+def week_days(trend: Trend, summaries: Mapping[date, DailySummary], log: Sequence[Entry] = ()) -> tuple[WeekDay, ...]:
+    """The last seven days of a trend, with what became of alerts, what was practised and what hurt."""
+    return tuple(_week_day(date.fromisoformat(d.day), summaries, log) for d in trend.last(WEEK_DAYS))
+
+
+def _week_day(on: date, summaries: Mapping[date, DailySummary], log: Sequence[Entry]) -> WeekDay:
+    names = [
+        e.exercise if isinstance(e, ExerciseEntry) else e.practice
+        for e in log
+        if e.day == on and isinstance(e, ExerciseEntry | PracticeEntry)
+    ]
+    pain = pain_of(log, on)
+    said = (", ".join(plain(name) for name in dict.fromkeys(names)), pain_text(pain) if pain else "")
+    summary = summaries.get(on)
+    if summary is None:
+        return WeekDay(on.isoformat(), None, None, None, None, None, *said)
+    counts = summary.alert_counts
+    asked = [c for c in counts if c.answered is not None]
+    totals = (sum(c.raised for c in counts), sum(c.wrong for c in counts))
+    answers = (sum(c.raised for c in asked), sum(c.answered or 0 for c in asked))
+    return WeekDay(on.isoformat(), *totals, *answers, len(summary.workouts), *said)
+
+
+def write_trend(trend: Trend, fmt: str, path: Path, *, week: bool = False, lived: Sequence[WeekDay] = ()) -> Path:
+    """Write it whole and give back the path. week : the table of days is of the last seven. lived : beside it, in the page.
 
     InputError for a format that there is not, or for a picture of nothing.
     """
@@ -31,14 +77,14 @@ def write_trend(trend: Trend, fmt: str, path: Path, *, week: bool = False) -> Pa
     if fmt == "csv":
         return write_whole(path, trend.to_csv())
     if fmt == "html":
-        return write_whole(path, render_trend(trend, week=week))
+        return write_whole(path, render_trend(trend, week=week, lived=lived))
     panels = panels_of(trend)
     if not panels:
         raise InputError("nothing was measured in these days, so there is nothing to draw; take --format html or json")
     return write_whole(path, image(draw_trend(panels, date.fromisoformat(trend.days[0].day)), fmt))
 
 
-def render_trend(trend: Trend, *, week: bool = False) -> str:
+def render_trend(trend: Trend, *, week: bool = False, lived: Sequence[WeekDay] = ()) -> str:
     """The trend as one page that loads nothing."""
     from markupsafe import Markup
 
@@ -56,6 +102,7 @@ def render_trend(trend: Trend, *, week: bool = False) -> str:
         svg=Markup(svg(Drawing("f8", "Trend", caption, figure))),  # noqa: S704 - our own; its texts are escaped
         caption=caption,
         week=days,
+        lived=lived,
         columns=[(m.key, m.name, m.unit) for m in METRICS if m.key in measured][:COLUMNS_MAX],
         named={d.day: day_name(d.day) for d in trend.days},
         states=STATES,

@@ -23,7 +23,7 @@ from test_report import (
 )
 
 from analysis import report
-from analysis.exposure import answered
+from analysis.exposure import were_answered
 from analysis.exposure_data import distribution, variation
 from analysis.exposure_figures import PATH_NAMES
 from analysis.figure_data import ribbon_data
@@ -149,7 +149,7 @@ def test_each_alert_says_what_became_of_it(tmp_path: Path) -> None:
     (folder / "alerts.json").write_text(json.dumps(alerts))
     day = load(folder)
     # Sitting at 0 % of range is a stay under the level: only one that was flexed till the end would not be answered.
-    assert answered(day.epochs, day.alerts, day.session) == (True, False, None)
+    assert were_answered(day.epochs, day.alerts, day.session) == (True, False, None)
     text = page(folder).text
     assert "flexed sitting Flexed for a while. answered" in text
     assert "flexed sitting Flexed for a while. not answered; you called it wrong" in text

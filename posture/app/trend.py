@@ -14,6 +14,7 @@ from posture.vocabulary import InputError
 
 if TYPE_CHECKING:
     from analysis.trends import Trend
+    from analysis.weekly import WeekDay
 
 app = typer.Typer()
 NONE_YET = (
@@ -69,33 +70,36 @@ def trend(
     if folder is not None and person is not None:
         raise InputError("--from is a trend of that folder; leave --person away")
     last = None if until is None else day_of(until, "--until")
-    found = _of_folder(folder, last, days) if folder is not None else _of_store(person, last or today(), days)
+    found, lived = _of_folder(folder, last, days) if folder is not None else _of_store(person, last or today(), days)
     if week or fmt is not None or out is not None:
         from analysis.weekly import write_trend
 
         fmt = fmt or (out.suffix.lstrip(".") if out is not None and out.suffix else "html")
         name = f"{'week' if week else 'trend'}{'' if folder else f'-{found.until}'}.{fmt}"
         path = out or (folder or person_dir(person) / "reports") / name
-        say(f"Written to {write_trend(found, fmt, path, week=week)}", wrap=False)
+        say(f"Written to {write_trend(found, fmt, path, week=week, lived=lived if week else ())}", wrap=False)
     else:
         _show(found)
 
 
-def _of_folder(folder: Path, until: date | None, days: int) -> Trend:
+def _of_folder(folder: Path, until: date | None, days: int) -> tuple[Trend, tuple[WeekDay, ...]]:
     from analysis.programme.days import read_days
     from analysis.trends import trend_of
+    from analysis.weekly import week_days
 
     found = read_days(folder)
     if not found.by_day:
         raise InputError(
             f"no recording in {folder} has a clock, so none has a day: give posture replay --start and --zone"
         )
-    return trend_of(found.by_day, until or max(found.by_day), days=days)
+    made = trend_of(found.by_day, until or max(found.by_day), days=days)
+    return made, week_days(made, found.by_day)
 
 
-def _of_store(person: str | None, until: date, days: int) -> Trend:
-    from analysis.stored import kept_summaries
+def _of_store(person: str | None, until: date, days: int) -> tuple[Trend, tuple[WeekDay, ...]]:
+    from analysis.stored import entries_of, kept_summaries
     from analysis.trends import BASE_DAYS, trend_of
+    from analysis.weekly import week_days
     from posture.store import Store
 
     path = store_path(person)
@@ -103,7 +107,9 @@ def _of_store(person: str | None, until: date, days: int) -> Trend:
         raise InputError(NONE_YET)
     with Store(path) as store:
         kept = kept_summaries(store, until - timedelta(days=days + BASE_DAYS - 1), until)
-    return trend_of(kept, until, days=days)
+        entries = entries_of(store)
+    made = trend_of(kept, until, days=days)
+    return made, week_days(made, kept, entries)
 
 
 def _show(found: Trend) -> None:
