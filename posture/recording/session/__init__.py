@@ -8,10 +8,13 @@ from posture.recording.session.meta import (
     RecordKind,
     SessionMeta,
     SessionSensor,
+    action_record,
     declared_workouts,
     raised_alerts,
     read_meta,
     tick_of,
+    user_action,
+    user_actions,
     workout_record,
 )
 from posture.recording.session.reader import Session, is_session
@@ -29,6 +32,7 @@ __all__ = [
     "SessionRecording",
     "SessionSensor",
     "SessionWriter",
+    "action_record",
     "compact",
     "declared_workouts",
     "is_session",
@@ -38,5 +42,7 @@ __all__ = [
     "recover",
     "sessions",
     "tick_of",
+    "user_action",
+    "user_actions",
     "workout_record",
 ]

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from posture.alerts import Act, UserAction
 from posture.detect.declared import Declared
 from posture.recording.clock import parse_clock
 from posture.types import GRID_HZ, InputError, JsonValue, Placement
@@ -32,9 +33,11 @@ class RecordKind(StrEnum):
     ANSWER = "answer"
     """To the alert `id`: `answer`, a word."""
     SNOOZE = "snooze"
-    """`minutes`; 0 ends it."""
+    """No alerts for `minutes`; 0 ends it."""
     PAUSE = "pause"
+    """No alerts until `resume`."""
     RESUME = "resume"
+    """Alerts again, whether they were paused or snoozed."""
     WORKOUT = "workout"
     """`state`: start or stop; `exercise` and `side`, as declared or null."""
     CONFIG = "config"
@@ -187,6 +190,28 @@ def raised_alerts(records: Sequence[Mapping[str, Any]]) -> list[dict[str, JsonVa
             said = {"answer": answers[record.get("id")]} if record.get("id") in answers else {}
             alerts.append({**record["alert"], **said})
     return alerts
+
+
+def action_record(act: Act, tick: int, minutes: float | None = None) -> Tree:
+    """What the wearer asked of the alerts. minutes : of a snooze."""
+    record: dict[str, JsonValue] = {"kind": RecordKind(act.value), "tick": tick}
+    return record if act is not Act.SNOOZE else {**record, "minutes": minutes}
+
+
+def user_action(record: Mapping[str, Any]) -> UserAction | None:
+    """A record as the alert policy takes it, live and in a replay; None for one of another kind."""
+    kind = record["kind"]
+    if kind not in frozenset(Act):
+        return None
+    at_s = record["tick"] / GRID_HZ
+    minutes = record.get("minutes")
+    until_s = at_s + 60.0 * minutes if isinstance(minutes, int | float) else -math.inf
+    return UserAction(at_s, Act(kind), until_s)
+
+
+def user_actions(records: Sequence[Mapping[str, Any]]) -> tuple[UserAction, ...]:
+    """All that the wearer asked of the alerts, in order."""
+    return tuple(action for record in records if (action := user_action(record)) is not None)
 
 
 def workout_record(workout: Declared) -> Tree:
