@@ -685,7 +685,7 @@ def workout_case() -> Case:
 def silence_case() -> Case:
     """A bend whose cue falls on the first moment of a snooze, and a way to the floor whose cue falls on the end of a pause."""
     case = rows_case(1690.0, 1830.0)
-    asked = (UserAction(1754.0, Act.SNOOZE, 1765.0), UserAction(1780.52, Act.PAUSE), UserAction(1792.0, Act.RESUME))
+    asked = (UserAction(1754.0, Act.SNOOZE, 1790.0), UserAction(1780.52, Act.PAUSE), UserAction(1792.0, Act.RESUME))
     specs, made = {p: SensorSpec(RATE_HZ, has_gyro=True) for p in BOTH}, calibration(BOTH)
     silenced = replace(case, make=lambda state: Pipeline(specs, made, CONFIG, actions=asked, state=state))
     assert [(a.kind, a.raised_s) for a in run(case, [])["alerts"]] == [("bend", 1754.0), ("floor_transition", 1792.0)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture import __version__
-from posture.app import live_cli, log, programme, trend, whatif, workout
+from posture.app import live_cli, log, programme, tell, trend, whatif, workout
 from posture.app.exits import Commands, end_cleanly, run
 from posture.app.options import ConfigOption, PackOption, PersonOption, SensorsOption, config_of, sensors_of
 from posture.vocabulary import InputError, Preset
@@ -164,6 +164,7 @@ def demo(
 
 app.registered_commands += [
     *live_cli.app.registered_commands,
+    *tell.app.registered_commands,
     *whatif.app.registered_commands,
     *trend.app.registered_commands,
 ]

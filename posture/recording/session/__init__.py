@@ -19,7 +19,7 @@ from posture.recording.session.meta import (
 )
 from posture.recording.session.reader import Session, is_session
 from posture.recording.session.recording import NoSamplesError, SessionRecording, open_session
-from posture.recording.session.recovery import Recovered, recover, sessions
+from posture.recording.session.recovery import Recovered, answer_late, recover, sessions
 from posture.recording.session.writer import SessionWriter
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "SessionSensor",
     "SessionWriter",
     "action_record",
+    "answer_late",
     "compact",
     "declared_workouts",
     "is_session",

@@ -198,20 +198,16 @@ def action_record(act: Act, tick: int, minutes: float | None = None) -> Tree:
     return record if act is not Act.SNOOZE else {**record, "minutes": minutes}
 
 
-def user_action(record: Mapping[str, Any]) -> UserAction | None:
-    """A record as the alert policy takes it, live and in a replay; None for one of another kind."""
-    kind = record["kind"]
-    if kind not in frozenset(Act):
-        return None
-    at_s = record["tick"] / GRID_HZ
-    minutes = record.get("minutes")
+def user_action(record: Mapping[str, Any]) -> UserAction:
+    """A record of the kind of an `Act` as the alert policy takes it, live and in a replay."""
+    at_s, minutes = record["tick"] / GRID_HZ, record.get("minutes")
     until_s = at_s + 60.0 * minutes if isinstance(minutes, int | float) else -math.inf
-    return UserAction(at_s, Act(kind), until_s)
+    return UserAction(at_s, Act(record["kind"]), until_s)
 
 
 def user_actions(records: Sequence[Mapping[str, Any]]) -> tuple[UserAction, ...]:
     """All that the wearer asked of the alerts, in order."""
-    return tuple(action for record in records if (action := user_action(record)) is not None)
+    return tuple(user_action(record) for record in records if record["kind"] in frozenset(Act))
 
 
 def workout_record(workout: Declared) -> Tree:
