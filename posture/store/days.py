@@ -39,9 +39,7 @@ class DayBook:
         self._database = database
 
     def marks(self, session_id: int) -> str:
-        """What a session's part of a day rests on besides its revision: seconds, events, alerts, answers, feedback and what was asked of the alerts,
-        counted.
-        """
+        """What a session's part of a day rests on besides its revision, counted: seconds, events, alerts, what was said."""
         counts = self._database.execute(
             "SELECT (SELECT coalesce(sum(count), 0) FROM epochs WHERE session_id = ?1),"
             " (SELECT count(*) FROM event WHERE session_id = ?1), (SELECT count(*) FROM alert WHERE session_id = ?1),"
