@@ -39,6 +39,7 @@ from posture.signal.calibrate import calibrate
 from posture.signal.calibration import Calibration
 from posture.signal.clipping import Clipped, Part
 from posture.signal.fusion import filter_name
+from posture.signal.raw_poses import RawPoses
 from posture.signal.redon import quick
 from posture.signal.self_calibrate import self_calibrated
 from posture.signal.smoothing import NAME as SMOOTHED
@@ -353,6 +354,17 @@ def calibrate_from(
     if base is not None:
         return quick(blocks, rate_hz, poses, base, config, made_utc=made_utc)
     return replace(calibrate(blocks, rate_hz, poses, config), made_utc=made_utc)
+
+
+def recalibrated(session: Path, config: Config, sensors: tuple[Placement, ...] | None = None) -> Calibration:
+    """The calibration of a session made anew from the raw poses that it keeps. InputError where it keeps none."""
+    meta = read_meta(session)
+    if meta.raw_poses is None:
+        raise InputError(
+            f"{session} keeps no poses of its calibration; give --poses, or calibrate with the sensors that you wear"
+        )
+    made = RawPoses.from_json(meta.raw_poses, source=f"{session / 'session.json'}").calibrated(config)
+    return made.for_sensors(sensors or meta.placements, config)
 
 
 def _rates(blocks: Sequence[ImuBlock], segment: Segment) -> dict[Placement, float]:

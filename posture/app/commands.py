@@ -208,7 +208,9 @@ async def run_command(
         async with here.keeper() as keeper:
             await tidy(keeper, here.home.sessions, say)
             have = await keeper.do(known)
-            have = wear_of(replace(have, calibration=calibration or have.calibration), config, sensors)
+            if calibration is not None:
+                have = replace(have, calibration=calibration, raw_poses=None)
+            have = wear_of(have, config, sensors)
             async with here.radio() as radio:
                 folder, session_id, ended = await _session(
                     here, have, config, radio, keeper, (title, subtitle), notifier or desktop(say), heard, until

@@ -120,7 +120,7 @@ class Here:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the store knows of this wear. policy : of the alerts, on the axis of `policy_start_utc`'s session. quiet : what the
-    wearer last asked of them, on that of the session `quiet_of`.
+    wearer last asked of them, on that of the session `quiet_of`. raw_poses : what the calibration was made from, if it was kept.
     """
 
     sensors: tuple[Enrolled, ...]
@@ -193,6 +193,7 @@ def meta_of(have: Known, config: Config, *, start_utc: datetime, zone: str, salt
         code_version=__version__,
         config=config.as_json(),
         calibration=None if have.calibration is None else cal.to_json(have.calibration),
+        raw_poses=None if have.calibration is None else have.raw_poses,
         profile={k: v for k, v in have.profile.items() if not k.startswith(_OWN_KEYS)},
         alert_state=None if policy is None else policy.to_json(),
     )

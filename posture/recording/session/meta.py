@@ -68,7 +68,7 @@ class SessionMeta:
 
     session_id : of this folder, in the store and in file names. start_utc : aware, when `host_time_ns` was 0. zone : IANA.
     config, calibration, profile, alert_state : JSON trees; calibration None: not calibrated. raw_poses : the poses that the
-    calibration was made from, as their windows and samples (`posture calibrate`), if they are kept.
+    calibration was made from, with their samples (`posture.signal.raw_poses`), if they were kept.
     """
 
     session_id: str
