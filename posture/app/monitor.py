@@ -163,7 +163,7 @@ class Monitor:
             over = declared.ended_utc is not None
             if over if known is None else (known.end_s < float("inf") or not over):
                 continue
-            now_s = (tick_of(self.source.clock.now_ns()) + 1) / GRID_HZ
+            now_s = self._next_tick() / GRID_HZ
             if known is None:
                 workout = Declared(now_s, exercise=declared.exercise, side=declared.side)
             else:
@@ -181,14 +181,16 @@ class Monitor:
             if request.kind == "status":
                 reply: dict[str, JsonValue] = {"lines": list[JsonValue](self.status())}
             else:
-                # Behind all that was decided: what could have been raised before is as it was raised.
-                tick = 1 + max(tick_of(self.source.clock.now_ns()), int(self._decided_s * GRID_HZ))
-                heard = self.asked.hear(request, tick)
+                heard = self.asked.hear(request, self._next_tick())
                 reply, keep = {"lines": [heard.words]}, heard.keep
                 self.say(heard.words)
         except InputError as error:
             reply = {"refused": str(error)}
         self._spawn(self.saved.reply(request, reply, keep))
+
+    def _next_tick(self) -> int:
+        """From when on something may hold: behind now and behind all that was decided, which a clock can put ahead of now."""
+        return 1 + max(tick_of(self.source.clock.now_ns()), int(self._decided_s * GRID_HZ))
 
     def status(self) -> list[str]:
         """What runs, since when, how each link is, the last alert, and what holds alerts back."""
