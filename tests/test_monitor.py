@@ -132,11 +132,13 @@ def monitored(
     name: str = "s1",
     workout_s: tuple[float, float] | None = None,
     asks: Mapping[float, tuple[str, dict[str, JsonValue]]] | None = None,
+    clock_behind_s: float = 0.0,
     told: Told | None = None,
 ) -> Run:
     """A session of these packets, and then of silence. look_s : when the screen is looked at. workout_s : when one is declared.
 
-    asks : what is asked of the monitor, by when. The answer to the last alert needs no name of it.
+    asks : what is asked of the monitor, by when; its clock is then `clock_behind_s` behind what arrived. The answer to the last
+    alert needs no name of it.
     """
 
     async def scene() -> Run:
@@ -187,6 +189,7 @@ def monitored(
                         while view.news not in WORKOUT_NEWS[begins]:
                             await asyncio.sleep(0.001)
                     if asks is not None and step * STEP_S in asks:
+                        clock.ns -= round(clock_behind_s * 1e9)
                         replies.append(await ask(keeper, asked, *asks[step * STEP_S]))
                     if looks and step * STEP_S >= looks[0]:
                         while view.now_s < step * STEP_S:
@@ -464,6 +467,15 @@ def test_each_request_gets_one_plain_line_and_what_makes_no_sense_is_refused(ans
     snoozed, paused = answered.screens.values()
     assert "no alerts until 09:02; s" in snoozed
     assert "alerts paused since 09:02; s" in paused
+
+
+def test_what_is_asked_holds_behind_all_that_was_decided_where_the_clock_is_not(tmp_path: Path) -> None:
+    """A sensor's clock can run ahead of ours: a snooze from before an alert that was raised would take it back in a replay."""
+    asks: dict[float, tuple[str, dict[str, JsonValue]]] = {110.0: ("snooze", {"minutes": 1}), 111.0: ("dance", {})}
+    run = monitored(tmp_path, packets(until_s=115.0), asks=asks, clock_behind_s=30.0)
+    assert [a.kind for a in run.alerts] == ["bend"]
+    assert as_live(run.folder)[2] == run.alerts
+    assert "older version" in str(run.replies[1]["refused"])
 
 
 def test_an_alert_comes_with_buttons_that_do_what_the_commands_do(tmp_path: Path, whole: Run) -> None:

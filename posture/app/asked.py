@@ -15,13 +15,12 @@ from zoneinfo import ZoneInfo
 from analysis.inputs import Clock
 from posture.alerts import Act, AlertState, Quiet, UserAction
 from posture.app.notify import title_of
+from posture.app.tell import SNOOZE_MIN
 from posture.pipeline import Pipeline
 from posture.recording.session import RecordKind, SessionMeta, SessionWriter, action_record, user_action
 from posture.store import Request, Store
 from posture.types import GRID_HZ, Alert, InputError, JsonValue
 
-SNOOZE_MIN = 30.0
-"""min of a snooze for which nothing else was said; design: 15, 30 or 60."""
 WRONG, RIGHT = "wrong", "right"
 """Answers to an alert; the last one counts."""
 
@@ -54,6 +53,8 @@ class Asked:
         now_s = tick / GRID_HZ
         if request.kind == "answer":
             return self._answer(request.body, tick)
+        if request.kind not in frozenset(Act):
+            raise InputError("this monitor is of an older version and does not know that; start it again")
         act = Act(request.kind)
         if act is not Act.RESUME and now_s >= self.quiet.paused_from_s:
             raise InputError(f"alerts are paused since {self._at(self.quiet.paused_from_s)}; posture resume ends it")
@@ -151,7 +152,9 @@ def going_on(quiet: Quiet, *, was: Clock | None, now: Clock) -> Quiet:
     later_s = (now.start_utc - was.start_utc).total_seconds()
     paused = quiet.paused_from_s < inf and now.day_of(0.0) == was.day_of(quiet.paused_from_s)
     snoozed = quiet.snoozed_until_s > later_s
-    return Quiet(quiet.snoozed_until_s - later_s if snoozed else -inf, quiet.paused_from_s - later_s if paused else inf)
+    return Quiet(
+        quiet.snoozed_until_s - later_s if snoozed else -inf, min(0.0, quiet.paused_from_s - later_s) if paused else inf
+    )
 
 
 def went_on(quiet: Quiet) -> list[UserAction]:

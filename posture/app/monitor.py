@@ -16,12 +16,13 @@ from datetime import datetime
 from rich.console import Console
 from rich.live import Live
 
-from posture.app.asked import SNOOZE_MIN, WRONG, Asked
+from posture.app.asked import WRONG, Asked
 from posture.app.battery import BatteryState, watch
 from posture.app.keeping import SAVE_S, Saved
 from posture.app.live import View, clock_text, lines, span_text
 from posture.app.notify import Button, Notifier, title_of
 from posture.app.source import LiveSource
+from posture.app.tell import SNOOZE_MIN
 from posture.detect.declared import Declared
 from posture.outputs import alert_record
 from posture.pipeline import Output, Pipeline
@@ -175,7 +176,9 @@ class Monitor:
             self.say(f"Workout{name} {'begun' if known is None else 'ended'}.")
 
     def _ask(self, request: Request) -> None:
-        """One request of the wearer, by the store or by a button."""
+        """One request of the wearer, by the store or by a button; a button pressed after the end is too late."""
+        if self._group is None:
+            return
         keep = None
         try:
             if request.kind == "status":

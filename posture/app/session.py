@@ -263,7 +263,7 @@ def finished(folder: Path, store: Store, session_id: int) -> Difference:
         made = final_records(folder)
         epochs, events, about = made.epochs, made.events, made.session
     except NoSamplesError:
-        epochs, events, about = EpochBlock.joined(()), [], json.loads(found.meta.to_json())
+        epochs, events, about = EpochBlock.joined(()), [], json.loads(replace(found.meta, raw_poses=None).to_json())
     return store.put_final(
         session_id,
         epochs=epochs,

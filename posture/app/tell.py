@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from posture.store import Store, StoredSession
     from posture.types import JsonValue
 
+SNOOZE_MIN = 30.0
+"""min of a snooze for which nothing else was said; design: 15, 30 or 60."""
 HEARD_S = 5.0
 """The monitor looks once a second; one that has not answered by then does not run any more, or cannot reach its store."""
 _LOOK_S = 0.05
@@ -39,7 +41,7 @@ def status(person: PersonOption = None) -> None:
 def snooze(
     minutes: Annotated[
         float, typer.Argument(metavar="[MINUTES]", min=1, max=720, help="How long; often 15, 30 or 60.")
-    ] = 30.0,
+    ] = SNOOZE_MIN,
     rest_of_day: Annotated[bool, typer.Option("--rest-of-day", help="Until 04:00, when the next day begins.")] = False,
     person: PersonOption = None,
 ) -> None:
