@@ -189,6 +189,8 @@ class Monitor:
                 self.say(heard.words)
         except InputError as error:
             reply = {"refused": str(error)}
+            if not request.id:  # a button has no other place to say it
+                self.say(str(error))
         self._spawn(self.saved.reply(request, reply, keep))
 
     def _next_tick(self) -> int:

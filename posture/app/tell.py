@@ -40,7 +40,8 @@ def status(person: PersonOption = None) -> None:
 @app.command()
 def snooze(
     minutes: Annotated[
-        float, typer.Argument(metavar="[MINUTES]", min=1, max=720, help="How long; often 15, 30 or 60.")
+        float,
+        typer.Argument(metavar="MINUTES", min=1, max=720, help="How long; often 15, 30 or 60.", show_default="30"),
     ] = SNOOZE_MIN,
     rest_of_day: Annotated[bool, typer.Option("--rest-of-day", help="Until 04:00, when the next day begins.")] = False,
     person: PersonOption = None,
@@ -74,7 +75,7 @@ def resume(person: PersonOption = None) -> None:
 def wrong(
     at: Annotated[
         str | None,
-        typer.Argument(metavar="[TIME]", help="When it came, as 14:05. Default: the last one.", show_default=False),
+        typer.Argument(metavar="TIME", help="When it came, as 14:05. Default: the last one.", show_default=False),
     ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="It was right after all.")] = False,
     person: PersonOption = None,
