@@ -29,11 +29,11 @@ from posture.app.session import BATTERY_KEY, SALT_KEY, Known, difference_words, 
 from posture.app.source import LiveSource
 from posture.config import Config
 from posture.pipeline import Output
-from posture.recording.session import Session, SessionDecoder, SessionWriter, compact, raised_alerts
+from posture.recording.session import Session, SessionDecoder, SessionWriter, compact, raised_alerts, user_actions
 from posture.replay import ReplayRequest, live_pipeline, prepare, records
 from posture.replay import run as replayed
 from posture.sensors.driver import Enrolled, LinkState, LinkStatus
-from posture.store import Difference, Store
+from posture.store import Difference, Request, Store
 from posture.types import Alert, EpochBlock, JsonValue, Placement, RawPacket
 
 FROM_S, TO_S = 1650.0, 1830.0
@@ -476,6 +476,17 @@ def test_what_is_asked_holds_behind_all_that_was_decided_where_the_clock_is_not(
     assert [a.kind for a in run.alerts] == ["bend"]
     assert as_live(run.folder)[2] == run.alerts
     assert "older version" in str(run.replies[1]["refused"])
+
+
+def test_a_snooze_for_the_rest_of_the_day_is_recorded_as_minutes_up_to_four(tmp_path: Path) -> None:
+    about = meta(BOTH)  # from 09:00 in Berlin
+    with SessionWriter.create(tmp_path / "s1", about) as writer:
+        asked = Asked(about, live_pipeline(about), writer)
+        heard = asked.hear(Request(1, "snooze", {"rest_of_day": True}), 50 * 600)
+    assert heard.words == "No alerts until 04:00; posture resume ends it earlier."
+    (action,) = user_actions(Session.open(tmp_path / "s1").records)
+    assert (action.at_s, action.until_s) == (600.0, pytest.approx(19 * 3600.0))
+    assert asked.pipeline.actions == [action]
 
 
 def test_an_alert_comes_with_buttons_that_do_what_the_commands_do(tmp_path: Path, whole: Run) -> None:
