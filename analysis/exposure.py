@@ -92,6 +92,16 @@ def reduced_rate_min(epochs: EpochBlock, worn: Bool, session: Session) -> float 
     return _round(np.count_nonzero(worn & slow) / 60)
 
 
+def silence_time(epochs: EpochBlock, worn: Bool, session: Session) -> SilenceTime:
+    """Worn minutes of pauses and of snoozes."""
+    paused, snoozed = (np.zeros(len(epochs), dtype=bool) for _ in range(2))
+    for silence in session.silences:
+        mask = paused if silence.act is Act.PAUSE else snoozed
+        mask |= (epochs.start_s >= silence.from_s) & (epochs.start_s < silence.to_s)
+    minutes = (_round(np.count_nonzero(mask & worn) / 60) for mask in (paused, snoozed & ~paused))
+    return SilenceTime(*minutes)
+
+
 def alert_counts(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Session) -> tuple[AlertCount, ...]:
     """By kind: raised, answered, called wrong and not. Whether one was answered is only asked of alerts on sitting."""
     kinds = [k.value for k in AlertKind]
@@ -105,16 +115,6 @@ def alert_counts(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Sessio
         not_wrong_pct = _round(100.0 * (len(here) - wrong) / len(here)) if here else None
         counts.append(AlertCount(kind, len(here), answered, wrong, not_wrong_pct))
     return tuple(counts)
-
-
-def silence_time(epochs: EpochBlock, worn: Bool, session: Session) -> SilenceTime:
-    """Worn minutes of pauses and of snoozes."""
-    paused, snoozed = (np.zeros(len(epochs), dtype=bool) for _ in range(2))
-    for silence in session.silences:
-        mask = paused if silence.act is Act.PAUSE else snoozed
-        mask |= (epochs.start_s >= silence.from_s) & (epochs.start_s < silence.to_s)
-    minutes = (_round(np.count_nonzero(mask & worn) / 60) for mask in (paused, snoozed & ~paused))
-    return SilenceTime(*minutes)
 
 
 def _rests_s(epochs: EpochBlock, session: Session) -> Float:
