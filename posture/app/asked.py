@@ -8,21 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from math import inf
 from zoneinfo import ZoneInfo
 
 from analysis.inputs import Clock
 from posture.alerts import Act, AlertState, Quiet, UserAction
 from posture.app.notify import title_of
-from posture.app.tell import SNOOZE_MIN
+from posture.app.tell import SNOOZE_MIN, WRONG, answer_words, clock_words
 from posture.pipeline import Pipeline
 from posture.recording.session import RecordKind, SessionMeta, SessionWriter, action_record, user_action
 from posture.store import Request, Store
 from posture.types import GRID_HZ, Alert, InputError, JsonValue
-
-WRONG, RIGHT = "wrong", "right"
-"""Answers to an alert; the last one counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,19 +122,9 @@ def _keeper(alert: Alert, said: str) -> Callable[[Store, int], None]:
     def keep(store: Store, session_id: int) -> None:
         found = store.alert_id(session_id, str(alert.kind), alert.about_s)
         if found is not None:
-            store.put_answer(found, said, datetime.now().astimezone())
+            store.put_answer(found, said, datetime.now(UTC))
 
     return keep
-
-
-def answer_words(said: str, title: str, at: str) -> str:
-    """What is said to an answer."""
-    return f"Kept: the alert of {at} ({title.lower()}) was {said}."
-
-
-def clock_words(moment: datetime, zone: str) -> str:
-    """`14:05` in a zone."""
-    return f"{moment.astimezone(ZoneInfo(zone)):%H:%M}"
 
 
 def day_ends_s(clock: Clock, now_s: float) -> float:

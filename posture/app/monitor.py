@@ -16,13 +16,13 @@ from datetime import datetime
 from rich.console import Console
 from rich.live import Live
 
-from posture.app.asked import WRONG, Asked
+from posture.app.asked import Asked
 from posture.app.battery import BatteryState, watch
 from posture.app.keeping import SAVE_S, Saved
 from posture.app.live import View, clock_text, lines, span_text
 from posture.app.notify import Button, Notifier, title_of
 from posture.app.source import LiveSource
-from posture.app.tell import SNOOZE_MIN
+from posture.app.tell import SNOOZE_MIN, WRONG
 from posture.detect.declared import Declared
 from posture.outputs import alert_record
 from posture.pipeline import Output, Pipeline

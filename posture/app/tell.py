@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -24,6 +25,8 @@ HEARD_S = 5.0
 _LOOK_S = 0.05
 ANSWER_WITHIN = timedelta(hours=24)
 """How old an alert may be that `posture wrong` finds. Ours: what was felt is forgotten by then."""
+WRONG, RIGHT = "wrong", "right"
+"""Answers to an alert; the last one counts."""
 
 app = typer.Typer(cls=Commands)
 
@@ -87,7 +90,6 @@ def wrong(
 
     Example: posture wrong 14:05
     """
-    from posture.app.asked import RIGHT, WRONG, answer_words, clock_words
     from posture.app.notify import TITLES
     from posture.app.summary import say
     from posture.store import Store
@@ -106,10 +108,18 @@ def wrong(
     say(answer_words(said, title, clock_words(raised, session.zone)))
 
 
+def answer_words(said: str, title: str, at: str) -> str:
+    """What is said to an answer."""
+    return f"Kept: the alert of {at} ({title.lower()}) was {said}."
+
+
+def clock_words(moment: datetime, zone: str) -> str:
+    """`14:05` in a zone."""
+    return f"{moment.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
 def _meant(store: Store, at: str | None) -> tuple[StoredSession, dict[str, JsonValue], datetime]:
     """The alert of that time of day, or the last one, with its session and when it was raised."""
-    from posture.app.asked import clock_words
-
     since = datetime.now(UTC) - ANSWER_WITHIN
     found = [
         (session, alert, raised)
