@@ -185,7 +185,10 @@ def _alerts(s: DailySummary) -> list[Row]:
             answered = "" if count.answered is None else f", {count.answered} answered"
             name = {"bend": leans(s, 1), "recalibrate": "sensor moved"}.get(count.kind, plain(count.kind))
             rows.append((name, f"{count.raised} raised{answered}, {count.wrong} called wrong"))
-    return rows or [("alerts", "none raised" if s.sitting_alert_on else "none raised; the one on sitting was off")]
+    rows = rows or [("alerts", "none raised" if s.sitting_alert_on else "none raised; the one on sitting was off")]
+    quiet = s.silence
+    wanted = quiet.paused_min or quiet.snoozed_min
+    return [*rows, ("paused; snoozed", f"{span(quiet.paused_min)}; {span(quiet.snoozed_min)}")] if wanted else rows
 
 
 def _exercise(s: DailySummary, log: LogOfDay | None) -> list[Row]:

@@ -166,6 +166,19 @@ def test_where_nobody_said_wrong_that_is_not_taken_for_right(tmp_path: Path) -> 
     assert "1 alert on bends." in said(folder)
 
 
+def test_no_alert_is_not_left_alone_where_the_wearer_wanted_none(tmp_path: Path) -> None:
+    silences = [{"act": "pause", "from_s": 0.0, "to_s": 1800.0}, {"act": "snooze", "from_s": 1800.0, "to_s": 2700.0}]
+    folder = folder_of(tmp_path, ("sitting", 3600), silences=silences)
+    text = page(folder).text
+    assert "No alert was raised." in text
+    assert "You wanted no alerts for 45 min of the worn time: paused 30 min, snoozed 15 min." in text
+    day = load(folder)
+    rows = dict(row for _, part in report.sheet(day, Background())[1] for row in part)
+    assert rows["paused; snoozed"] == "30 min; 15 min"
+    (folder / "session.json").write_text(json.dumps(session_json()))
+    assert "You wanted no alerts" not in page(folder).text
+
+
 # Practice and pain
 
 
