@@ -17,6 +17,7 @@ from posture.detect.chance import logistic, normal
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
+from posture.signal.steps import appended
 from posture.types import (
     GRID_HZ,
     AngleBlock,
@@ -99,9 +100,8 @@ class Leans:
         if state.first_tick is None:
             state.first_tick = block.first_tick
         lean = block.upper_lumbar_inclination_deg if self.trunk else block.sacrum_inclination_deg
-        own = (block.sacrum_inclination_deg, block.flexion_deg, block.trusted.astype(np.float64))
-        rows = np.stack([lean, *own, block.lateral_deg, block.vertical_mps2])
-        state.ticks = np.concatenate([state.ticks, rows], axis=1)
+        own = (block.sacrum_inclination_deg, block.flexion_deg, block.trusted)
+        state.ticks = appended(state.ticks, (lean, *own, block.lateral_deg, block.vertical_mps2))
         if state.ticks.shape[1] - len(lean) == state.looked and not (lean > self.off_deg).any():  # nobody leans
             self._forget(state.ticks.shape[1])
             return ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from posture.signal.gait import BEFORE, PARTS, bounce_mps2, parts_mps2, regularity
+from posture.signal.steps import appended
 from posture.types import GRID_HZ, AngleBlock, Float
 
 _MEDIANS = ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg", "lateral_deg", "tilt_deg")
@@ -71,15 +72,8 @@ class Epochs:
         state = self.state
         if state.next_epoch is None:
             state.next_epoch = block.first_tick // GRID_HZ
-        rows = np.stack(
-            [
-                *(getattr(block, name) for name in _MEDIANS),
-                block.rate_dps,
-                block.force_mps2,
-                block.trusted.astype(np.float64),
-            ]
-        )
-        rows = np.concatenate([state.open, rows], axis=1)
+        medians = (getattr(block, name) for name in _MEDIANS)
+        rows = appended(state.open, (*medians, block.rate_dps, block.force_mps2, block.trusted))
         whole = rows.shape[1] // GRID_HZ
         state.open = rows[:, whole * GRID_HZ :].copy()
         if not whole:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from posture.config import MovementConfig
+from posture.signal.steps import appended, step_means
 from posture.types import GRID_HZ, AngleBlock, Bool, Float, Int
 
 
@@ -84,14 +85,13 @@ class Movements:
             block.upper_lumbar_inclination_deg,
         )
         own = (block.sacrum_inclination_deg, block.upper_lumbar_inclination_deg, block.flexion_deg)
-        rows = np.stack([lean, *own, block.rate_dps, block.vertical_mps2, block.tilt_deg])
-        state.ticks = np.concatenate([state.ticks, rows], axis=1)
+        state.ticks = appended(state.ticks, (lean, *own, block.rate_dps, block.vertical_mps2, block.tilt_deg))
         first_step = state.first_tick // self.step_n
         steps_n = state.ticks.shape[1] // self.step_n
         stop = first_step + steps_n - self.reach
         found: list[Movement] = []
         if stop > state.next_step:
-            means = state.ticks[:, : steps_n * self.step_n].reshape(_CHANNELS, steps_n, self.step_n).mean(axis=2)
+            means = step_means(state.ticks[:, : steps_n * self.step_n], self.step_n)
             candidates = np.arange(state.next_step, stop)
             peaks = candidates[self._peaks(means[_LEAN], candidates - first_step)]
             found = [self._movement(means, int(step), first_step) for step in peaks]

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from posture.config import RepsConfig
+from posture.signal.steps import Steps, StepsState
 from posture.types import GRID_HZ, AngleBlock, Float, Int8, Placement
 
 STEP_S = 0.1
@@ -67,13 +68,12 @@ class Rep:
 
 @dataclass(slots=True)
 class RepsState:
-    """The ticks of the open step, (channels, < a step); the last steps, (channels, n); their excursion, (2, m) as in
-    `Reps._excursion`, and its sign (1 out, -1 back), one per step up to `_REACH_N` before the last; and the step after the last.
+    """The open step; the last steps, (channels, n); their excursion, (2, m) as in `Reps._excursion`, and its sign (1 out, -1 back),
+    one per step up to `_REACH_N` before the last.
     tilted : sums over all still steps, of squared sine of the lowest inclination, and of that sine times the vertical acceleration.
     """
 
-    next_step: int | None = None
-    open: Float = field(default_factory=lambda: np.empty((_CHANNELS, 0)))
+    open: StepsState = field(default_factory=StepsState)
     steps: Float = field(default_factory=lambda: np.empty((_CHANNELS, 0)))
     tilted: tuple[float, float] = (0.0, 0.0)
     excursion: Float = field(default_factory=lambda: np.empty((2, 0)))
@@ -134,30 +134,20 @@ class Reps:
 
     def _steps(self, block: AngleBlock) -> Float:
         """(channels, m) means of the steps that are complete with these ticks; NaN where a tick of the step has none."""
-        state = self.state
         lean, other = block.upper_lumbar_inclination_deg, block.sacrum_inclination_deg
         if self.on_mat:
             lean, other = other, lean
-        rows = np.stack(
-            [
-                np.where(np.isnan(lean), other, lean),
-                block.sacrum_inclination_deg,
-                block.flexion_deg,
-                block.lateral_deg,
-                block.vertical_mps2,
-                block.tilt_deg,
-                block.rate_dps,
-                block.trusted.astype(np.float64),
-            ]
+        channels = (
+            np.where(np.isnan(lean), other, lean),
+            block.sacrum_inclination_deg,
+            block.flexion_deg,
+            block.lateral_deg,
+            block.vertical_mps2,
+            block.tilt_deg,
+            block.rate_dps,
+            block.trusted,
         )
-        if state.next_step is None:
-            state.next_step = -(-block.first_tick // _STEP_N)
-            rows = rows[:, state.next_step * _STEP_N - block.first_tick :]
-        rows = np.concatenate([state.open, rows], axis=1)
-        whole = rows.shape[1] // _STEP_N
-        state.open = rows[:, whole * _STEP_N :].copy()
-        state.next_step += whole
-        return np.asarray(rows[:, : whole * _STEP_N].reshape(_CHANNELS, whole, _STEP_N).mean(axis=2))
+        return Steps(_STEP_N, self.state.open).push(block.first_tick, channels)
 
     def _levelled(self, new: Float) -> Float:
         """Vertical acceleration without what an offset of the part adds to it as the sensor tilts: at rest it is zero.
@@ -231,7 +221,7 @@ class Reps:
         if np.isnan(needed).any() or np.isnan(excursion[a : b + 1]).any():
             return None
         change = steps - 0.5 * (steps[:, :1] + steps[:, -1:])
-        first = (state.next_step or 0) - state.steps.shape[1] + _REACH_N + a
+        first = (state.open.next_step or 0) - state.steps.shape[1] + _REACH_N + a
         return Rep(
             start_s=first * STEP_S,
             peak_s=(first + out - a + int(np.argmax(most[out:back]))) * STEP_S,
