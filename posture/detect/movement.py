@@ -7,6 +7,7 @@ ends (sign right in 93-95 %, sd 0.085 m on recorded motion), so it is only taken
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -175,8 +176,8 @@ def _per_deg(before_mps2: float, after_mps2: float, before_deg: float, after_deg
     """
     turned_deg = after_deg - before_deg
     per_deg = (after_mps2 - before_mps2) * turned_deg / (turned_deg**2 + _LEVEL_DEG**2)
-    most = np.radians(_OFFSET_MOST_MPS2)
-    return float(np.clip(per_deg, -most, most))
+    most = math.radians(_OFFSET_MOST_MPS2)
+    return min(max(per_deg, -most), most)
 
 
 _LEVEL_DEG, _OFFSET_MOST_MPS2 = 10.0, 0.5

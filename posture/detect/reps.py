@@ -240,7 +240,8 @@ class Reps:
     def _quietest_dps(self, at: int) -> float:
         """Least mean rate of half a second near this step."""
         rate = self.state.steps[_RATE, max(at - _NEAR_N, 0) : at + _NEAR_N + 1]
-        return float(sliding_window_view(rate, _TOP_N).mean(axis=1).min())
+        known = len(rate) - _TOP_N + 1
+        return float(sum(rate[k : k + known] for k in range(_TOP_N)).min()) / _TOP_N
 
 
 def _kernel(half_n: int) -> Float:
