@@ -183,18 +183,17 @@ class ContextModel:
 
     def _smoothed(self, forward: Float, likely: Float, change: Float, ready: int) -> Float:
         """Posterior given the lag's seconds after each one. Written as single products: bit-stable for any number of rows."""
-        future = np.ones((ready, 5))
+        future, likely_of = np.ones((5, ready)), np.ascontiguousarray(likely.T)
         for ahead in range(self.params.lag_s, 0, -1):
-            row = np.arange(ready) + ahead
-            known = row < len(likely)
-            at = np.minimum(row, len(likely) - 1)
+            n = min(ready, len(likely) - ahead)  # the seconds that have one so far ahead
+            if n <= 0:
+                continue
+            weighted = likely_of[:, ahead : ahead + n] * future[:, :n]
             # Of the movements only those of the very next second are all decided at this point of the stream.
-            step = change[at] if ahead == 1 else np.broadcast_to(self.base, (ready, 5, 5))
-            weighted = likely[at] * future
-            ways = step * weighted[:, None, :]
-            back = ways[:, :, 0] + ways[:, :, 1] + ways[:, :, 2] + ways[:, :, 3] + ways[:, :, 4]
-            future = np.where(known[:, None], back, future)
-        posterior = forward * future
+            step = change[1 : 1 + n].transpose(1, 2, 0) if ahead == 1 else self.base[:, :, None]
+            ways = [step[:, to] * weighted[to] for to in range(5)]
+            future[:, :n] = ways[0] + ways[1] + ways[2] + ways[3] + ways[4]
+        posterior = forward * future.T
         total = posterior[:, 0] + posterior[:, 1] + posterior[:, 2] + posterior[:, 3] + posterior[:, 4]
         return np.asarray(posterior / total[:, None])
 
