@@ -117,7 +117,7 @@ class Clipping:
         before = state.again[:6] | state.again[6:]
         ends = []
         for values, axes in ((acc, slice(0, 3)), (gyr, slice(3, 6))):
-            again = np.abs(values) >= self.floor[axes]
+            again = np.abs(values) >= self.floor[axes.start]  # the same for all axes of a part
             if again.any():
                 again[0] &= values[0] == state.last[axes]
                 again[1:] &= values[1:] == values[:-1]

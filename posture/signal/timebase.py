@@ -91,14 +91,15 @@ class Timebase:
             state.origin_s = float(block.time_s[first])
             state.origin_count = 0 if block.index is None else int(block.index[first])
         index = np.full(len(ok), -1, dtype=np.int64)
+        rows = slice(None) if ok.all() else ok
         if block.index is None:
-            index[ok] = np.rint((block.time_s[ok] - state.origin_s) * self.rate_hz).astype(np.int64)
+            index[rows] = np.rint((block.time_s[rows] - state.origin_s) * self.rate_hz).astype(np.int64)
         else:
-            index[ok] = block.index[ok] - state.origin_count
+            index[rows] = block.index[rows] - state.origin_count
+        if state.last_index >= 0 and index[0] == state.last_index + 1 and (index[1:] - index[:-1] == 1).all():
+            return (self._unbroken(block, index),)
         newest = np.maximum.accumulate(np.concatenate([[state.last_index], index]))[:-1]
         keep = index > newest
-        if keep.all() and state.last_index >= 0 and index[-1] - state.last_index == len(index):
-            return (self._unbroken(block, index),)
         values = np.hstack([block.acc_mps2, block.gyr_radps]) if block.gyr_radps is not None else block.acc_mps2
         arrived_s = block.arrived_s
         if not keep.all():
@@ -133,6 +134,9 @@ class Timebase:
         state = self.state
         if not len(reading):
             return np.empty(0, dtype=np.bool_)
+        if reading[0] != state.reading and (reading[1:] != reading[:-1]).all():  # nearly always
+            state.reading, state.repeats_n = float(reading[-1]), 0
+            return np.zeros(len(reading), dtype=np.bool_)
         place = np.arange(len(reading))
         changed = np.concatenate([[reading[0] != state.reading], reading[1:] != reading[:-1]])  # NaN: changed
         since = place - np.maximum.accumulate(np.where(changed, place, -1 - state.repeats_n))
