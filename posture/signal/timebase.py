@@ -342,7 +342,7 @@ class Grid:
             begin = state.next_tick or 0
             end = min(stop, math.floor(line.tick(last)) + 1)
             if end > begin:
-                parts.append(self._read(run, line.index(np.arange(begin, end)), begin))
+                parts.append(self._read(run, line, begin, end))
                 state.next_tick = end
             if end < stop:
                 break
@@ -392,16 +392,16 @@ class Grid:
         nothing = np.full((n, CHANNELS), np.nan)
         return [TickRun(begin, nothing, np.zeros(n, dtype=np.bool_), np.full(n, state.given_s))]
 
-    def _read(self, run: OrientedRun, at: Float, first_tick: int) -> TickRun:
-        """The run, led by what is kept of it from before, at fractional sample indices `at`."""
+    def _read(self, run: OrientedRun, line: _Line, first_tick: int, end: int) -> TickRun:
+        """The run, led by what is kept of it from before, at ticks [first_tick, end)."""
         state = self.state
-        begin = at[0] - run.first_index
-        if (
-            begin >= 0 and at[-1] - at[0] == len(at) - 1 and begin == np.floor(begin)
-        ):  # the sensor runs on the grid itself
-            rows = slice(int(begin), int(begin) + len(at))
-            state.used_index = max(state.used_index, int(at[-1]))
+        at_first, at_last = line.index(np.array([first_tick, end - 1])).tolist()
+        begin = at_first - run.first_index
+        if begin >= 0 and begin.is_integer() and at_last - at_first == end - 1 - first_tick:  # on the grid itself
+            rows = slice(int(begin), int(begin) + end - first_tick)
+            state.used_index = max(state.used_index, int(at_last))
             return self._given(TickRun(first_tick, run.channels[rows], run.trusted[rows], run.arrived_s[rows]))
+        at = line.index(np.arange(first_tick, end))
         channels, trusted, arrived_s, first = run.channels, run.trusted, run.arrived_s, run.first_index
         if len(state.channels):
             first = state.first_index
