@@ -15,6 +15,7 @@ import numpy as np
 
 from posture.config import ExerciseConfig
 from posture.detect import form
+from posture.detect.chance import median
 from posture.detect.context import ContextBlock
 from posture.detect.declared import Declared, declared_at
 from posture.detect.reps import Rep
@@ -235,7 +236,7 @@ class Sets:
         declared = declared_at(self.declared, rep.peak_s)
         if ground is Ground.MAT or (declared is not None and declared.repeated is not None):
             return True
-        drop_m, lean_deg = (float(np.median(v)) for v in ([r.drop_m for r in reps], [r.lean_deg for r in reps]))
+        drop_m, lean_deg = median(r.drop_m for r in reps), median(r.lean_deg for r in reps)
         trunk = Placement.UPPER_LUMBAR in self.calibration.sensors
         near_deg = max(p.alike_deg if trunk else p.alike_one_deg, p.alike_share * lean_deg)
         near_m = max(p.alike_m, p.alike_share * drop_m)
@@ -254,7 +255,7 @@ class Sets:
         first = [abs(r.flexion_deg) for r in reps[: p.least_reps]]
         formed = np.isnan(first).any() or min(first) <= p.begun_pct / 100.0 * self.calibration.rom_deg
         formed |= len(reps) >= p.reps_sure and steady(reps, p.steady_spread)
-        low = float(np.median([r.drop_m for r in reps])) >= p.least_m  # nobody seated goes down
+        low = median(r.drop_m for r in reps) >= p.least_m  # nobody seated goes down
         return formed and (low or not run.before.seated) and self._name(ground, run)[1] >= p.confidence_min
 
     def _before(self, rep: Rep) -> Before:

@@ -203,15 +203,19 @@ class Reps:
         back = edge[state.out[edge] == -1]
         out = edge[state.out[edge] == 1]
         found = []
+        rests_dps = _half_second_means(state.steps[_RATE])
         for b in back[(back + _EDGE_N >= first_new) & (back + _EDGE_N < len(state.out))].tolist():
             before = out[out < b]
             if len(before) and b - before[-1] <= self.longest_n and before[-1] >= _BEFORE_N:
-                rep = self._rep(int(before[-1]), b)
+                rep = self._rep(int(before[-1]), b, rests_dps)
                 found += [rep] if rep is not None else []
         return tuple(found)
 
-    def _rep(self, out: int, back: int) -> Rep | None:
-        """Ends at the tops around it: where the second difference is lowest. None where something was not measured."""
+    def _rep(self, out: int, back: int, rests_dps: Float) -> Rep | None:
+        """Ends at the tops around it: where the second difference is lowest. None where something was not measured.
+
+        rests_dps : mean rate of the half second that begins at each step.
+        """
         state = self.state
         excursion, most = state.excursion
         a = out - _BEFORE_N + int(np.argmin(excursion[out - _BEFORE_N : out]))
@@ -233,15 +237,20 @@ class Reps:
             lateral_deg=_furthest(change[_LATERAL]),
             level_deg=float(0.5 * (steps[_LEAN, 0] + steps[_LEAN, -1])),
             tilt_deg=float(max(steps[_TILT, 0], steps[_TILT, -1])),
-            top_dps=max(self._quietest_dps(_REACH_N + k) for k in (a, b)),
+            top_dps=max(_quietest_dps(rests_dps, _REACH_N + k) for k in (a, b)),
             trusted=float(steps[_TRUSTED].mean()),
         )
 
-    def _quietest_dps(self, at: int) -> float:
-        """Least mean rate of half a second near this step."""
-        rate = self.state.steps[_RATE, max(at - _NEAR_N, 0) : at + _NEAR_N + 1]
-        known = len(rate) - _TOP_N + 1
-        return float(sum(rate[k : k + known] for k in range(_TOP_N)).min()) / _TOP_N
+
+def _half_second_means(rate_dps: Float) -> Float:
+    """(n,) -> (n - _TOP_N + 1,), by their first step."""
+    n = max(0, len(rate_dps) - _TOP_N + 1)
+    return np.asarray(sum(rate_dps[k : k + n] for k in range(_TOP_N)) / _TOP_N)
+
+
+def _quietest_dps(rests_dps: Float, at: int) -> float:
+    """Least mean rate of half a second near this step."""
+    return float(rests_dps[max(at - _NEAR_N, 0) : at + _NEAR_N - _TOP_N + 2].min())
 
 
 def _kernel(half_n: int) -> Float:
