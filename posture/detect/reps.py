@@ -184,7 +184,7 @@ class Reps:
         else:
             window = slice(first, first + known + 2 * _REACH_N)
             around = sliding_window_view(steps[_VERTICAL, window], 2 * _REACH_N + 1)[:known]
-            lower = [(around * kernel).sum(axis=1) for kernel in self.kernels]
+            lower = [np.einsum("ij,j->i", around, kernel) for kernel in self.kernels]
             both = [m / p.drop_m + deg / self.full_deg for m, deg in zip(lower, further, strict=True)]
         return np.asarray(np.stack([both[0], np.maximum(both[0], both[1])]))
 
