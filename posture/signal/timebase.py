@@ -395,12 +395,13 @@ class Grid:
     def _read(self, run: OrientedRun, line: _Line, first_tick: int, end: int) -> TickRun:
         """The run, led by what is kept of it from before, at ticks [first_tick, end)."""
         state = self.state
-        at_first, at_last = line.index(np.array([first_tick, end - 1])).tolist()
-        begin = at_first - run.first_index
-        if begin >= 0 and begin.is_integer() and at_last - at_first == end - 1 - first_tick:  # on the grid itself
-            rows = slice(int(begin), int(begin) + end - first_tick)
-            state.used_index = max(state.used_index, int(at_last))
-            return self._given(TickRun(first_tick, run.channels[rows], run.trusted[rows], run.arrived_s[rows]))
+        if self.rate_hz == GRID_HZ:
+            at_first, at_last = line.index(np.array([first_tick, end - 1])).tolist()
+            begin = at_first - run.first_index
+            if begin >= 0 and begin.is_integer() and at_last - at_first == end - 1 - first_tick:  # on the grid itself
+                rows = slice(int(begin), int(begin) + end - first_tick)
+                state.used_index = max(state.used_index, int(at_last))
+                return self._given(TickRun(first_tick, run.channels[rows], run.trusted[rows], run.arrived_s[rows]))
         at = line.index(np.arange(first_tick, end))
         channels, trusted, arrived_s, first = run.channels, run.trusted, run.arrived_s, run.first_index
         if len(state.channels):
