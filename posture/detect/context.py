@@ -132,7 +132,7 @@ class ContextModel:
         state = self.state
         state.movements.extend(movements)
         state.got_up.extend(c for c in climbs if c.from_lying)
-        if not len(features):  # most pushes of a live sensor end within a second
+        if not len(features):
             return _NOTHING
         state.waiting.append(features)
         rows = EpochFeatures.joined(state.waiting)
