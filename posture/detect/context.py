@@ -245,11 +245,15 @@ class ContextModel:
         log[..., STAND] = upright + _LEANT_BACK * behind
         log[..., WALK] = upright + _LEANT_BACK * behind + _WALKS_TILTED * low
         log[..., WALK] += gait + _WALKS_BENT * _ramp(trunk, p.walking_trunk_max_deg)
-        log[..., SIT] = upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
+        log[..., SIT] = (
+            upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
+        )
         log[..., SIT] += _TURNS_SEATED * self._turns_on(rows) * (1.0 - shaken)
         log[..., SIT] += look * seated_log_ratio(sacrum, upper, self.calibration, p)
         log[..., LIE] = _LIES * lies + _BOUNCES_LOW * bounce
-        log[..., LOW] = np.where(lies > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
+        log[..., LOW] = (
+            np.where(lies > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
+        )
         for from_s, to_s in self.stood:
             inside = (rows.start_s >= from_s) & (rows.start_s + 1.0 <= to_s)
             log[:, inside] -= _DECLARED

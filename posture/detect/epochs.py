@@ -72,8 +72,8 @@ class Epochs:
         state = self.state
         if state.next_epoch is None:
             state.next_epoch = block.first_tick // GRID_HZ
-        medians = (getattr(block, name) for name in _MEDIANS)
-        rows = appended(state.open, (*medians, block.rate_dps, block.force_mps2, block.trusted))
+        medians: list[Float] = [getattr(block, name) for name in _MEDIANS]
+        rows = appended(state.open, [*medians, block.rate_dps, block.force_mps2, block.trusted])
         whole = rows.shape[1] // GRID_HZ
         state.open = rows[:, whole * GRID_HZ :].copy()
         if not whole:

@@ -134,7 +134,7 @@ class Sets:
         """The first of these seconds in which a waiting repetition has ended or an open run is over."""
         ended = np.searchsorted(start_s + 1.0, [rep.end_s for _, rep in self.state.waiting], side="right")
         over = np.searchsorted(start_s, [self._over_s(run) for run in self.state.runs.values()])
-        return min([len(start_s), *ended.tolist(), *over.tolist()])
+        return int(min([len(start_s), *ended, *over]))
 
     def _over_s(self, run: Run) -> float:
         """When a run without another repetition is over."""

@@ -92,7 +92,7 @@ class Wear:
         before = np.full(m, self.window - 1)
         n = rows.shape[1] - self.window + 1
         if n > 0:
-            least, most = (_over(extreme, rows[:4], self.window) for extreme in (np.minimum, np.maximum))
+            least, most = (windows_over(extreme, rows[:4], self.window) for extreme in (np.minimum, np.maximum))
             shook_in = sliding_window_view(rows[4], self.window)
             turned = (most[:3] - least[:3]).max(axis=0) < p.spread_max_deg  # NaN: no
             # Noise keeps its level; breathing comes and goes, also about the vertical, where gravity does not show it.
@@ -136,10 +136,10 @@ class Wear:
         return [Said(epoch_s, event)]
 
 
-def _over(extreme: np.ufunc, rows: Float, window: int) -> Float:
+def windows_over(extreme: np.ufunc, rows: Float, window: int) -> Float:
     """(k, n) -> (k, n - window + 1) extreme of each window, from those of half its length and so on."""
     if window == 1:
         return rows
-    half = _over(extreme, rows, (window + 1) // 2)
+    half = windows_over(extreme, rows, (window + 1) // 2)
     shift = window // 2
     return np.asarray(extreme(half[:, : half.shape[1] - shift], half[:, shift:]))

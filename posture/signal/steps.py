@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from posture.types import Float
+from posture.types import Bool, Float
 
 
 @dataclass(slots=True)
@@ -24,7 +24,7 @@ class Steps:
     def __init__(self, step_n: int, state: StepsState) -> None:
         self.step_n, self.state = step_n, state
 
-    def push(self, first_tick: int, channels: Sequence[Float]) -> Float:
+    def push(self, first_tick: int, channels: Sequence[Float | Bool]) -> Float:
         """(channels, m) means of the steps that are complete with these ticks; NaN where a tick of the step has none.
 
         channels : each (n,), from tick `first_tick` on.
@@ -40,7 +40,7 @@ class Steps:
         return step_means(ticks[:, : whole * n], n)
 
 
-def appended(held: Float, channels: Sequence[Float]) -> Float:
+def appended(held: Float, channels: Sequence[Float | Bool]) -> Float:
     """(k, h) and k channels of (n,) each -> (k, h + n)."""
     k, h = held.shape
     out = np.empty((k, h + len(channels[0])))
@@ -53,7 +53,8 @@ def appended(held: Float, channels: Sequence[Float]) -> Float:
 def step_means(ticks: Float, step_n: int) -> Float:
     """(k, m * step_n) -> (k, m) means of each step.
 
-    Added up for all steps at once: numpy's mean over so short an axis takes two to five times as long. The order is numpy's, up to 15 ticks.
+    Added up for all steps at once: numpy's mean over so short an axis takes two to five times as long. The order of the sum is
+    numpy's up to 15 ticks, so the mean is the same to the last bit.
     """
     if not ticks.shape[1]:
         return np.empty((len(ticks), 0))
