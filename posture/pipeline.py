@@ -88,10 +88,14 @@ class SensorState:
 
 @dataclass(slots=True)
 class PipelineState:
-    """All memory of a running session; pickled at any point it resumes with the same results."""
+    """All memory of a running session; pickled at any point it resumes with the same results.
+
+    held : angles of the open second: everything that follows is decided by the second, so that it is fed by the second.
+    """
 
     sensors: dict[Placement, SensorState]
     join: JoinState
+    held: list[AngleBlock]
     epochs: EpochsState
     movements: MovementsState
     leans: LeansState
@@ -219,6 +223,7 @@ class Pipeline:
         self._join = Join(tuple(sensors), config.join, s.join if s else None)
         if s is None and start_s is not None:
             self._join.state.next_tick = int(np.floor(start_s)) * GRID_HZ
+        self._held = list(s.held) if s else []
         self._epochs = Epochs(s.epochs if s else None)
         # With two sensors the change of posture is not looked at without one either: a poor height is all that there is.
         takes_height = self._has_gyros or len(sensors) > 1
@@ -257,6 +262,7 @@ class Pipeline:
         return PipelineState(
             sensors={p: chain.state for p, chain in self._chains.items()},
             join=self._join.state,
+            held=self._held,
             epochs=self._epochs.state,
             movements=self._movements.state,
             leans=self._leans.state,
@@ -326,6 +332,8 @@ class Pipeline:
         """
         end_tick = None if end_s is None else int(np.floor(end_s * GRID_HZ + 1e-6)) + 1
         out = self._through(self._join.flush(end_tick))
+        if self._held:
+            self._detect(out)
         leans = self._leans.flush()
         self._uprights.flush()
         context = self._context.push(self._epochs.flush(), (), ())
@@ -353,21 +361,29 @@ class Pipeline:
             if self.want_angles:
                 out.angles.append(angle)
             self._uprights.push(joined)
-            movements = self._movements.push(angle)
-            climbs = self._climbs.push(angle)
-            # Of a way up from lying the height would decide alone, and without a gyroscope it is wrong.
-            got_up = climbs if self._has_gyros else ()
-            context = self._context.push(self._epochs.push(angle), movements, got_up)
-            found = _Found(
-                movements,
-                self._leans.push(angle),
-                climbs,
-                # Without a gyroscope there is neither a height nor a rest at the top that could tell repetitions.
-                self._feet.push(angle) if self._has_gyros else (),
-                self._mat_reps.push(angle) if self._has_gyros else (),
-            )
-            self._seconds(context, found, out)
+            self._held.append(angle)
+            if (angle.first_tick + len(angle)) // GRID_HZ > self._held[0].first_tick // GRID_HZ:
+                self._detect(out)
         return out
+
+    def _detect(self, out: Output) -> None:
+        """The angles of at least one whole second, or of the last one, through the detectors."""
+        angle = AngleBlock.joined(self._held)
+        self._held = []
+        movements = self._movements.push(angle)
+        climbs = self._climbs.push(angle)
+        # Of a way up from lying the height would decide alone, and without a gyroscope it is wrong.
+        got_up = climbs if self._has_gyros else ()
+        context = self._context.push(self._epochs.push(angle), movements, got_up)
+        found = _Found(
+            movements,
+            self._leans.push(angle),
+            climbs,
+            # Without a gyroscope there is neither a height nor a rest at the top that could tell repetitions.
+            self._feet.push(angle) if self._has_gyros else (),
+            self._mat_reps.push(angle) if self._has_gyros else (),
+        )
+        self._seconds(context, found, out)
 
     def _of_one_frame(self, blocks: Iterator[JoinedBlock]) -> Iterator[JoinedBlock]:
         """The same ticks in blocks within which no sensor's frame changes."""
@@ -378,7 +394,7 @@ class Pipeline:
     def _seconds(self, block: ContextBlock, found: _Found, out: Output, *, alert: bool = True) -> None:
         """Decided seconds through the slow detectors and the alert policy."""
         if not (len(block.start_s) or any(found)):
-            return  # most pushes of a live sensor end within a second
+            return
         context, said = self._floor.push(block, found.climbs)
         block = replace(block, context=context, confidence=block.confidence * self._doubt(block))
         block, training, sets = self._sets.push(block, found.feet, found.mat)

@@ -6,7 +6,7 @@ zero is this wear's calibrated upright stand. NaN means "not known", never zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 
 import numpy as np
@@ -193,6 +193,14 @@ class AngleBlock:
 
     def __len__(self) -> int:
         return len(self.tilt_deg)
+
+    @staticmethod
+    def joined(parts: Sequence[AngleBlock]) -> AngleBlock:
+        """Consecutive parts, at least one, as one block."""
+        if len(parts) == 1:
+            return parts[0]
+        names = [f.name for f in fields(AngleBlock) if f.name != "first_tick"]
+        return AngleBlock(parts[0].first_tick, *(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ def stream(from_s: float, to_s: float, sensors: tuple[Placement, ...] = BOTH) ->
         found = [grid.push(run, origin_s=origin_s[block.placement]) for run in oriented]
         ticks[block.placement] = [t for t in found if t is not None]
     joined = list(Join(sensors, CONFIG.join).push(ticks, np.inf))
-    angle = joined_angles([angles(j, made) for j in joined])
+    angle = AngleBlock.joined([angles(j, made) for j in joined])
     epochs, moves, leans = Epochs(), Movements(CONFIG.movement), Leans(CONFIG.bends, made)
     features, movements, leaned = epochs.push(angle), moves.push(angle), leans.push(angle)
     climbs = Climbs(CONFIG.climb, CONFIG.context).push(angle)
@@ -125,11 +125,6 @@ def stream(from_s: float, to_s: float, sensors: tuple[Placement, ...] = BOTH) ->
         EpochFeatures.joined([first.features, last.features]),
     )
     return Stream(runs, origin_s, ticks, joined, angle, features, list(movements), list(leaned), list(climbs), context)
-
-
-def joined_angles(parts: list[AngleBlock]) -> AngleBlock:
-    names = [n for n in AngleBlock.__dataclass_fields__ if n != "first_tick"]
-    return AngleBlock(parts[0].first_tick, *(np.concatenate([getattr(p, n) for p in parts]) for n in names))
 
 
 def angle_rows(block: AngleBlock, a: int, b: int) -> AngleBlock:

@@ -160,3 +160,28 @@ def test_a_last_second_that_is_not_full_is_no_gap(extra_s: float) -> None:
 def test_a_session_of_three_seconds_has_three_epochs() -> None:
     epochs, _, _ = said_by(Body().hold(3), BOTH)
     np.testing.assert_array_equal(epochs.start_s, [0.0, 1.0, 2.0])
+
+
+def test_a_second_is_decided_by_the_push_that_ends_it() -> None:
+    """Two samples a push: what follows the angles is fed by the second, and no later than that."""
+    blocks = rounded_bends().samples(tuple(BOTH.sensors))
+    pipeline = Pipeline({b.placement: SensorSpec(RATE_HZ) for b in blocks}, BOTH, Config())
+    lag_s = Config().context.lag_s
+    decided: list[tuple[int, float]] = []
+    for k in range(0, len(blocks[0].time_s), 2):
+        part = slice(k, k + 2)
+        pushed = tuple(
+            replace(
+                b,
+                time_s=b.time_s[part],
+                acc_mps2=b.acc_mps2[part],
+                gyr_radps=None if b.gyr_radps is None else b.gyr_radps[part],
+                arrived_s=b.arrived_s[part],
+            )
+            for b in blocks
+        )
+        out = pipeline.push(ImuBatch(pushed, float(pushed[0].time_s[-1])))
+        decided += [(k + 2, e.start_s[0]) for e in out.epochs]
+        assert out.epochs or not out.events
+    first_n = (lag_s + 1) * int(RATE_HZ)
+    assert decided[:3] == [(first_n, 0.0), (first_n + int(RATE_HZ), 1.0), (first_n + 2 * int(RATE_HZ), 2.0)]

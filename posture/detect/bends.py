@@ -17,6 +17,7 @@ from posture.detect.chance import logistic, normal
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
 from posture.signal.calibration import Calibration
+from posture.signal.steps import appended
 from posture.types import (
     GRID_HZ,
     AngleBlock,
@@ -99,9 +100,8 @@ class Leans:
         if state.first_tick is None:
             state.first_tick = block.first_tick
         lean = block.upper_lumbar_inclination_deg if self.trunk else block.sacrum_inclination_deg
-        own = (block.sacrum_inclination_deg, block.flexion_deg, block.trusted.astype(np.float64))
-        rows = np.stack([lean, *own, block.lateral_deg, block.vertical_mps2])
-        state.ticks = np.concatenate([state.ticks, rows], axis=1)
+        own = (block.sacrum_inclination_deg, block.flexion_deg, block.trusted)
+        state.ticks = appended(state.ticks, (lean, *own, block.lateral_deg, block.vertical_mps2))
         if state.ticks.shape[1] - len(lean) == state.looked and not (lean > self.off_deg).any():  # nobody leans
             self._forget(state.ticks.shape[1])
             return ()
@@ -141,7 +141,7 @@ class Leans:
         """Half-open tick ranges over the off level, joined over short pauses that stay bent. NaN ends a run."""
         with np.errstate(invalid="ignore"):
             over = lean > self.off_deg
-        edges = np.flatnonzero(np.diff(over, prepend=False, append=False))
+        edges = _edges(over)
         starts, ends = edges[::2], edges[1::2]
         if len(starts) < 2:
             return starts, ends
@@ -199,7 +199,7 @@ class Leans:
             "before_deg": _median(ticks[_SACRUM, max(0, a - _SECOND_N) : a]),
             "after_deg": _median(ticks[_SACRUM, b : b + _SECOND_N]),
             "rate_dps": float(down.max()) * GRID_HZ / _RATE_N if len(down) else np.nan,
-            "sideways_deg": float(np.abs(lateral - np.median(lateral)).max()) if len(lateral) else np.nan,
+            "sideways_deg": float(np.abs(lateral - _median(lateral)).max()) if len(lateral) else np.nan,
             "shake_mps2": float(vertical.std()) if len(vertical) else np.nan,
             "height_m": float(np.cumsum(velocity)[-1]) / GRID_HZ if len(vertical) else np.nan,
         }
@@ -210,13 +210,19 @@ def _measured(values: Float) -> Float:
 
 
 def _median(values: Float) -> float:
-    known = _measured(values)
-    return float(np.median(known)) if len(known) else float("nan")
+    ordered = np.sort(_measured(values))
+    k = len(ordered)
+    return float(ordered[(k - 1) // 2] + ordered[k // 2]) / 2 if k else float("nan")
+
+
+def _edges(mask: Bool) -> Int:
+    """The first of each run of True and the one after its last, in turn."""
+    return np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]])))
 
 
 def _longest_run(mask: Bool) -> tuple[int, int]:
     """[from, to) of the longest run of True, the first of several; (0, 0) where there is none."""
-    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    edges = _edges(mask)
     if not len(edges):
         return 0, 0
     longest = int(np.argmax(edges[1::2] - edges[::2]))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from posture.config import ClimbConfig, ContextConfig
+from posture.signal.steps import Steps, StepsState
 from posture.types import GRID_HZ, AngleBlock, Bool, Float, Int
 
 
@@ -39,11 +40,10 @@ _PRONE_LATERAL_DEG = 45.0  # a trunk leaning this far to a side is not leant for
 
 @dataclass(slots=True)
 class ClimbsState:
-    """Means of the last steps, (channels, <= reach), the step after them, and the ticks of the open one, (channels, < a step)."""
+    """Means of the last steps, (channels, <= reach), and what is open after them."""
 
-    next_step: int | None = None
+    open: StepsState = field(default_factory=StepsState)
     steps: Float = field(default_factory=lambda: np.empty((_CHANNELS, 0)))
-    open: Float = field(default_factory=lambda: np.empty((_CHANNELS, 0)))
 
 
 class Climbs:
@@ -59,21 +59,16 @@ class Climbs:
 
     def push(self, block: AngleBlock) -> tuple[Climb, ...]:
         """Climbs whose second stop is complete with these ticks."""
-        state, n = self.state, self.step_n
+        state = self.state
         sacrum = block.sacrum_inclination_deg
         lean = np.where(np.isnan(sacrum), block.upper_lumbar_inclination_deg, sacrum)
-        rows = np.stack([block.rate_dps, block.vertical_mps2, block.tilt_deg, lean, block.lateral_deg])
-        if state.next_step is None:
-            state.next_step = -(-block.first_tick // n)
-            rows = rows[:, state.next_step * n - block.first_tick :]
-        rows = np.concatenate([state.open, rows], axis=1)
-        whole = rows.shape[1] // n
-        state.open = rows[:, whole * n :].copy()
-        new = rows[:, : whole * n].reshape(_CHANNELS, whole, n).mean(axis=2)
+        new = Steps(self.step_n, state.open).push(
+            block.first_tick, (block.rate_dps, block.vertical_mps2, block.tilt_deg, lean, block.lateral_deg)
+        )
+        if not new.shape[1]:
+            return ()
         steps = np.concatenate([state.steps, new], axis=1)
-        first = state.next_step - state.steps.shape[1]
-        found = self._found(steps, first, state.steps.shape[1])
-        state.next_step += whole
+        found = self._found(steps, (state.open.next_step or 0) - steps.shape[1], state.steps.shape[1])
         state.steps = steps[:, -self.reach :].copy()
         return found
 

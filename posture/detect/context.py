@@ -78,6 +78,11 @@ class ContextBlock:
     features: EpochFeatures
 
 
+_Chances = Sequence[tuple[Movement, float, float]]
+"""Leans, and the chances of each to be a sit-down and a rise."""
+_NOTHING = ContextBlock(np.empty(0), np.empty(0, dtype=np.int8), np.empty(0), np.empty(0), EpochFeatures.empty())
+
+
 @dataclass(slots=True)
 class ContextState:
     """Belief after the last forward step, whether that second had no data, angular rate of the last two seconds, deg/s, how long by
@@ -125,9 +130,11 @@ class ContextModel:
     ) -> ContextBlock:
         """Seconds whose lag is complete with these features."""
         state = self.state
-        state.waiting.append(features)
         state.movements.extend(movements)
         state.got_up.extend(c for c in climbs if c.from_lying)
+        if not len(features):
+            return _NOTHING
+        state.waiting.append(features)
         rows = EpochFeatures.joined(state.waiting)
         ready = max(0, len(rows) - self.params.lag_s)
         state.waiting = [rows]
@@ -142,18 +149,18 @@ class ContextModel:
         state = self.state
         state.waiting = [rows[ready:]]
         if not ready:
-            return ContextBlock(np.empty(0), np.empty(0, dtype=np.int8), np.empty(0), np.empty(0), rows[:0])
-        likely = self._likelihood(rows, np.zeros(len(rows)))
-        change = self._changes(rows)
-        forward = np.empty((ready, 5))
-        belief = state.belief
+            return _NOTHING
+        chances = [(lean, *self._chances(lean)) for lean in state.movements]
+        likely, steady = self._likelihood(rows, np.stack([np.zeros(len(rows)), self._shaken(rows, chances)]))
+        change = self._changes(rows, chances)
+        beliefs, belief = [], state.belief
         scaled = (rows.start_s[:ready] % 8 == 0).tolist()  # often enough not to underflow, at absolute seconds
-        steady = self._likelihood(rows, self._shaken(rows))
-        for e, step in enumerate(change[:ready] * steady[:ready, None, :]):
-            belief = belief @ step
-            if scaled[e]:
-                belief = belief / (belief @ _ONES)
-            forward[e] = belief
+        for step, scale in zip(change[:ready] * steady[:ready, None, :], scaled, strict=True):
+            belief = belief.dot(step)
+            if scale:
+                belief = belief / belief.dot(_ONES)
+            beliefs.append(belief)
+        forward = np.array(beliefs)
         state.belief = belief
         posterior = self._smoothed(forward, likely, change, ready)
         best = posterior.argmax(axis=1)
@@ -176,33 +183,31 @@ class ContextModel:
 
     def _smoothed(self, forward: Float, likely: Float, change: Float, ready: int) -> Float:
         """Posterior given the lag's seconds after each one. Written as single products: bit-stable for any number of rows."""
-        future = np.ones((ready, 5))
+        future, likely_of = np.ones((5, ready)), np.ascontiguousarray(likely.T)
         for ahead in range(self.params.lag_s, 0, -1):
-            row = np.arange(ready) + ahead
-            known = row < len(likely)
-            at = np.minimum(row, len(likely) - 1)
+            n = min(ready, len(likely) - ahead)  # the seconds that have one so far ahead
+            if n <= 0:
+                continue
+            weighted = likely_of[:, ahead : ahead + n] * future[:, :n]
             # Of the movements only those of the very next second are all decided at this point of the stream.
-            step = change[at] if ahead == 1 else np.broadcast_to(self.base, (ready, 5, 5))
-            weighted = likely[at] * future
-            ways = step * weighted[:, None, :]
-            back = ways[:, :, 0] + ways[:, :, 1] + ways[:, :, 2] + ways[:, :, 3] + ways[:, :, 4]
-            future = np.where(known[:, None], back, future)
-        posterior = forward * future
+            step = change[1 : 1 + n].transpose(1, 2, 0) if ahead == 1 else self.base[:, :, None]
+            ways = [step[:, to] * weighted[to] for to in range(5)]
+            future[:, :n] = ways[0] + ways[1] + ways[2] + ways[3] + ways[4]
+        posterior = forward * future.T
         total = posterior[:, 0] + posterior[:, 1] + posterior[:, 2] + posterior[:, 3] + posterior[:, 4]
         return np.asarray(posterior / total[:, None])
 
-    def _shaken(self, rows: EpochFeatures) -> Float:
+    def _shaken(self, rows: EpochFeatures, chances: _Chances) -> Float:
         """(m,) 0-1: how likely a second is part of a sit-down or a rise. Those shake and turn like steps and are none.
 
         Only the leans that are known when a second is decided: those that peak up to a second after it.
         """
         out = np.zeros(len(rows))
         first = float(rows.start_s[0])
-        for movement in self.state.movements:
+        for movement, down, up in chances:
             if movement.lean_peak_deg - movement.lean_before_deg < _RETURN_DEG:
                 continue
             start, peak, end = (int(np.floor(t - first)) for t in (movement.start_s, movement.peak_s, movement.end_s))
-            down, up = self._chances(movement)
             for chance, a, b in ((down, peak, end), (up, max(start, peak - 1), peak)):
                 seconds = slice(max(a, 0), max(b + 1, 0))
                 out[seconds] = np.maximum(out[seconds], max(0.0, 2.0 * chance - 1.0))
@@ -215,7 +220,7 @@ class ContextModel:
         return down * fewer_down, up * fewer_up
 
     def _likelihood(self, rows: EpochFeatures, shaken: Float) -> Float:
-        """(m, 5) likelihood of each second's features, up to a factor. shaken : (m,) share of gait and turns not to count."""
+        """(k, m, 5) likelihood of each second's features, up to a factor. shaken : (k, m) share of gait and turns not to count."""
         p = self.params
         sacrum, upper = rows.sacrum_inclination_deg, rows.upper_lumbar_inclination_deg
         tilt, lowest = _known(rows.tilt_deg), _known(_lowest_deg(rows))
@@ -235,21 +240,25 @@ class ContextModel:
         first_look |= self._got_up(rows)
         look = np.where(first_look, self.movement.posture_weight, p.tilt_weight)
 
-        log = np.zeros((len(rows), 5))
+        log = np.zeros((*shaken.shape, 5))
         upright = -_LIES * np.maximum(lying, 0.0)
-        log[:, STAND] = upright + _LEANT_BACK * behind
-        log[:, WALK] = upright + _LEANT_BACK * behind + _WALKS_TILTED * low
-        log[:, WALK] += gait + _WALKS_BENT * _ramp(trunk, p.walking_trunk_max_deg)
-        log[:, SIT] = upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
-        log[:, SIT] += _TURNS_SEATED * self._turns_on(rows) * (1.0 - shaken)
-        log[:, SIT] += look * seated_log_ratio(sacrum, upper, self.calibration, p)
-        log[:, LIE] = _LIES * lies + _BOUNCES_LOW * bounce
-        log[:, LOW] = np.where(lies > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
+        log[..., STAND] = upright + _LEANT_BACK * behind
+        log[..., WALK] = upright + _LEANT_BACK * behind + _WALKS_TILTED * low
+        log[..., WALK] += gait + _WALKS_BENT * _ramp(trunk, p.walking_trunk_max_deg)
+        log[..., SIT] = (
+            upright + _BOUNCES_SEATED * bounce + _SITS_TILTED * _ramp(_known(sacrum), p.seated_pelvis_max_deg)
+        )
+        log[..., SIT] += _TURNS_SEATED * self._turns_on(rows) * (1.0 - shaken)
+        log[..., SIT] += look * seated_log_ratio(sacrum, upper, self.calibration, p)
+        log[..., LIE] = _LIES * lies + _BOUNCES_LOW * bounce
+        log[..., LOW] = (
+            np.where(lies > 0, _LOW_LYING, _LOW_HELD * low + _LOW_UPRIGHT * (1 - low)) + _BOUNCES_LOW * bounce
+        )
         for from_s, to_s in self.stood:
             inside = (rows.start_s >= from_s) & (rows.start_s + 1.0 <= to_s)
-            log[inside] -= _DECLARED
-            log[inside, STAND] += _DECLARED
-        log[absent] = 0.0
+            log[:, inside] -= _DECLARED
+            log[:, inside, STAND] += _DECLARED
+        log[:, absent] = 0.0
         return np.exp(log)
 
     def _beyond_s(self, rows: EpochFeatures) -> tuple[Float, Float]:
@@ -297,17 +306,16 @@ class ContextModel:
         over = np.maximum(over, np.minimum(lifted, _GAIT_LIFTED))
         return np.asarray(np.clip(_GAIT_SLOPE * over, -_GAIT_MOST, _GAIT_MOST))
 
-    def _changes(self, rows: EpochFeatures) -> Float:
+    def _changes(self, rows: EpochFeatures, chances: _Chances) -> Float:
         """(m, 5, 5) transition matrices: the base, opened by chair movements in their second and by gaps."""
         m = len(rows)
         change = np.broadcast_to(self.base, (m, 5, 5)).copy()
         change[rows.valid_fraction < 0.5] = self.gap  # what happened meanwhile was not seen
         first = float(rows.start_s[0]) if m else 0.0
-        for movement in self.state.movements:
+        for movement, down, up in chances:
             e = int(np.floor(movement.peak_s - first))
             if not 0 <= e < m:
                 continue
-            down, up = self._chances(movement)
             opened = change[e].copy()
             np.fill_diagonal(opened, 0.0)
             opened[STAND, SIT] = max(opened[STAND, SIT], down)

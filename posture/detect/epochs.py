@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 import numpy as np
 
 from posture.signal.gait import BEFORE, PARTS, bounce_mps2, parts_mps2, regularity
+from posture.signal.steps import appended
 from posture.types import GRID_HZ, AngleBlock, Float
 
 _MEDIANS = ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg", "lateral_deg", "tilt_deg")
@@ -71,15 +72,8 @@ class Epochs:
         state = self.state
         if state.next_epoch is None:
             state.next_epoch = block.first_tick // GRID_HZ
-        rows = np.stack(
-            [
-                *(getattr(block, name) for name in _MEDIANS),
-                block.rate_dps,
-                block.force_mps2,
-                block.trusted.astype(np.float64),
-            ]
-        )
-        rows = np.concatenate([state.open, rows], axis=1)
+        medians: list[Float] = [getattr(block, name) for name in _MEDIANS]
+        rows = appended(state.open, [*medians, block.rate_dps, block.force_mps2, block.trusted])
         whole = rows.shape[1] // GRID_HZ
         state.open = rows[:, whole * GRID_HZ :].copy()
         if not whole:
@@ -105,7 +99,8 @@ class Epochs:
         state.next_epoch = first + m if state.next_epoch is not None else None
         medians = [_median(windows[k]) for k in range(5)]
         present = ~np.isnan(windows[4])
-        rate = np.where(present, windows[5], 0.0).sum(axis=1) / np.maximum(present.sum(axis=1), 1)
+        present_n = present.sum(axis=1)
+        rate = np.where(present, windows[5], 0.0).sum(axis=1) / np.maximum(present_n, 1)
         sacrum, upper, flexion, lateral, tilt = medians
         parts = parts_mps2(windows[6])
         seen = np.concatenate([state.before, parts])
@@ -121,13 +116,16 @@ class Epochs:
             gait_mps2=bounce_mps2(parts),
             gait_regularity=regularity(seen),
             valid_fraction=windows[7].mean(axis=1),
-            present_fraction=present.mean(axis=1),
+            present_fraction=present_n / GRID_HZ,
         )
 
 
 def _median(windows: Float) -> Float:
     """Row medians of (m, 50) that leave NaN out: NaN sorts to the end."""
     ordered = np.sort(windows, axis=1)
+    middle = windows.shape[1] // 2
+    if not np.isnan(ordered[:, -1]).any():  # nearly always
+        return np.asarray((ordered[:, middle - 1] + ordered[:, middle]) / 2)
     count = windows.shape[1] - np.isnan(windows).sum(axis=1)
     row = np.arange(len(windows))
     low = ordered[row, np.maximum((count - 1) // 2, 0)]

@@ -15,6 +15,7 @@ import numpy as np
 
 from posture.config import ExerciseConfig
 from posture.detect import form
+from posture.detect.chance import median
 from posture.detect.context import ContextBlock
 from posture.detect.declared import Declared, declared_at
 from posture.detect.reps import Rep
@@ -111,18 +112,33 @@ class Sets:
         self._remember(block)
         said: list[Said] = []
         stands = np.zeros(n, dtype=np.bool_)
-        for k, second in enumerate(block.start_s.tolist()):
+        # Only seconds in which a repetition ends or a run is over matter; between them nothing changes.
+        k = 0
+        while k < n:
+            second = float(block.start_s[k])
             for ground, rep in [w for w in state.waiting if w[1].end_s < second + 1.0]:
                 said += self._take(second, ground, rep)
             state.waiting = [w for w in state.waiting if w[1].end_s >= second + 1.0]
             for ground, run in list(state.runs.items()):
-                if second >= run.reps[-1].end_s + self._gap_s(run) + longest_s(run.reps):
+                if second >= self._over_s(run):
                     said += self._close(second, ground)
-            training[k] |= any(run.set_id is not None for run in state.runs.values())
-            stands[k] = self._stands(second)
+            until = slice(k, max(k + 1, self._next_due(block.start_s)))
+            training[until] |= any(run.set_id is not None for run in state.runs.values())
+            stands[until] = block.start_s[until] < self._stands_until_s()
+            k = until.stop
         # What is said with these seconds is still to be asked for, however many they are.
         state.spans = [s for s in state.spans if s.closed_s > float(block.start_s[0]) - _KEPT_S]
         return _upright(block, stands), training, said
+
+    def _next_due(self, start_s: Float) -> int:
+        """The first of these seconds in which a waiting repetition has ended or an open run is over."""
+        ended = np.searchsorted(start_s + 1.0, [rep.end_s for _, rep in self.state.waiting], side="right")
+        over = np.searchsorted(start_s, [self._over_s(run) for run in self.state.runs.values()])
+        return int(min([len(start_s), *ended, *over]))
+
+    def _over_s(self, run: Run) -> float:
+        """When a run without another repetition is over."""
+        return run.reps[-1].end_s + self._gap_s(run) + longest_s(run.reps)
 
     def flush(self) -> list[Said]:
         """A set that the session cuts off has been one."""
@@ -220,7 +236,7 @@ class Sets:
         declared = declared_at(self.declared, rep.peak_s)
         if ground is Ground.MAT or (declared is not None and declared.repeated is not None):
             return True
-        drop_m, lean_deg = (float(np.median(v)) for v in ([r.drop_m for r in reps], [r.lean_deg for r in reps]))
+        drop_m, lean_deg = median(r.drop_m for r in reps), median(r.lean_deg for r in reps)
         trunk = Placement.UPPER_LUMBAR in self.calibration.sensors
         near_deg = max(p.alike_deg if trunk else p.alike_one_deg, p.alike_share * lean_deg)
         near_m = max(p.alike_m, p.alike_share * drop_m)
@@ -239,7 +255,7 @@ class Sets:
         first = [abs(r.flexion_deg) for r in reps[: p.least_reps]]
         formed = np.isnan(first).any() or min(first) <= p.begun_pct / 100.0 * self.calibration.rom_deg
         formed |= len(reps) >= p.reps_sure and steady(reps, p.steady_spread)
-        low = float(np.median([r.drop_m for r in reps])) >= p.least_m  # nobody seated goes down
+        low = median(r.drop_m for r in reps) >= p.least_m  # nobody seated goes down
         return formed and (low or not run.before.seated) and self._name(ground, run)[1] >= p.confidence_min
 
     def _before(self, rep: Rep) -> Before:
@@ -267,10 +283,10 @@ class Sets:
             return form.named(reps, tuple(self.calibration.sensors))
         return form.named_on_mat(reps, run.before.rest_deg)
 
-    def _stands(self, second: float) -> bool:
-        """Whether an open set on the feet goes on in this second: its next repetition is due no later than the last ones were."""
+    def _stands_until_s(self) -> float:
+        """Until when an open set on the feet goes on: its next repetition is due no later than the last ones were."""
         run = self.state.runs.get(Ground.FEET)
-        return run is not None and run.set_id is not None and second < run.reps[-1].end_s + period_s(run.reps)
+        return -np.inf if run is None or run.set_id is None else run.reps[-1].end_s + period_s(run.reps)
 
     def _close(self, second: float, ground: Ground) -> list[Said]:
         run = self.state.runs.pop(ground)

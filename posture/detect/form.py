@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from posture.config import ExerciseConfig
+from posture.detect.chance import median
 from posture.detect.declared import BRACE, HIP_HINGE, OFFLOAD_CONTROL, REVERSE_LUNGE, SQUAT
 from posture.detect.reps import Rep
 from posture.types import Placement
@@ -46,10 +47,8 @@ _OTHER_SHARE = 0.1
 def named(reps: Sequence[Rep], sensors: Sequence[Placement]) -> tuple[str, float]:
     """The exercise on the feet that the medians of the first repetitions, before form breaks, fit best; and its probability."""
     reps = reps[:_NAMED_BY_N]
-    drop_m, lean_deg, tip_deg = (
-        float(np.median(v))
-        for v in ([r.drop_m for r in reps], [r.lean_deg for r in reps], [abs(r.lateral_deg) for r in reps])
-    )
+    drop_m, lean_deg = median(r.drop_m for r in reps), median(r.lean_deg for r in reps)
+    tip_deg = median(abs(r.lateral_deg) for r in reps)
     trunk = Placement.UPPER_LUMBAR in sensors
 
     def density(kind: Kind) -> float:

@@ -27,6 +27,8 @@ class Gaps:
     def push(self, block: ContextBlock) -> list[Said]:
         """Gaps that ended in these seconds."""
         said: list[Said] = []
+        if self.state.start_s is None and not (block.context == Context.GAP).any():
+            return said
         for second, label in zip(block.start_s.tolist(), block.context.tolist(), strict=True):
             if label == Context.GAP:
                 if self.state.start_s is None:

@@ -7,12 +7,14 @@ ends (sign right in 93-95 %, sd 0.085 m on recorded motion), so it is only taken
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from posture.config import MovementConfig
+from posture.signal.steps import appended, step_means
 from posture.types import GRID_HZ, AngleBlock, Bool, Float, Int
 
 
@@ -84,14 +86,13 @@ class Movements:
             block.upper_lumbar_inclination_deg,
         )
         own = (block.sacrum_inclination_deg, block.upper_lumbar_inclination_deg, block.flexion_deg)
-        rows = np.stack([lean, *own, block.rate_dps, block.vertical_mps2, block.tilt_deg])
-        state.ticks = np.concatenate([state.ticks, rows], axis=1)
+        state.ticks = appended(state.ticks, (lean, *own, block.rate_dps, block.vertical_mps2, block.tilt_deg))
         first_step = state.first_tick // self.step_n
         steps_n = state.ticks.shape[1] // self.step_n
         stop = first_step + steps_n - self.reach
         found: list[Movement] = []
         if stop > state.next_step:
-            means = state.ticks[:, : steps_n * self.step_n].reshape(_CHANNELS, steps_n, self.step_n).mean(axis=2)
+            means = step_means(state.ticks[:, : steps_n * self.step_n], self.step_n)
             candidates = np.arange(state.next_step, stop)
             peaks = candidates[self._peaks(means[_LEAN], candidates - first_step)]
             found = [self._movement(means, int(step), first_step) for step in peaks]
@@ -175,8 +176,8 @@ def _per_deg(before_mps2: float, after_mps2: float, before_deg: float, after_deg
     """
     turned_deg = after_deg - before_deg
     per_deg = (after_mps2 - before_mps2) * turned_deg / (turned_deg**2 + _LEVEL_DEG**2)
-    most = np.radians(_OFFSET_MOST_MPS2)
-    return float(np.clip(per_deg, -most, most))
+    most = math.radians(_OFFSET_MOST_MPS2)
+    return min(max(per_deg, -most), most)
 
 
 _LEVEL_DEG, _OFFSET_MOST_MPS2 = 10.0, 0.5

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from posture.config import RepsConfig
+from posture.signal.steps import Steps, StepsState
 from posture.types import GRID_HZ, AngleBlock, Float, Int8, Placement
 
 STEP_S = 0.1
@@ -67,13 +68,12 @@ class Rep:
 
 @dataclass(slots=True)
 class RepsState:
-    """The ticks of the open step, (channels, < a step); the last steps, (channels, n); their excursion, (2, m) as in
-    `Reps._excursion`, and its sign (1 out, -1 back), one per step up to `_REACH_N` before the last; and the step after the last.
+    """The open step; the last steps, (channels, n); their excursion, (2, m) as in `Reps._excursion`, and its sign (1 out, -1 back),
+    one per step up to `_REACH_N` before the last.
     tilted : sums over all still steps, of squared sine of the lowest inclination, and of that sine times the vertical acceleration.
     """
 
-    next_step: int | None = None
-    open: Float = field(default_factory=lambda: np.empty((_CHANNELS, 0)))
+    open: StepsState = field(default_factory=StepsState)
     steps: Float = field(default_factory=lambda: np.empty((_CHANNELS, 0)))
     tilted: tuple[float, float] = (0.0, 0.0)
     excursion: Float = field(default_factory=lambda: np.empty((2, 0)))
@@ -134,30 +134,20 @@ class Reps:
 
     def _steps(self, block: AngleBlock) -> Float:
         """(channels, m) means of the steps that are complete with these ticks; NaN where a tick of the step has none."""
-        state = self.state
         lean, other = block.upper_lumbar_inclination_deg, block.sacrum_inclination_deg
         if self.on_mat:
             lean, other = other, lean
-        rows = np.stack(
-            [
-                np.where(np.isnan(lean), other, lean),
-                block.sacrum_inclination_deg,
-                block.flexion_deg,
-                block.lateral_deg,
-                block.vertical_mps2,
-                block.tilt_deg,
-                block.rate_dps,
-                block.trusted.astype(np.float64),
-            ]
+        channels = (
+            np.where(np.isnan(lean), other, lean),
+            block.sacrum_inclination_deg,
+            block.flexion_deg,
+            block.lateral_deg,
+            block.vertical_mps2,
+            block.tilt_deg,
+            block.rate_dps,
+            block.trusted,
         )
-        if state.next_step is None:
-            state.next_step = -(-block.first_tick // _STEP_N)
-            rows = rows[:, state.next_step * _STEP_N - block.first_tick :]
-        rows = np.concatenate([state.open, rows], axis=1)
-        whole = rows.shape[1] // _STEP_N
-        state.open = rows[:, whole * _STEP_N :].copy()
-        state.next_step += whole
-        return np.asarray(rows[:, : whole * _STEP_N].reshape(_CHANNELS, whole, _STEP_N).mean(axis=2))
+        return Steps(_STEP_N, self.state.open).push(block.first_tick, channels)
 
     def _levelled(self, new: Float) -> Float:
         """Vertical acceleration without what an offset of the part adds to it as the sensor tilts: at rest it is zero.
@@ -194,7 +184,7 @@ class Reps:
         else:
             window = slice(first, first + known + 2 * _REACH_N)
             around = sliding_window_view(steps[_VERTICAL, window], 2 * _REACH_N + 1)[:known]
-            lower = [(around * kernel).sum(axis=1) for kernel in self.kernels]
+            lower = [np.einsum("ij,j->i", around, kernel) for kernel in self.kernels]
             both = [m / p.drop_m + deg / self.full_deg for m, deg in zip(lower, further, strict=True)]
         return np.asarray(np.stack([both[0], np.maximum(both[0], both[1])]))
 
@@ -213,15 +203,19 @@ class Reps:
         back = edge[state.out[edge] == -1]
         out = edge[state.out[edge] == 1]
         found = []
+        rests_dps = _half_second_means(state.steps[_RATE])
         for b in back[(back + _EDGE_N >= first_new) & (back + _EDGE_N < len(state.out))].tolist():
             before = out[out < b]
             if len(before) and b - before[-1] <= self.longest_n and before[-1] >= _BEFORE_N:
-                rep = self._rep(int(before[-1]), b)
+                rep = self._rep(int(before[-1]), b, rests_dps)
                 found += [rep] if rep is not None else []
         return tuple(found)
 
-    def _rep(self, out: int, back: int) -> Rep | None:
-        """Ends at the tops around it: where the second difference is lowest. None where something was not measured."""
+    def _rep(self, out: int, back: int, rests_dps: Float) -> Rep | None:
+        """Ends at the tops around it: where the second difference is lowest. None where something was not measured.
+
+        rests_dps : mean rate of the half second that begins at each step.
+        """
         state = self.state
         excursion, most = state.excursion
         a = out - _BEFORE_N + int(np.argmin(excursion[out - _BEFORE_N : out]))
@@ -231,7 +225,7 @@ class Reps:
         if np.isnan(needed).any() or np.isnan(excursion[a : b + 1]).any():
             return None
         change = steps - 0.5 * (steps[:, :1] + steps[:, -1:])
-        first = (state.next_step or 0) - state.steps.shape[1] + _REACH_N + a
+        first = (state.open.next_step or 0) - state.steps.shape[1] + _REACH_N + a
         return Rep(
             start_s=first * STEP_S,
             peak_s=(first + out - a + int(np.argmax(most[out:back]))) * STEP_S,
@@ -243,14 +237,20 @@ class Reps:
             lateral_deg=_furthest(change[_LATERAL]),
             level_deg=float(0.5 * (steps[_LEAN, 0] + steps[_LEAN, -1])),
             tilt_deg=float(max(steps[_TILT, 0], steps[_TILT, -1])),
-            top_dps=max(self._quietest_dps(_REACH_N + k) for k in (a, b)),
+            top_dps=max(_quietest_dps(rests_dps, _REACH_N + k) for k in (a, b)),
             trusted=float(steps[_TRUSTED].mean()),
         )
 
-    def _quietest_dps(self, at: int) -> float:
-        """Least mean rate of half a second near this step."""
-        rate = self.state.steps[_RATE, max(at - _NEAR_N, 0) : at + _NEAR_N + 1]
-        return float(sliding_window_view(rate, _TOP_N).mean(axis=1).min())
+
+def _half_second_means(rate_dps: Float) -> Float:
+    """(n,) -> (n - _TOP_N + 1,), by their first step."""
+    n = max(0, len(rate_dps) - _TOP_N + 1)
+    return np.asarray(sum(rate_dps[k : k + n] for k in range(_TOP_N)) / _TOP_N)
+
+
+def _quietest_dps(rests_dps: Float, at: int) -> float:
+    """Least mean rate of half a second near this step."""
+    return float(rests_dps[max(at - _NEAR_N, 0) : at + _NEAR_N - _TOP_N + 2].min())
 
 
 def _kernel(half_n: int) -> Float:

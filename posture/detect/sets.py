@@ -10,6 +10,7 @@ import numpy as np
 
 from posture.config import ExerciseConfig
 from posture.detect import form
+from posture.detect.chance import median
 from posture.detect.declared import BRACE, REVERSE_LUNGE, Declared
 from posture.detect.practice import hold_evidence
 from posture.detect.reps import Rep
@@ -103,13 +104,13 @@ def period_s(reps: Sequence[Rep]) -> float:
     """Median time from one repetition to the next; of a single one, its length."""
     if len(reps) < 2:
         return reps[0].end_s - reps[0].start_s
-    return float(np.median([b.middle_s - a.middle_s for a, b in pairwise(reps)]))
+    return median(b.middle_s - a.middle_s for a, b in pairwise(reps))
 
 
 def strays(reps: Sequence[Rep]) -> bool:
     """Whether the first lies so far from the second that it is no part of the set: a bend before it (reversed: after it)."""
-    times = np.abs([b.middle_s - a.middle_s for a, b in pairwise(reps)])
-    return len(times) > 1 and bool(times[0] > _STRAY * np.median(times[1:]))
+    times = [abs(b.middle_s - a.middle_s) for a, b in pairwise(reps)]
+    return len(times) > 1 and times[0] > _STRAY * median(times[1:])
 
 
 _STRAY = 1.6

@@ -344,8 +344,7 @@ def _ways(walked: Mapping[Placement, list[Float]]) -> list[dict[Placement, Float
     known = ~np.any([np.isnan(rows[:, 0]) for rows in ups.values()], axis=0)
     if not known.any():
         return []
-    cuts = _PIECE_S * np.arange(1, max(1, int(known.sum()) // _PIECE_S))  # the last piece takes what is left over
-    each = {p: np.stack([_middle(part) for part in np.split(rows[known], cuts)]) for p, rows in ups.items()}
+    each = {p: _pieces(rows[known]) for p, rows in ups.items()}
     alike = np.all([up @ up.T > np.cos(np.radians(_ALIKE_DEG)) for up in each.values()], axis=0)
     count = alike.sum(axis=1)
     firsts = [k for k in np.argsort(-count, kind="stable").tolist() if count[k] > 1] or [0]
@@ -360,8 +359,25 @@ def _evidence(placement: Placement, shift: float) -> dict[str, JsonValue]:
     return {"placement": str(placement), "shift_deg": round(shift, 1)}
 
 
+def _pieces(ups: Float) -> Float:
+    """(n, 3) -> (k, 3) middles of pieces of `_PIECE_S` seconds; the last one takes what is left over."""
+    whole_n = max(0, len(ups) // _PIECE_S - 1)
+    cut = whole_n * _PIECE_S
+    whole = _median(ups[:cut].reshape(whole_n, _PIECE_S, 3))
+    return np.stack([_unit(up) for up in (*whole, _median(ups[cut:]))])
+
+
 def _middle(ups: Float) -> Float:
-    up = np.median(ups, axis=0)
+    return _unit(_median(ups))
+
+
+def _median(ups: Float) -> Float:
+    """(..., k, 3) without NaN -> (..., 3). For a few rows numpy's median takes ten times as long."""
+    ordered, k = np.sort(ups, axis=-2), ups.shape[-2]
+    return np.asarray((ordered[..., (k - 1) // 2, :] + ordered[..., k // 2, :]) / 2)
+
+
+def _unit(up: Float) -> Float:
     return np.asarray(up / np.sqrt(up @ up))
 
 

@@ -92,13 +92,13 @@ class Wear:
         before = np.full(m, self.window - 1)
         n = rows.shape[1] - self.window + 1
         if n > 0:
-            windows = sliding_window_view(rows, self.window, axis=1)
-            least, most = windows[:4].min(axis=2), windows[:4].max(axis=2)
+            least, most = (windows_over(extreme, rows[:4], self.window) for extreme in (np.minimum, np.maximum))
+            shook_in = sliding_window_view(rows[4], self.window)
             turned = (most[:3] - least[:3]).max(axis=0) < p.spread_max_deg  # NaN: no
             # Noise keeps its level; breathing comes and goes, also about the vertical, where gravity does not show it.
             still[m - n :] = turned & (most[3] - least[3] <= p.rate_spread_max * least[3])
-            shook[m - n :] = shaken[m - n :] & (windows[4].sum(axis=1) >= p.shaken_share * self.window)
-            before[m - n :] -= np.where(still[m - n :], 0, windows[4].argmax(axis=1))
+            shook[m - n :] = shaken[m - n :] & (shook_in.sum(axis=1) >= p.shaken_share * self.window)
+            before[m - n :] -= np.where(still[m - n :], 0, shook_in.argmax(axis=1))
         return still, shook, before
 
     def _as_nobody_moves(self, ups: Mapping[Placement, Float]) -> Bool:
@@ -134,3 +134,12 @@ class Wear:
             evidence={"shaken_s": self.state.shaken_n},
         )
         return [Said(epoch_s, event)]
+
+
+def windows_over(extreme: np.ufunc, rows: Float, window: int) -> Float:
+    """(k, n) -> (k, n - window + 1) extreme of each window, from those of half its length and so on."""
+    if window == 1:
+        return rows
+    half = windows_over(extreme, rows, (window + 1) // 2)
+    shift = window // 2
+    return np.asarray(extreme(half[:, : half.shape[1] - shift], half[:, shift:]))

@@ -38,7 +38,8 @@ def step_s(time_s: Float) -> float:
     median = float(np.sort(steps)[(len(steps) - 1) // 2])  # one of them: between two that differ there may be none
     step = float(steps[np.abs(steps - median) <= _HALF * median].mean())
     for rows in _SPAN_ROWS:
-        span_s = (time_s[rows:] - time_s[:-rows])[:: rows // _SPAN_ROWS[0]]
+        every = rows // _SPAN_ROWS[0]
+        span_s = time_s[rows::every] - time_s[:-rows:every]
         for _ in range(_ROUNDS_MAX):
             held = np.rint(span_s / step)
             near = (held > 0) & (held <= 1.5 * rows)

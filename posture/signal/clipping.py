@@ -117,11 +117,12 @@ class Clipping:
         before = state.again[:6] | state.again[6:]
         ends = []
         for values, axes in ((acc, slice(0, 3)), (gyr, slice(3, 6))):
-            again = np.abs(values) >= self.floor[axes]
-            again[0] &= values[0] == state.last[axes]
-            again[1:] &= values[1:] == values[:-1]
-            if (again[0] & before[axes]).any() or (again[1:] & again[:-1]).any():
-                return False
+            again = np.abs(values) >= self.floor[axes.start]  # the same for all axes of a part
+            if again.any():
+                again[0] &= values[0] == state.last[axes]
+                again[1:] &= values[1:] == values[:-1]
+                if (again[0] & before[axes]).any() or (again[1:] & again[:-1]).any():
+                    return False
             ends.append((values[-1], again[-1]))
         last, again = (np.concatenate(both) for both in zip(*ends, strict=True))
         state.last = np.concatenate([last, -last])

@@ -72,7 +72,7 @@ class VqfFilter:
 def up_of(quat: Float) -> Float:
     """Quaternions w, x, y, z (n, 4), sensor to earth with z up -> up in the sensor frame (n, 3): the matrix' third row."""
     w, x, y, z = np.ascontiguousarray(quat.T)
-    up = np.empty((len(quat), 3))
+    up = np.empty((len(quat), 3), order="F")
     up[:, 0] = 2 * (x * z - w * y)
     up[:, 1] = 2 * (y * z + w * x)
     up[:, 2] = 1 - 2 * (x * x + y * y)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from posture.signal.steps import step_means
 from posture.types import GRID_HZ, Float
 
 PARTS = 10
@@ -26,7 +27,7 @@ _NO_BOUNCE = 1e-4
 def parts_mps2(force_mps2: Float) -> Float:
     """(m, k) force magnitudes, one row a second and k a multiple of 10 -> (m, 10) means, m/s^2; NaN where a part has one."""
     m, k = force_mps2.shape
-    return np.asarray(force_mps2.reshape(m, PARTS, k // PARTS).mean(axis=2))
+    return step_means(force_mps2.reshape(1, m * k), k // PARTS).reshape(m, PARTS)
 
 
 def regularity(parts: Float) -> Float:

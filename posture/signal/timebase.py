@@ -91,14 +91,15 @@ class Timebase:
             state.origin_s = float(block.time_s[first])
             state.origin_count = 0 if block.index is None else int(block.index[first])
         index = np.full(len(ok), -1, dtype=np.int64)
+        rows = slice(None) if ok.all() else ok
         if block.index is None:
-            index[ok] = np.rint((block.time_s[ok] - state.origin_s) * self.rate_hz).astype(np.int64)
+            index[rows] = np.rint((block.time_s[rows] - state.origin_s) * self.rate_hz).astype(np.int64)
         else:
-            index[ok] = block.index[ok] - state.origin_count
+            index[rows] = block.index[rows] - state.origin_count
+        if state.last_index >= 0 and index[0] == state.last_index + 1 and (index[1:] - index[:-1] == 1).all():
+            return (self._unbroken(block, index),)
         newest = np.maximum.accumulate(np.concatenate([[state.last_index], index]))[:-1]
         keep = index > newest
-        if keep.all() and state.last_index >= 0 and index[-1] - state.last_index == len(index):
-            return (self._unbroken(block, index),)
         values = np.hstack([block.acc_mps2, block.gyr_radps]) if block.gyr_radps is not None else block.acc_mps2
         arrived_s = block.arrived_s
         if not keep.all():
@@ -133,6 +134,9 @@ class Timebase:
         state = self.state
         if not len(reading):
             return np.empty(0, dtype=np.bool_)
+        if reading[0] != state.reading and (reading[1:] != reading[:-1]).all():  # nearly always
+            state.reading, state.repeats_n = float(reading[-1]), 0
+            return np.zeros(len(reading), dtype=np.bool_)
         place = np.arange(len(reading))
         changed = np.concatenate([[reading[0] != state.reading], reading[1:] != reading[:-1]])  # NaN: changed
         since = place - np.maximum.accumulate(np.where(changed, place, -1 - state.repeats_n))
@@ -338,7 +342,7 @@ class Grid:
             begin = state.next_tick or 0
             end = min(stop, math.floor(line.tick(last)) + 1)
             if end > begin:
-                parts.append(self._read(run, line.index(np.arange(begin, end)), begin))
+                parts.append(self._read(run, line, begin, end))
                 state.next_tick = end
             if end < stop:
                 break
@@ -388,16 +392,17 @@ class Grid:
         nothing = np.full((n, CHANNELS), np.nan)
         return [TickRun(begin, nothing, np.zeros(n, dtype=np.bool_), np.full(n, state.given_s))]
 
-    def _read(self, run: OrientedRun, at: Float, first_tick: int) -> TickRun:
-        """The run, led by what is kept of it from before, at fractional sample indices `at`."""
+    def _read(self, run: OrientedRun, line: _Line, first_tick: int, end: int) -> TickRun:
+        """The run, led by what is kept of it from before, at ticks [first_tick, end)."""
         state = self.state
-        begin = at[0] - run.first_index
-        if (
-            begin >= 0 and at[-1] - at[0] == len(at) - 1 and begin == np.floor(begin)
-        ):  # the sensor runs on the grid itself
-            rows = slice(int(begin), int(begin) + len(at))
-            state.used_index = max(state.used_index, int(at[-1]))
-            return self._given(TickRun(first_tick, run.channels[rows], run.trusted[rows], run.arrived_s[rows]))
+        if self.rate_hz == GRID_HZ:
+            at_first, at_last = line.index(np.array([first_tick, end - 1])).tolist()
+            begin = at_first - run.first_index
+            if begin >= 0 and begin.is_integer() and at_last - at_first == end - 1 - first_tick:  # on the grid itself
+                rows = slice(int(begin), int(begin) + end - first_tick)
+                state.used_index = max(state.used_index, int(at_last))
+                return self._given(TickRun(first_tick, run.channels[rows], run.trusted[rows], run.arrived_s[rows]))
+        at = line.index(np.arange(first_tick, end))
         channels, trusted, arrived_s, first = run.channels, run.trusted, run.arrived_s, run.first_index
         if len(state.channels):
             first = state.first_index
