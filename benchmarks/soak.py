@@ -19,12 +19,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
+from benchmarks.live import resident_mb
 from posture.app.bluetooth import bluetooth
 from posture.app.commands import found_sensors, paired
 from posture.app.demo import LISTEN_S, scaled, session, virtual_sensors
@@ -43,7 +45,7 @@ from posture.replay import run as replayed
 from posture.revision import Why, changes
 from posture.sensors.timers import LinkTimers
 from posture.signal.calibration import Calibration
-from posture.types import G_MPS2, EpochBlock, Int, Placement
+from posture.types import G_MPS2, EpochBlock, Float, Int, Placement
 
 REPOSITORY = Path(__file__).parents[1]
 EXCERPT = REPOSITORY / "recordings" / "day_excerpt.parquet"
@@ -54,6 +56,9 @@ NEAR_S = 30.0
 """Of streaming between two faults: the link is up again, and has asked for what is missing."""
 DUPLICATE_N, CORRUPT_N = 100, 1000
 THIN = 4
+FLAT_MB_PER_H, FLAT_FROM_H = 2.0, 6.0
+"""Memory is flat where it grows by no more, 18 MB in a day of nine hours. Judged in sessions of at least so long: what a backfill
+takes for a while is a few MB. Ours."""
 
 
 def motion(folder: Path, hours: float, seed: int) -> Path:
@@ -207,24 +212,67 @@ def averages(source: Int, place: Int) -> Int:
 
 
 @dataclass
-class Memory:
-    """Resident MB of this process now and then."""
+class Heard:
+    """What live says, put aside in a file as it comes: kept in this process, it would look like memory that the monitor takes.
 
+    decided_s : start of the newest decided second.
+    """
+
+    path: Path
+    decided_s: float = float("nan")
+
+    def __post_init__(self) -> None:
+        self.path.unlink(missing_ok=True)  # of an earlier day that was kept
+
+    def __call__(self, output: Output) -> None:
+        with self.path.open("ab") as file:
+            pickle.dump(Output(output.epochs, output.events, output.alerts), file)
+        if output.epochs:
+            self.decided_s = float(output.epochs[-1].start_s[-1])
+
+    def outputs(self) -> list[Output]:
+        """All of it, once the session is over."""
+        found: list[Output] = []
+        with self.path.open("rb") as file, suppress(EOFError):
+            while True:
+                found.append(pickle.load(file))
+        return found
+
+
+@dataclass
+class Memory:
+    """Resident MB of this process now and then; seen : (hours of the session decided by then, MB)."""
+
+    heard: Heard
     every_s: float = 5.0
-    seen: list[float] = field(default_factory=list)
+    seen: list[tuple[float, float]] = field(default_factory=list)
 
     async def watch(self) -> None:
         while True:
-            pages = int(Path("/proc/self/statm").read_text().split()[1])
-            self.seen.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+            self.seen.append((self.heard.decided_s / 3600.0, resident_mb()))
             await asyncio.sleep(self.every_s)
 
+    @property
+    def day(self) -> Float:
+        """(m, 2) while the monitor ran: without the time before its first decision, and that after its last, when the final result
+        is made in this same process.
+        """
+        seen = np.array([s for s in self.seen if np.isfinite(s[0])]).reshape(-1, 2)
+        return seen[seen[:, 0] < self.heard.decided_s / 3600.0] if len(seen) else seen
+
+    def slope_mb_per_h(self) -> float:
+        """Over the last three quarters of the day: before, everything is loaded that a day needs. NaN where that is too short."""
+        day = self.day
+        late = day[day[:, 0] > 0.25 * self.heard.decided_s / 3600.0]
+        return float(np.polyfit(*late.T, 1)[0]) if len(late) >= 10 else float("nan")
+
     def words(self) -> str:
-        if len(self.seen) < 4:
+        """Most in each quarter of the day, and with the final result."""
+        day = self.day
+        if len(day) < 4:
             return "not measured"
-        n = len(self.seen)
-        parts = [max(self.seen[n * k // 4 : n * (k + 1) // 4]) for k in range(4)]
-        return ", ".join(f"{p:.0f}" for p in parts) + " MB at most in each quarter"
+        parts = [max(part[:, 1]) for part in np.array_split(day, 4)]
+        return f"{', '.join(f'{p:.0f}' for p in parts)} MB at most in each quarter; then {max(s[1] for s in self.seen):.0f}"
 
 
 def print_nothing(_: str) -> None:
@@ -237,20 +285,16 @@ def say(label: str, value: object, holds: bool | None = None) -> bool:
 
 
 async def streamed(
-    here: Here, path: Path, made: Calibration, config: Config, faults: list[str]
-) -> tuple[Path, Ended, list[Output], Memory]:
-    outputs: list[Output] = []
-
-    def heard(output: Output) -> None:
-        outputs.append(Output(output.epochs, output.events, output.alerts))
-
-    memory = Memory()
+    here: Here, path: Path, made: Calibration, config: Config, faults: list[str], said: Path
+) -> tuple[Path, Ended, Memory]:
+    heard = Heard(said)
+    memory = Memory(heard)
     watching = asyncio.create_task(memory.watch())
     try:
         folder, ended = await session(here, path, made, tuple(Placement), config, "soak", faults=faults, heard=heard)
     finally:
         watching.cancel()
-    return folder, ended, outputs, memory
+    return folder, ended, memory
 
 
 def live_equals_as_live(folder: Path, outputs: list[Output]) -> str:
@@ -272,7 +316,7 @@ def live_equals_as_live(folder: Path, outputs: list[Output]) -> str:
 
 
 def soak(hours: float, speed: float, losses: int, reboots: int, seed: int, keep: Path | None) -> bool:
-    """One compressed day. keep : where its record is left, with what live said (pickled)."""
+    """One compressed day. keep : where its record is left, with what live said (pickles, one after the other)."""
     with tempfile.TemporaryDirectory(prefix="posture-soak-") as name:
         base = keep or Path(name)
         base.mkdir(parents=True, exist_ok=True)
@@ -298,9 +342,8 @@ def soak(hours: float, speed: float, losses: int, reboots: int, seed: int, keep:
             f"    join.late_max_s {config.join.late_max_s:g} of session time ({Config().join.late_max_s:g})", flush=True
         )
         began = time.monotonic()
-        folder, ended, outputs, memory = asyncio.run(streamed(here, path, made, config, faults))
-        if keep is not None:
-            (keep / "live.pickle").write_bytes(pickle.dumps(outputs))
+        folder, ended, memory = asyncio.run(streamed(here, path, made, config, faults, base / "live.pickle"))
+        outputs = memory.heard.outputs()
         fine = say("took", f"{time.monotonic() - began:.0f} s")
         for wearing in wearings(path, None):
             status = ended.status[wearing.placement]
@@ -334,6 +377,12 @@ def soak(hours: float, speed: float, losses: int, reboots: int, seed: int, keep:
         say("  first of them", where or "none")
         say("alerts raised live", ended.alerts_n)
         say("memory", memory.words())
+        slope = memory.slope_mb_per_h()
+        fine &= say(
+            "  growth, last three quarters",
+            f"{slope:+.2f} MB an hour of the session; target <= {FLAT_MB_PER_H:g}",
+            None if hours < FLAT_FROM_H else slope <= FLAT_MB_PER_H,
+        )
         return fine
 
 

@@ -286,6 +286,12 @@ class Pipeline:
             alerts=self._alerts.state,
         )
 
+    @property
+    def due_s(self) -> float:
+        """Time of the last tick of the second that is open: no sample before it decides anything. -inf before the first sample."""
+        tick = self._join.state.next_tick
+        return float("-inf") if tick is None else (tick // GRID_HZ + 1) - 1.0 / GRID_HZ
+
     def frozen_s(self) -> dict[Placement, float]:
         """Seconds of each sensor that were left out because the part was stuck on one reading; without those that were not."""
         counts = {p: chain.timebase.frozen_s for p, chain in self._chains.items()}

@@ -13,6 +13,7 @@ import time
 from fake_bluez import ADDRESS, DEVICE_ID
 
 from firmware_protocol.frames import Frame, decode
+from posture.app.bluetooth import missing
 from posture.sensors.backend import Backend
 from posture.sensors.ble import Link
 from posture.sensors.driver import Enrolled
@@ -33,6 +34,7 @@ async def main() -> None:
         backend=Backend(adapter=adapter),
         timers=LinkTimers().scaled(0.1, least_s=1.0),
         now_ns=lambda: time.monotonic_ns() - began_ns,
+        missing=missing,
     )
     rows: dict[int, dict[int, list[int]]] = {}
     told = 0

@@ -1,29 +1,39 @@
-"""`org.bluez` without a radio: a process that owns that name on a private bus, with one sensor near that runs the firmware's core.
+"""`org.bluez` without a radio: a process that owns that name on a private bus, with sensors near that run the firmware's core.
 
-Only what bleak's own BlueZ backend asks for. The sensor is bonded already, and near the last adapter. As BlueZ does, it keeps the
+Only what bleak's own BlueZ backend asks for. The sensors are bonded already, and near the last adapter. As BlueZ does, it keeps the
 battery service to itself, leaves a device connected whose program has ended, which then does not advertise, and from the second
 connection on gives every notification twice (bleak#2002).
+
+It says `BUS ADDRESS` where it made the bus itself, `SENSOR ADDRESS SERIAL MADE_NS` for each sensor (when its first sampling period
+began, by the clock of `posture.app.source.monotonic_ns`), and READY.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import time
+import os
+import signal
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from dbus_fast import BusType, Message, MessageType, RequestNameReply, Variant
 from dbus_fast.aio import MessageBus
 from motion_file import counts_of
+from private_bus import private_bus
 
 from firmware_protocol import gatt
 from firmware_protocol.core import Core, IdleBoard, Settings
+from firmware_protocol.frames import Samples
 from firmware_protocol.status import Config
+from posture.app.source import monotonic_ns
 
 DEVICE_ID = bytes.fromhex("5649525455414C01")
 ADDRESS = "D2:54:55:41:4C:01"
-SPEED, RATE_HZ = 10, 52
+SPEED, RATE_HZ = 10.0, 52
 _FLAG_OF = {
     gatt.Property.READ: "read",
     gatt.Property.WRITE: "write",
@@ -36,26 +46,36 @@ _ADAPTER, _DEVICE, _CHARACTERISTIC = "org.bluez.Adapter1", "org.bluez.Device1", 
 
 
 class Sensor(IdleBoard):
-    """The core on a board whose radio is D-Bus signals."""
+    """The core on a board whose radio is D-Bus signals. number : from 1. clock : its s per s of this computer."""
 
-    def __init__(self, bluez: FakeBluez) -> None:
+    def __init__(self, bluez: FakeBluez, number: int, rows: Samples, clock: float) -> None:
         super().__init__(64)
-        self.bluez, self.began_s, self.index = bluez, time.monotonic(), 0
-        self.core = Core(self, Settings(DEVICE_ID, CONFIGS, 64))
-        self.rows = counts_of(1)
+        self.bluez, self.rows, self.clock = bluez, rows, clock
+        self.device_id = DEVICE_ID[:-1] + bytes([number])
+        self.address, self.name = f"{ADDRESS[:-2]}{number:02X}", f"LPS-4C{number:02X}"
+        self.path = f"{bluez.adapter}/dev_{self.address.replace(':', '_')}"
+        self.path_of: dict[gatt.Characteristic, str] = {}
+        self.notifying: set[str] = set()
+        self.connections = 0
+        self.began_ns, self.index = monotonic_ns(), 0
+        self.core = Core(self, Settings(self.device_id, CONFIGS, 64))
+
+    def now_s(self) -> float:
+        """By its own clock, since it was switched on."""
+        return (monotonic_ns() - self.began_ns) * 1e-9 * self.clock
 
     def ticks(self) -> int:
-        return int((time.monotonic() - self.began_s) * SPEED * 32768)
+        return int(self.now_s() * 32768)
 
     def notify(self, characteristic: int, payload: bytes) -> bool:
-        return self.bluez.notify(_BY_NUMBER[characteristic], payload)
+        return self.bluez.notify(self, _BY_NUMBER[characteristic], payload)
 
     def indicate(self, payload: bytes) -> bool:
         def confirmed() -> None:
             self.core.confirmed()
             self.core.poll()
 
-        if not self.bluez.notify(gatt.CONTROL, payload):
+        if not self.bluez.notify(self, gatt.CONTROL, payload):
             return False
         asyncio.get_running_loop().call_soon(confirmed)
         return True
@@ -65,7 +85,7 @@ class Sensor(IdleBoard):
 
     async def run(self) -> None:
         while True:
-            due = min(int((time.monotonic() - self.began_s) * SPEED * RATE_HZ), len(self.rows))
+            due = min(int(self.now_s() * RATE_HZ), len(self.rows))
             while self.index < due:
                 rows = self.rows[self.index : min(self.index + 5, due)]
                 nth = np.arange(self.index + 1, self.index + 1 + len(rows), dtype=np.uint64)
@@ -75,28 +95,44 @@ class Sensor(IdleBoard):
             await asyncio.sleep(0.01)
 
 
+@dataclass
 class FakeBluez:
-    """Objects, their properties and what their methods do."""
+    """Objects, their properties and what their methods do. deaf : it answers nothing, as a service that hangs."""
 
-    def __init__(self, bus: MessageBus, adapters: list[str], drop_after_s: float) -> None:
-        self.bus, self.drop_after_s = bus, drop_after_s
-        self.connections, self.notifying, self.scanning = 0, set[str](), False
-        self.adapter = f"/org/bluez/{adapters[-1]}"
-        self.device = f"{self.adapter}/dev_{ADDRESS.replace(':', '_')}"
-        self.objects: dict[str, dict[str, dict[str, Variant]]] = {}
-        for name in adapters:
+    bus: MessageBus
+    adapters: list[str]
+    drop_after_s: float = 0.0
+    powered: bool = True
+    deaf: bool = False
+    objects: dict[str, dict[str, dict[str, Variant]]] = field(default_factory=dict)
+    sensors: list[Sensor] = field(default_factory=list)
+    at: dict[str, tuple[Sensor, gatt.Characteristic | None]] = field(default_factory=dict)
+    scanning: bool = False
+
+    def __post_init__(self) -> None:
+        for name in self.adapters:
             self.objects[f"/org/bluez/{name}"] = {
                 _ADAPTER: {
                     "Address": Variant("s", "00:00:00:00:00:01"),
-                    "Powered": Variant("b", True),
+                    "Powered": Variant("b", self.powered),
                     "Roles": Variant("as", ["central"]),
                 }
             }
-        self.objects[self.device] = {
+
+    @property
+    def adapter(self) -> str:
+        """The one that the sensors are near."""
+        return f"/org/bluez/{self.adapters[-1]}"
+
+    def bring(self, sensor: Sensor) -> None:
+        """A sensor is near from here on."""
+        self.sensors.append(sensor)
+        self.at[sensor.path] = sensor, None
+        self.objects[sensor.path] = {
             _DEVICE: {
-                "Address": Variant("s", ADDRESS),
-                "Name": Variant("s", "LPS-4C01"),
-                "Alias": Variant("s", "LPS-4C01"),
+                "Address": Variant("s", sensor.address),
+                "Name": Variant("s", sensor.name),
+                "Alias": Variant("s", sensor.name),
                 "Adapter": Variant("o", self.adapter),
                 "UUIDs": Variant("as", [str(gatt.SERVICE)]),
                 "Paired": Variant("b", True),
@@ -105,13 +141,11 @@ class FakeBluez:
                 "RSSI": Variant("n", -50),
             }
         }
-        self.row_at: dict[str, gatt.Characteristic] = {}
-        self.path_of: dict[gatt.Characteristic, str] = {}
         for s, (uuid, rows) in enumerate(gatt.SERVICES.items()):
             if uuid == gatt.BATTERY_SERVICE:
                 continue
-            service = f"{self.device}/service{s:04x}"
-            own = {"UUID": Variant("s", str(uuid)), "Primary": Variant("b", True), "Device": Variant("o", self.device)}
+            service = f"{sensor.path}/service{s:04x}"
+            own = {"UUID": Variant("s", str(uuid)), "Primary": Variant("b", True), "Device": Variant("o", sensor.path)}
             self.objects[service] = {"org.bluez.GattService1": own}
             for c, row in enumerate(rows):
                 path = f"{service}/char{16 * s + c:04x}"
@@ -124,8 +158,7 @@ class FakeBluez:
                         "MTU": Variant("q", 247),
                     }
                 }
-                self.row_at[path], self.path_of[row] = row, path
-        self.sensor = Sensor(self)
+                self.at[path], sensor.path_of[row] = (sensor, row), path
 
     # ---- what it tells
 
@@ -142,19 +175,20 @@ class FakeBluez:
             )
         )
 
-    def notify(self, row: gatt.Characteristic, payload: bytes) -> bool:
-        path = self.path_of[row]
-        if path not in self.notifying:
+    def notify(self, sensor: Sensor, row: gatt.Characteristic, payload: bytes) -> bool:
+        path = sensor.path_of[row]
+        if path not in sensor.notifying:
             return False
-        for _ in range(2 if self.connections > 1 else 1):
+        for _ in range(2 if sensor.connections > 1 else 1):
             self.changed(path, _CHARACTERISTIC, Value=Variant("ay", payload))
         return True
 
     async def advertise(self) -> None:
         """While somebody scans."""
         while True:
-            if self.scanning and not self.objects[self.device][_DEVICE]["Connected"].value:
-                self.changed(self.device, _DEVICE, RSSI=Variant("n", -50), UUIDs=Variant("as", [str(gatt.SERVICE)]))
+            for sensor in self.sensors if self.scanning else ():
+                if not self.objects[sensor.path][_DEVICE]["Connected"].value:
+                    self.changed(sensor.path, _DEVICE, RSSI=Variant("n", -50), UUIDs=Variant("as", [str(gatt.SERVICE)]))
             await asyncio.sleep(0.02)
 
     # ---- what it is asked
@@ -162,6 +196,8 @@ class FakeBluez:
     def handle(self, message: Message) -> Message | bool | None:
         if message.message_type is not MessageType.METHOD_CALL or message.path is None:
             return None
+        if self.deaf:
+            return True
         body = self.answer(message.path, message.member or "", message.body)
         if body is None:
             return Message.new_error(message, "org.freedesktop.DBus.Error.UnknownMethod", str(message.member))
@@ -169,7 +205,6 @@ class FakeBluez:
 
     def answer(self, path: str, member: str, arguments: list[Any]) -> tuple[str, list[Any]] | tuple[()] | None:
         """Signature and body of the reply; () without, None for what is not known here."""
-        row = self.row_at.get(path)
         match member:
             case "GetManagedObjects":
                 return "a{oa{sa{sv}}}", [self.objects]
@@ -179,62 +214,89 @@ class FakeBluez:
                 print(f"{member} {path}", flush=True)
                 self.scanning = member == "StartDiscovery" and path == self.adapter
                 return ()
+        sensor, row = self.at.get(path, (None, None))
+        if sensor is None:
+            return None
+        match member:
             case "Connect":
-                self.connect()
+                self.connect(sensor)
                 return ()
             case "Disconnect":
-                self.disconnect()
+                self.disconnect(sensor)
                 return ()
             case "ReadValue" if row is not None:
-                return "ay", [self.read(row)]
+                return "ay", [self.read(sensor, row)]
             case "WriteValue" if row is not None:
-                self.sensor.core.write(bytes(arguments[0]))
+                sensor.core.write(bytes(arguments[0]))
                 return ()
             case "StartNotify":
-                self.notifying.add(path)
+                sensor.notifying.add(path)
                 return ()
             case "StopNotify":
-                self.notifying.discard(path)
+                sensor.notifying.discard(path)
                 return ()
         return None
 
-    def read(self, row: gatt.Characteristic) -> bytes:
-        known = {gatt.INFO: self.sensor.core.info, gatt.STATUS: self.sensor.core.status}
+    def read(self, sensor: Sensor, row: gatt.Characteristic) -> bytes:
+        known = {gatt.INFO: sensor.core.info, gatt.STATUS: sensor.core.status}
         if row in known:
             return known[row]()
-        return DEVICE_ID.hex().upper().encode() if row is gatt.SERIAL_NUMBER else b"\x4b"
+        return sensor.device_id.hex().upper().encode() if row is gatt.SERIAL_NUMBER else b"\x4b"
 
-    def connect(self) -> None:
-        self.connections += 1
-        print(f"Connect {self.connections}", flush=True)
-        self.sensor.core.connected()
-        self.sensor.core.encrypted(encrypted=True)
-        self.sensor.core.mtu(247)
-        self.changed(self.device, _DEVICE, Connected=Variant("b", True))
-        self.changed(self.device, _DEVICE, ServicesResolved=Variant("b", True))
-        if self.drop_after_s and self.connections == 1:
-            asyncio.get_running_loop().call_later(self.drop_after_s, self.disconnect)
+    def connect(self, sensor: Sensor) -> None:
+        sensor.connections += 1
+        print(f"Connect {sensor.connections}", flush=True)
+        sensor.core.connected()
+        sensor.core.encrypted(encrypted=True)
+        sensor.core.mtu(247)
+        self.changed(sensor.path, _DEVICE, Connected=Variant("b", True))
+        self.changed(sensor.path, _DEVICE, ServicesResolved=Variant("b", True))
+        if self.drop_after_s and sensor.connections == 1:
+            asyncio.get_running_loop().call_later(self.drop_after_s, self.disconnect, sensor)
 
-    def disconnect(self) -> None:
-        self.notifying.clear()
-        self.sensor.core.disconnected()
-        self.changed(self.device, _DEVICE, Connected=Variant("b", False), ServicesResolved=Variant("b", False))
+    def disconnect(self, sensor: Sensor) -> None:
+        sensor.notifying.clear()
+        sensor.core.disconnected()
+        self.changed(sensor.path, _DEVICE, Connected=Variant("b", False), ServicesResolved=Variant("b", False))
 
 
 async def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("adapters", nargs="+")
+    parser.add_argument("adapters", nargs="*")
     parser.add_argument("--drop-after", type=float, default=0.0)
+    parser.add_argument("--off", action="store_true", help="the adapters have no power")
+    parser.add_argument("--deaf", action="store_true", help="answer nothing")
+    parser.add_argument("--speed", type=float, default=SPEED)
+    parser.add_argument("--ppm", type=float, action="append", help="how fast its clock is; one for each sensor")
+    parser.add_argument("--rows", type=Path, action="append", help="(n, 6) int16 counts, .npy; one for each sensor")
+    parser.add_argument("--bus", type=Path, help="make the bus too, with its socket in this folder")
     asked = parser.parse_args()
-    bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
-    fake = FakeBluez(bus, asked.adapters, asked.drop_after)
-    bus.add_message_handler(fake.handle)
-    assert await bus.request_name("org.bluez") is RequestNameReply.PRIMARY_OWNER
-    print("READY", flush=True)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(fake.sensor.run())
-        group.create_task(fake.advertise())
+    rows = [np.load(path) for path in asked.rows or ()] or [counts_of(1)]
+    ppm = asked.ppm or [0.0] * len(rows)
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)  # so that the bus ends too
+    async with AsyncExitStack() as stack:
+        if asked.bus is not None:
+            address = await stack.enter_async_context(private_bus(asked.bus))
+            os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = address
+            print(f"BUS {address}", flush=True)
+        bus = await MessageBus(bus_type=BusType.SYSTEM).connect()
+        fake = FakeBluez(bus, asked.adapters, asked.drop_after, not asked.off, asked.deaf)
+        for number, (own, off_ppm) in enumerate(zip(rows, ppm, strict=True), 1):
+            if fake.adapters:
+                sensor = Sensor(fake, number, own, asked.speed * (1.0 + off_ppm * 1e-6))
+                fake.bring(sensor)
+                print(f"SENSOR {sensor.address} {sensor.device_id.hex().upper()} {sensor.began_ns}", flush=True)
+        bus.add_message_handler(fake.handle)
+        assert await bus.request_name("org.bluez") is RequestNameReply.PRIMARY_OWNER
+        print("READY", flush=True)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(fake.advertise())
+            for sensor in fake.sensors:
+                group.create_task(sensor.run())
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with suppress(asyncio.CancelledError):
+        asyncio.run(main())

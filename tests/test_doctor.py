@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason, BleakDBusError, BleakError
 
+from posture.app.bluetooth import bluetooth, missing
 from posture.app.doctor import Facts, Level, Radio, findings, lines, radio_of, rfkill, works, writable
+from posture.types import PostureError
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SYSTEMS = ("Linux", "Darwin", "Windows", "Plan9")
@@ -84,7 +86,19 @@ def test_errors_of_the_bus_are_told_apart() -> None:
     assert radio_of(BleakDBusError(errors + "AccessDenied", [])) is Radio.DENIED_BY_SYSTEM
     assert radio_of(BleakDBusError("org.bluez.Error.NotReady", [])) is Radio.OFF
     assert radio_of(FileNotFoundError("no socket")) is Radio.NO_BUS
+    assert radio_of(PermissionError("no socket for you")) is Radio.DENIED_BY_SYSTEM
+    assert radio_of(TimeoutError()) is Radio.HANGS
     assert radio_of(BleakError("whatever")) is Radio.UNKNOWN
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), FileNotFoundError("no socket"), BleakError("whatever")])
+def test_a_command_that_gets_no_bluetooth_ends_with_the_next_step(error: Exception) -> None:
+    with pytest.raises(PostureError, match=r".+: .+\. More: posture doctor"), bluetooth():
+        raise error
+
+
+def test_an_error_that_is_not_of_bluetooth_itself_stays_that_of_the_link() -> None:
+    assert missing(BleakError("the remote device went away")) is None
 
 
 @pytest.mark.parametrize(

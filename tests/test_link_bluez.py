@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,10 @@ if not any(shutil.which(c) for c in ("cc", "gcc", "clang")):
     pytest.skip("no C compiler: the C core is not built", allow_module_level=True)
 
 from motion_file import counts_of
-from raw_central import PATIENCE_S, REPOSITORY, Sensors, run
+from private_bus import private_bus
+from raw_central import REPOSITORY, Sensors, run
 
 from firmware_protocol.core import build
-
-BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig><type>system</type><listen>unix:path={socket}</listen><auth>EXTERNAL</auth>
-<policy context="default"><allow own="*"/><allow send_destination="*" eavesdrop="true"/><allow receive_sender="*"/>
-<allow user="*"/></policy></busconfig>"""
 
 
 @pytest.fixture(scope="module")
@@ -44,12 +39,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 class World:
     """A bus, and processes on it."""
 
-    def __init__(self, home: Path, socket: Path) -> None:
+    def __init__(self, home: Path, address: str) -> None:
         tests = Path(__file__).parent
         self.tests = tests
         self.environment = {
             **os.environ,
-            "DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={socket}",
+            "DBUS_SYSTEM_BUS_ADDRESS": address,
             "POSTURE_HOME": str(home),
             "PYTHONPATH": f"{REPOSITORY}{os.pathsep}{tests}",
         }
@@ -72,6 +67,7 @@ class World:
                 made.kill()
             _, error = await process.ended()
             sys.stderr.write(error)
+        assert "never retrieved" not in error
 
     @asynccontextmanager
     async def bluez(self, *arguments: str) -> AsyncIterator[Sensors]:
@@ -81,20 +77,9 @@ class World:
 
 
 @asynccontextmanager
-async def world(home: Path, folder: Path) -> AsyncIterator[World]:
-    socket, config = folder / "bus", folder / "bus.conf"
-    config.write_text(BUS.format(socket=socket))
-    daemon = await asyncio.create_subprocess_exec(
-        "dbus-daemon", f"--config-file={config}", "--nofork", "--print-address", stdout=asyncio.subprocess.PIPE
-    )
-    try:
-        assert daemon.stdout is not None
-        async with asyncio.timeout(PATIENCE_S):
-            assert await daemon.stdout.readline()
-        yield World(home, socket)
-    finally:
-        daemon.terminate()
-        await daemon.wait()
+async def world(home: Path, folder: Path, *, denied: str = "") -> AsyncIterator[World]:
+    async with private_bus(folder, denied=denied) as address:
+        yield World(home, address)
 
 
 async def summary(client: Sensors) -> dict[str, Any]:
@@ -178,3 +163,52 @@ def test_the_adapter_is_the_users_choice(adapter: str, heard: bool, home: Path, 
             assert {line.split()[-1] for line in fake.lines if "StartDiscovery" in line} == {f"/org/bluez/{adapter}"}
 
     run(scene())
+
+
+DENIED = '<deny send_destination="org.bluez"/>'
+
+
+@pytest.mark.parametrize(
+    ("service", "denied", "radio", "words"),
+    [
+        (None, "", "no_service", "does not run: install it"),
+        (("--off", "hci0"), "", "off", "Bluetooth is off: switch it on"),
+        ((), "", "no_adapter", "knows no Bluetooth adapter: plug one in"),
+        (("hci0",), DENIED, "denied_by_system", "does not let this user use Bluetooth: add yourself to the group"),
+        (("--deaf", "hci0"), "", "hangs", "does not answer: restart it"),
+    ],
+    ids=["no service", "off", "no adapter", "no permission", "hangs"],
+)
+def test_what_of_bluetooth_is_missing_is_said_with_the_next_step_by_link_and_doctor(
+    service: tuple[str, ...] | None, denied: str, radio: str, words: str, home: Path, tmp_path: Path
+) -> None:
+    async def scene() -> None:
+        async with AsyncExitStack() as stack:
+            bus = await stack.enter_async_context(world(home, tmp_path, denied=denied))
+            if service is not None:
+                await stack.enter_async_context(bus.bluez(*service))
+            client = await stack.enter_async_context(bus.process("bluez_client.py"))
+            await client.said(words)
+            asked = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", PROBE), stdout=asyncio.subprocess.PIPE, env=bus.environment
+            )
+            said, _ = await asked.communicate()
+            assert said.decode().split() == [radio]
+
+    run(scene())
+
+
+def test_without_a_bus_the_link_says_so_with_the_next_step(home: Path, tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with World(home, f"unix:path={tmp_path / 'none'}").process("bluez_client.py") as client:
+            await client.said("There is no D-Bus system bus, over which Linux offers Bluetooth: start the service dbus")
+
+    run(scene())
+
+
+PROBE = """
+import asyncio
+from posture.app import doctor
+doctor.PROBE_TIMEOUT_S = 2.0
+print(asyncio.run(doctor.probe_radio())[0].value)
+"""

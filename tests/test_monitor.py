@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 from rich.console import Console
+from rich.live import Live
 from sessions import Bench, excerpt_boot, in_order, meta
 from streams import BOTH
 
@@ -264,6 +265,52 @@ def test_a_replay_as_live_is_what_live_said_bit_for_bit(which: str, request: pyt
     assert len(run.epochs) > 150
 
 
+def test_the_packet_that_completes_a_second_decides_it_and_most_others_are_gathered(tmp_path: Path) -> None:
+    """Against every packet pushed by itself: the same seconds at the same packets, with a third of the pushes."""
+    fed = packets(until_s=60.0)
+    about = meta(BOTH)
+    alone, decoder = live_pipeline(about), SessionDecoder(BOTH, Config().clock)
+    due: dict[float, int] = {}
+    for packet in fed:
+        for epochs in alone.push(decoder.push([packet], packet.host_time_ns)).epochs:
+            due |= dict.fromkeys(epochs.start_s.tolist(), packet.host_time_ns)
+
+    decided: dict[float, int] = {}
+    pushed_ns: list[int] = []
+
+    async def scene() -> None:
+        clock, pipeline = FedClock(speed=1.0), live_pipeline(about)
+        links = {p: FedLink(Enrolled(f"S{p}", p, f"LPS-{p}", "h", True)) for p in BOTH}
+        with SessionWriter.create(tmp_path / "s", about) as writer:
+            source = LiveSource(list(links.values()), writer, SessionDecoder(BOTH, Config().clock), clock, say=print)  # type: ignore[arg-type]
+
+            async def decide() -> None:
+                async for batch in source.batches():
+                    for epochs in pipeline.push(batch).epochs:
+                        decided.update(dict.fromkeys(epochs.start_s.tolist(), clock.ns))
+                    source.due_s = pipeline.due_s
+                    pushed_ns.append(clock.ns)
+
+            async with asyncio.TaskGroup() as group:
+                deciding = group.create_task(decide())
+                source.begin(group)
+                await asyncio.sleep(0)
+                for packet in fed:
+                    clock.ns = packet.host_time_ns
+                    links[packet.placement].put(packet)  # type: ignore[operator]
+                    for _ in range(5):
+                        await asyncio.sleep(0)
+                await source.end()
+                await deciding
+
+    asyncio.run(scene())
+    assert len(due) > 50
+    late_s = [(decided[s] - due[s]) / 1e9 for s in due]
+    assert late_s == [0.0] * len(due)
+    settled = [ns for ns in pushed_ns if ns > 10e9]
+    assert len(settled) < 0.35 * sum(p.host_time_ns > 10e9 for p in fed)
+
+
 def test_each_alert_is_recorded_kept_buzzed_shown_and_notified(whole: Run) -> None:
     assert len(whole.alerts) >= 2
     recorded = raised_alerts(Session.open(whole.folder).records)
@@ -316,6 +363,45 @@ def test_silence_shows_no_data_within_three_seconds_and_never_the_last_angle(tmp
     assert "no data" in row(after, "lumbar flexion")
     assert "no data for" in row(after, "activity")
     assert "deg" not in row(after, "lumbar flexion")
+
+
+def test_a_panel_that_is_drawn_again_shows_what_has_happened_since(whole: Run) -> None:
+    pipeline = live_pipeline(meta(BOTH))
+    view = View.live(pipeline.calibration, Config(), title="t", subtitle="s")
+
+    def screen() -> str:
+        plain = io.StringIO()
+        console = Console(file=plain, width=80)
+        console.print(view.render(console))
+        return plain.getvalue()
+
+    assert "events 0" in screen()
+    assert "none yet" in row(screen(), "events 0")
+    for n, output in enumerate((o for o in whole.outputs if o.events or o.alerts), 1):
+        view.update(output, float(n))
+        assert f"events {view.events_n}" in screen()
+        assert f"alerts {view.alerts_n}" in screen()
+    assert "none yet" not in screen()
+
+
+def test_news_that_has_no_room_in_the_panel_stays_whole_above_it() -> None:
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True)
+    pipeline = live_pipeline(meta(BOTH))
+    view = View.live(pipeline.calibration, Config(), title="t", subtitle="s")
+    source = LiveSource([], None, None, FedClock(), say=print)  # type: ignore[arg-type]
+    monitor = Monitor(source, pipeline, None, view, Told(), console, datetime.now(UTC), None)  # type: ignore[arg-type]
+    monitor._live = Live(view.render(console), console=console, auto_refresh=False)
+    words = "Bluetooth is off: switch it on: bluetoothctl power on, or in the settings of the desktop, or at a switch"
+    with monitor._live, asyncio.Runner() as runner:
+
+        async def say(text: str) -> None:
+            monitor.say(text)
+
+        runner.run(say("short"))
+        assert out.getvalue().count("short") == 1
+        runner.run(say(words))
+    assert words in " ".join(out.getvalue().split())
 
 
 def test_a_link_in_trouble_is_a_line_with_its_reason() -> None:

@@ -28,9 +28,21 @@ def bluetooth() -> Iterator[None]:
         if isinstance(first, PostureError | OSError):
             raise first from None
         raise
-    except (BleakError, FileNotFoundError, ConnectionError, PermissionError) as error:
+    except (BleakError, FileNotFoundError, ConnectionError, PermissionError, TimeoutError) as error:
         if isinstance(error, OSError) and error.filename is not None:  # of a file, not of the bus
             raise
-        facts = doctor.Facts(radio=doctor.radio_of(error), detail=str(error), **doctor.surroundings())
-        finding = doctor.findings(facts)[0]
-        raise PostureError(f"{finding.what}: {finding.next_step}. More: posture doctor") from error
+        raise PostureError(f"{_words(doctor.radio_of(error), str(error))}. More: posture doctor") from error
+
+
+def missing(error: Exception) -> str | None:
+    """What of Bluetooth itself is missing here, with the next step, where an error of looking for a sensor says it; else None."""
+    radio = doctor.radio_of(error)
+    return None if radio is doctor.Radio.UNKNOWN else _words(radio)
+
+
+def _words(radio: doctor.Radio, detail: str = "") -> str:
+    around = doctor.surroundings()
+    if around["system"] == "Linux" and radio is doctor.Radio.OFF:
+        radio = doctor.rfkill() or radio  # BlueZ calls a blocked adapter off
+    finding = doctor.findings(doctor.Facts(radio=radio, detail=detail, **around))[0]
+    return f"{finding.what}: {finding.next_step}"

@@ -300,6 +300,8 @@ def radio_of(error: Exception) -> Radio:
             return Radio.OFF
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return Radio.NO_BUS
+    if isinstance(error, TimeoutError):
+        return Radio.HANGS
     return Radio.DENIED_BY_SYSTEM if isinstance(error, PermissionError) else Radio.UNKNOWN
 
 

@@ -11,9 +11,10 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -148,6 +149,11 @@ def lines(output: Output) -> list[str]:
     return [text for _, text in sorted(said, key=lambda row: row[0])]
 
 
+def panel_width(console: Console) -> int:
+    """Columns of the panel, its border included."""
+    return min(max(console.width, WIDTH_MIN), WIDTH_MAX)
+
+
 def scale_of(calibration: Calibration, config: Config) -> Scale:
     """What the gauge shows in this wear: its name, its range and from where sitting counts as flexed."""
     sitting = config.sitting
@@ -159,6 +165,20 @@ def scale_of(calibration: Calibration, config: Config) -> Scale:
     if calibration.judges_sitting:
         at = sensor.sit_tall_deg - sitting.slump_on_pct / 100.0 * (sensor.sit_tall_deg - sensor.slump_deg)
     return Scale("pelvis tilt" if placement is Placement.SACRUM else "trunk lean", -60.0, 90.0, at)
+
+
+@dataclass(frozen=True, slots=True)
+class _Laid:
+    """Rows that were laid out once, for as long as what they show (`key`) is the same: laying out is most of the cost."""
+
+    key: tuple[int, ...]
+    lines: list[list[Segment]]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As rich wants it."""
+        for line in self.lines:
+            yield from line
+            yield Segment.line()
 
 
 @dataclass(slots=True)
@@ -193,6 +213,7 @@ class View:
     alerts_n: int = 0
     sensors: dict[str, str] = field(default_factory=dict)
     news: str = ""
+    _lower: _Laid | None = None
 
     @classmethod
     def live(cls, calibration: Calibration, config: Config, *, title: str, subtitle: str, speed: float = 1.0) -> View:
@@ -263,7 +284,7 @@ class View:
 
     def render(self, console: Console) -> RenderableType:
         """The panel, WIDTH_MIN to WIDTH_MAX columns wide. The rows that grow are last: a low terminal cuts those."""
-        width = min(max(console.width, WIDTH_MIN), WIDTH_MAX)
+        width = panel_width(console)
         plain = not console.encoding.lower().startswith("utf")
         room = width - 4 - _LABEL - 1
         top = Table.grid(padding=(0, 1, 0, 0))
@@ -282,8 +303,21 @@ class View:
         top.add_row("activity", self._activity())
         top.add_row("flexion meter", self._meter(room, plain=plain))
         news = Text(self.news, style="bold", no_wrap=True, overflow="ellipsis")
-        parts: list[RenderableType] = [top, news, self._events_table(room), Text(), self._alerts_table(room)]
-        return Panel(Group(*parts), title=self.title, subtitle=self.subtitle, width=width)
+        return Panel(
+            Group(top, news, self._happened(console, width, room)),
+            title=self.title,
+            subtitle=self.subtitle,
+            width=width,
+        )
+
+    def _happened(self, console: Console, width: int, room: int) -> _Laid:
+        """Events and alerts, laid out when there is a new one, or another width."""
+        key = (width, self.events_n, self.alerts_n)
+        if self._lower is None or self._lower.key != key:
+            parts = Group(self._events_table(room), Text(), self._alerts_table(console, room))
+            options = console.options.update(width=width - 4, height=None)
+            self._lower = _Laid(key, console.render_lines(parts, options))
+        return self._lower
 
     def _progress(self, room: int, last_s: float) -> RenderableType:
         share = (self.now_s - self.first_s) / max(last_s - self.first_s, 1e-9)
@@ -331,7 +365,7 @@ class View:
             grid.add_row(Text(label, style="dim"), *(Text(c) for c in cells[:3]), Text(cells[3], style="dim"))
         return grid
 
-    def _alerts_table(self, room: int) -> Table:
+    def _alerts_table(self, console: Console, room: int) -> Table:
         grid = Table.grid(padding=(0, 1, 0, 0))
         for width in (_LABEL, 7, room - 8):
             grid.add_column(width=width)
@@ -339,7 +373,7 @@ class View:
         used = 0
         for k, alert in enumerate(rows):
             text = Text(alert.reason, style="bold" if k == 0 else "")
-            used += len(text.wrap(Console(width=room - 8), room - 8))
+            used += len(text.wrap(console, room - 8))
             grid.add_row(
                 Text(f"alerts {self.alerts_n}" if k == 0 else "", style="dim"), clock_text(alert.raised_s), text
             )

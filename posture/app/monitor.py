@@ -7,7 +7,6 @@ there into the final result (`posture.app.ending`).
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -19,7 +18,7 @@ from rich.live import Live
 from posture.app.asked import Asked
 from posture.app.battery import BatteryState, watch
 from posture.app.keeping import SAVE_S, Saved
-from posture.app.live import View, clock_text, lines, span_text
+from posture.app.live import View, clock_text, lines, panel_width, span_text
 from posture.app.notify import Button, Notifier, title_of
 from posture.app.source import LiveSource
 from posture.app.tell import SNOOZE_MIN, WRONG
@@ -34,9 +33,9 @@ from posture.types import GRID_HZ, Alert, AlertKind, InputError, JsonValue, Plac
 HEAR_S = 1.0
 """Between two looks for what the wearer says (`posture workout`, `posture snooze` ...), s of the sensors."""
 REDRAW_S = 0.25
-"""Between two drawings of the panel: a quarter of a second looks alive, and each costs some ms."""
-_DECIDED_N = 20_000
-"""Pushes whose time is kept: a quarter of an hour of two sensors."""
+"""Between two drawings of the panel at least: there is something new twice a second, and each drawing costs a ms."""
+_BORDER = 4
+"""Columns of the panel that are not its text."""
 BUZZ = {
     AlertKind.FLEXED_SITTING: (1, 60, 2),
     AlertKind.BEND: (1, 40, 1),
@@ -48,16 +47,12 @@ BUZZ = {
 
 @dataclass(slots=True)
 class Ended:
-    """What a session came to. status : of each link at its end. alerts_n, events_n : of the live result.
-
-    decided_ms : from the arrival of a packet to the end of the pipeline's push, of the newest pushes.
-    """
+    """What a session came to. status : of each link at its end. alerts_n, events_n : of the live result."""
 
     end_ns: int
     status: dict[Placement, LinkStatus]
     alerts_n: int = 0
     events_n: int = 0
-    decided_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_DECIDED_N))
 
 
 @dataclass(slots=True)
@@ -123,12 +118,13 @@ class Monitor:
         return self._ended
 
     def say(self, words: str) -> None:
-        """One line of news: in the panel, or where there is none on standard output."""
+        """One line of news: in the panel, and where there is none, or no room for it, on standard output."""
         self.view.news = words
-        if self._live is None:
+        if (
+            self._live is None or len(words) > panel_width(self.console) - _BORDER
+        ):  # then it stays whole above the panel
             self.console.print(f"{clock_text(self.source.clock.now_ns() / 1e9)}  {words}")
-        else:
-            self._draw(force=True)
+        self._draw(force=True)
 
     # ---- what comes
 
@@ -138,8 +134,7 @@ class Monitor:
         self._saved_s = loop.time()
         async for batch in self.source.batches():
             output = self.pipeline.push(batch)
-            if (oldest_ns := self.source.oldest_ns) is not None:
-                self._ended.decided_ms.append((self.source.clock.now_ns() - oldest_ns) / 1e6)
+            self.source.due_s = self.pipeline.due_s
             self._said(output, batch.arrived_until_s)
             self._look()
             if loop.time() - self._saved_s >= SAVE_S:

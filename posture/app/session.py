@@ -22,6 +22,7 @@ from analysis.inputs import Clock
 from posture import __version__
 from posture.alerts import AlertState, Quiet
 from posture.app.asked import going_on
+from posture.app.bluetooth import missing
 from posture.app.keeping import Keeper
 from posture.app.places import Home
 from posture.app.source import SessionClock
@@ -225,7 +226,10 @@ def links_of(sensors: tuple[Enrolled, ...], radio: Radio, clock: SessionClock) -
     """A link each; one connects at a time. Session time runs as fast as the sensors do, so that the links need not scale it."""
     lock = asyncio.Lock()
     timers = replace(radio.timers, scale=1.0, late_s=radio.timers.late_s * radio.speed)
-    return tuple(Link(s, now_ns=clock.now_ns, timers=timers, backend=radio.backend, lock=lock) for s in sensors)
+    said = missing if radio.backend is SYSTEM else lambda _: None
+    return tuple(
+        Link(s, now_ns=clock.now_ns, timers=timers, backend=radio.backend, lock=lock, missing=said) for s in sensors
+    )
 
 
 def local_zone() -> str:

@@ -1,5 +1,9 @@
 """Live sensors as a source of batches: what comes is recorded first, then decoded, in the order in which it is given out.
 
+Decisions fall once a second, and a push of many samples costs hardly more than one of a few. So what comes before the second that
+is open can be complete waits for the next tick; from then on each packet is given out as it comes, so that the one that
+completes the second decides it.
+
 One rule makes a replay of the record equal to the live run: a batch says until when it holds all that arrived, and nothing that is
 given out later may have arrived before. A packet that was stamped earlier, but handed on by its link after, is recorded
 as arrived just after that moment, some ms late.
@@ -19,6 +23,8 @@ from posture.types import ImuBatch, PostureError, RawPacket
 
 TICK_S = 0.5
 """At least this often a batch is given out, samples or not, so that silence shows; the record is brought to disk as often."""
+EARLY_S = 0.02
+"""Samples may be taken for so much later than they were made: the error that the clock model is held to."""
 _TICK_MIN_S = 0.05
 _END_S = 30.0
 """The most that ending the links may take, s of the sensors; each of its steps has a shorter limit of its own (`LinkTimers`)."""
@@ -66,8 +72,8 @@ class LiveSource:
         self._until_ns = -1
         self._asked_ns: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self.oldest_ns: int | None = None
-        """Arrival of the oldest packet in the batch that was given out last; None: it held none."""
+        self.due_s = float("-inf")
+        """Session time before which no sample decides anything (`Pipeline.due_s`); -inf: everything is given out as it comes."""
 
     def begin(self, group: asyncio.TaskGroup) -> None:
         """Connect and record from here on."""
@@ -75,7 +81,7 @@ class LiveSource:
         self._tasks.append(group.create_task(self._to_disk()))
 
     async def batches(self) -> AsyncIterator[ImuBatch]:
-        """What arrived, as soon as it does and at least each `TICK_S`; after `end` the rest."""
+        """What arrived, as soon as it may decide something and at least each `TICK_S`; after `end` the rest."""
         tick_s = max(_TICK_MIN_S, TICK_S / self.clock.speed)
         while not self._ended:
             with suppress(TimeoutError):
@@ -109,13 +115,13 @@ class LiveSource:
             packet = replace(packet, host_time_ns=self._until_ns + 1)
         self.writer.put(packet)
         self._new.append(packet)
-        self._news.set()
+        if packet.host_time_ns >= (self.due_s - EARLY_S) * 1e9:
+            self._news.set()
 
     def _batch(self) -> ImuBatch:
         packets, self._new = self._new, []
         self._news.clear()
         newest_ns = max((p.host_time_ns for p in packets), default=0)
-        self.oldest_ns = min((p.host_time_ns for p in packets), default=None)
         self._until_ns = max(self.clock.now_ns(), newest_ns, self._until_ns)
         return self.decoder.push(packets, self._until_ns)
 

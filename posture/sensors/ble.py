@@ -13,11 +13,12 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from bleak import BleakClient
-from bleak.exc import BleakBluetoothNotAvailableError, BleakError
+from bleak.backends.device import BLEDevice
+from bleak.exc import BleakError
 
 from posture.sensors.backend import SYSTEM, Backend, is_bonded, is_unencrypted
 from posture.sensors.driver import Enrolled, Hub, LinkError, LinkState, LinkStatus, RefusedError, Sensor, driver_named
@@ -39,6 +40,7 @@ class Link:
     """One enrolled sensor, from `run` until it is cancelled or `stop`ped.
 
     now_ns : monotonic ns since the session began. lock : shared by all links of this computer. unix_us : UTC, us.
+    missing : in words what of Bluetooth itself an error of listening says is missing; None: it says nothing of it.
     """
 
     def __init__(
@@ -51,11 +53,13 @@ class Link:
         lock: asyncio.Lock | None = None,
         rng: random.Random | None = None,
         unix_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+        missing: Callable[[Exception], str | None] = lambda _: None,
     ) -> None:
         self.enrolled = enrolled
         self.timers = timers or LinkTimers()
         self._backend = backend or SYSTEM
         self._now_ns = now_ns
+        self._missing = missing
         self._lock = lock or asyncio.Lock()
         self._rng = rng or random.Random()  # noqa: S311  # spreads retries, guards nothing
         self._driver = driver_named(enrolled.driver)
@@ -75,10 +79,15 @@ class Link:
     @property
     def status(self) -> LinkStatus:
         """How it does now."""
-        sensor = self.sensor
+        sensor, counts = self.sensor, self.sensor.counts
         return replace(
             self._status,
-            **asdict(sensor.counts),
+            received=counts.received,
+            duplicates=counts.duplicates,
+            rejected=counts.rejected,
+            backfilled=counts.backfilled,
+            overwritten=counts.overwritten,
+            not_stored=counts.not_stored,
             battery_pct=sensor.battery_pct,
             charging=sensor.charging,
             fault=sensor.fault,
@@ -162,9 +171,6 @@ class Link:
             except RefusedError as error:
                 self._say(LinkState.REFUSED, str(error))
                 wait_s = self.timers.refused_s
-            except BleakBluetoothNotAvailableError as error:
-                self._say(LinkState.LOST, f"Bluetooth is not available: {error.args[0]}")
-                wait_s = self.timers.retry_max_s
             except RETRYABLE as error:
                 failures = 1 if self._streamed else failures + 1
                 wait_s = retry_after_s(failures, self.timers, self._rng)
@@ -187,11 +193,7 @@ class Link:
     async def _connected(self) -> BleakClient | None:
         """Connect to the sensor as soon as it advertises; None: it was not heard, or `stop`."""
         async with self._lock:
-            handle = self.enrolled.handle
-            device = await heard(self._backend, self._driver, handle, self.timers, self._stopping)
-            if device is None and not self._stopping.is_set():
-                async with asyncio.timeout(self.timers.request_s):
-                    device = await self._backend.left_connected(handle, self._driver.uuids)
+            device = await self._listened()
             if device is None:
                 self._not_heard()
                 return None
@@ -212,6 +214,20 @@ class Link:
                     ) from error
                 raise
             return client
+
+    async def _listened(self) -> BLEDevice | None:
+        """The sensor, once it advertises or where it is still connected; None: neither."""
+        handle = self.enrolled.handle
+        try:
+            device = await heard(self._backend, self._driver, handle, self.timers, self._stopping)
+            if device is None and not self._stopping.is_set():
+                async with asyncio.timeout(self.timers.request_s):
+                    device = await self._backend.left_connected(handle, self._driver.uuids)
+        except RETRYABLE as error:
+            if words := self._missing(error):
+                raise LinkError(words) from error
+            raise
+        return device
 
     def _not_heard(self) -> None:
         before = self._status.state
@@ -267,14 +283,13 @@ class Link:
 
     async def _close(self, client: BleakClient) -> None:
         """Whatever has happened. A cancelled link waits for it too: an open connection would keep the sensor from others."""
-        if self._ended is not None and self._ended.done():
-            self._ended.exception()  # it has been seen, or is of no interest
         closing = asyncio.ensure_future(client.disconnect())
         _, late = await asyncio.wait((closing,), timeout=self.timers.request_s)
         for task in late:
             await _cancelled(task)
-        if not closing.cancelled():
-            closing.exception()
+        for future in (closing, self._ended):  # what they raised has been seen, or is of no interest
+            if future is not None and future.done() and not future.cancelled():
+                future.exception()
 
 
 def _sentence(error: BaseException) -> str:
