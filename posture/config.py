@@ -723,6 +723,11 @@ class ExerciseConfig(_Section):
     mat_clean_deg: Positive = Field(
         5.0, description="deg that the pelvis moves in a clean repetition lying; design default of the brace"
     )
+    most_mat_deg: Positive = Field(
+        25.0,
+        description="deg that it moves at the most: 9-17 where form fails (simulated); more is turning over or a sensor in a "
+        "hand; ours",
+    )
     failed_deg: Positive = Field(
         5.0, description="deg over the mean of repetitions 1-3 of one whose form failed; design default"
     )
