@@ -315,10 +315,11 @@ def test_who_sits_leaning_far_back_has_risen_from_a_chair() -> None:
     assert [e.kind for e in said.of(*CHAIRS)] == ["stand_to_sit", "sit_to_stand"]
 
 
-def test_the_stand_pose_of_this_session_is_standing_whatever_it_looks_like() -> None:
+@pytest.mark.parametrize("pose", ["stand", "stand_end"])
+def test_the_stand_poses_of_this_session_are_standing_whatever_they_look_like(pose: str) -> None:
     """A wearer whose stand looks like the slump: what the calibration asked for is known."""
     slouching = Body().to(-20, 25, STAND).hold(20)
-    calibration = replace(BOTH, poses={"stand": [(4.0, 14.0)]})
+    calibration = replace(BOTH, poses={pose: [(4.0, 14.0)]})
     assert slouching.run(calibration, routine=(4.0, 14.0)).context(4, 20) == {"standing"}
     assert "sitting" in slouching.run(calibration).context(4, 20)
 
