@@ -16,7 +16,8 @@ from analysis.validation.synth import Script, make, person
 from posture.config import Config
 from posture.detect.bends import Bends, Lean, Leans, bend_verdict, changes_seat, one_sensor_verdict, pelvis_bends
 from posture.detect.chair import Chair
-from posture.detect.context import ContextBlock, ContextModel
+from posture.detect.climbs import Climb
+from posture.detect.context import ContextBlock, ContextModel, seat_chance
 from posture.detect.epochs import EpochFeatures
 from posture.detect.movement import Movement
 from posture.signal.calibration import Calibration
@@ -357,7 +358,23 @@ def test_walking_is_walking_and_standing_is_not() -> None:
 
 def test_a_sit_down_is_said_though_the_second_of_the_change_is_half_the_one_and_half_the_other() -> None:
     """Seen on simulated people: the model gave the last second on the feet 0.52, and the sit-down was dropped for it."""
-    drop = Movement(28.0, 29.2, 30.6, 0.0, 20.0, -9.0, -9.0, np.nan, np.nan, 2.0, 2.0, -0.42, 1.0, 0.5, 16.0)
+    drop = Movement(
+        start_s=28.0,
+        peak_s=29.2,
+        end_s=30.6,
+        lean_before_deg=0.0,
+        lean_peak_deg=20.0,
+        lean_after_deg=-9.0,
+        sacrum_after_deg=-9.0,
+        upper_after_deg=np.nan,
+        flexion_peak_deg=np.nan,
+        rate_before_dps=2.0,
+        rate_after_dps=2.0,
+        height_m=-0.42,
+        sink_mps=1.0,
+        sink_s=0.5,
+        impact_mps2=16.0,
+    )
     for before, said in ((0.99, ["stand_to_sit", "plunge"]), (0.55, [])):
         day = Day(two=False).add(29 / 60, Context.STANDING, 0.0, before).add(1 / 60, Context.STANDING, 0.0, 0.52)
         found = Chair(Config(), SACRUM).push(day.sit(0.5, 20.0).block(), (drop,))
@@ -495,6 +512,18 @@ def test_who_sits_up_as_straight_as_a_stand_sits_by_the_height_gained(calibratio
     for body, said in ((sits, "sitting"), (stands, "standing")):
         got = body.run(calibration, offset_mps2=offset_mps2)  # type: ignore[arg-type]
         assert got.context(body.now_s - 16, body.now_s - 2) == {said}
+
+
+@pytest.mark.parametrize(
+    ("height_m", "lean_deg", "seconds", "least", "most"),
+    [(0.34, 13.0, 5.8, 0.0, 0.3), (0.0, -4.0, 3.0, 0.95, 1.0), (0.0, 13.0, 3.0, 0.8, 1.0), (0.6, 45.0, 5.0, 0.0, 0.1)],
+    ids=["onto one knee", "sitting up", "sitting up leant forward", "onto the feet"],
+)
+def test_who_stops_on_one_knee_after_lying_is_not_seated(
+    height_m: float, lean_deg: float, seconds: float, least: float, most: float
+) -> None:
+    climb = Climb(0.0, seconds, height_m, seconds, from_lying=True, lean_deg=lean_deg)
+    assert least <= seat_chance(climb, Config().climb, pelvis=True) <= most
 
 
 def test_what_a_sit_down_shakes_is_not_gait() -> None:
