@@ -165,7 +165,7 @@ class Sets:
             return []
         if ground is Ground.FEET and not self._on_feet(rep):
             return []
-        if ground is Ground.MAT and rep.lean_deg > p.most_mat_deg:
+        if ground is Ground.MAT and declared is None and rep.lean_deg > p.most_mat_deg:
             return []
         if run is not None and rep.start_s < run.reps[-1].peak_s:
             return []  # the same movement seen twice

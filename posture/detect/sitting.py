@@ -151,9 +151,8 @@ class Sitting:
         end_s = bout.last_s + 1.0
         if end_s - bout.start_s < self.params.bout_min_s:
             return []
-        sure = (
-            1.0 if self.two else self.params.one_sensor_share
-        )  # that somebody sits is one thing, that it is flexed another
+        # That somebody sits is one thing, that it is flexed another.
+        sure = 1.0 if self.two else self.params.one_sensor_share
         event = PostureEvent(
             kind=EventKind.FLEXED_SITTING,
             start_s=bout.start_s,
