@@ -725,8 +725,8 @@ class ExerciseConfig(_Section):
     )
     most_mat_deg: Positive = Field(
         25.0,
-        description="deg that it moves at the most where it was not declared: 9-17 where form fails (simulated); more is turning over, or "
-        "a sensor in a hand; ours",
+        description="deg that it moves at the most where it was not declared: 9-17 where form fails (simulated); more is turning "
+        "over, or a sensor in a hand; ours",
     )
     failed_deg: Positive = Field(
         5.0, description="deg over the mean of repetitions 1-3 of one whose form failed; design default"
