@@ -384,6 +384,11 @@ class SittingConfig(_Section):
     bout_min_s: Positive = Field(
         60.0, description="s; a shorter stay in flexion is in the epochs, not an event of its own; ours"
     )
+    one_sensor_share: Share = Field(
+        0.72,
+        description="share of the bouts said with one sensor that are flexed, 47 of 65: factor on their confidence; "
+        + _TUNED,
+    )
     hold_over_gap_s: Positive = Field(
         600.0,
         description="s; the meter holds through this much gap, then recovers as if sitting out of flexion; design default",
@@ -579,8 +584,15 @@ class FloorConfig(_Section):
         description="deg; side lean of a straight way, at most (0.8-5 seen): a straight sit-up rounds; one sensor; "
         + _TUNED,
     )
+    deep_trunk_deg: Positive = Field(
+        67.0,
+        description="deg; trunk leaning further forward on the way is a straight, rounded one (59-106 seen; else 20-66); upper "
+        "lumbar alone; provisional: chosen on labelled days 21-28 and simulated people, seeds 1-20",
+    )
     roll_error_deg: Positive = Field(
-        3.0, description="deg; distance from the side lean's cut at which a one-sensor verdict grows sure; ours"
+        1.0,
+        description="deg; distance from the side lean's cut at which a one-sensor verdict grows sure; provisional: chosen on "
+        "labelled days 21-28, simulated people 1-20 and the odd-numbered people of HAPT",
     )
     kneel_min_m: Positive = Field(0.2, description="m; height between standing and one knee, at least; " + _MADE)
     kneel_max_m: Positive = Field(
@@ -710,6 +722,11 @@ class ExerciseConfig(_Section):
     roll_deg: Positive = Field(8.0, description="deg of tip to a side of a clean repetition; design default")
     mat_clean_deg: Positive = Field(
         5.0, description="deg that the pelvis moves in a clean repetition lying; design default of the brace"
+    )
+    most_mat_deg: Positive = Field(
+        25.0,
+        description="deg that it moves at the most where it was not declared: 9-17 where form fails (simulated); more is turning "
+        "over, or a sensor in a hand; ours",
     )
     failed_deg: Positive = Field(
         5.0, description="deg over the mean of repetitions 1-3 of one whose form failed; design default"

@@ -38,6 +38,7 @@ from posture.signal.clipping import Clipped, Clipping, ClippingState
 from posture.signal.fusion import Fusion, FusionState, OrientationFilter
 from posture.signal.join import BLOCK_S, Join, JoinedBlock, JoinState
 from posture.signal.lumbar import angles
+from posture.signal.startbias import STANDS
 from posture.signal.timebase import Grid, GridState, TickRun, Timebase, TimebaseState
 from posture.types import (
     CALIBRATION_SET,
@@ -183,7 +184,7 @@ class Pipeline:
     sensors : the wear: one or two placements with rate and gyroscope.
     calibration : of the same placements; its gyroscope biases are where the filters start.
     routine : (from_s, to_s) of a calibration routine in this session: its movements are a declared exercise set (id 0), so
-        that the counts and alerts of daily life leave them out, and in its `stand` poses the wearer stands.
+        that the counts and alerts of daily life leave them out, and in its poses `stand` and `stand_end` the wearer stands.
     workouts : declared ones; more come with `declare`.
     actions : what the wearer asked of the alerts, in order; more come with `tell`.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
@@ -230,7 +231,7 @@ class Pipeline:
         self._movements = Movements(config.movement, s.movements if s else None, takes_height=takes_height)
         self._leans = Leans(config.bends, calibration, s.leans if s else None)
         self._climbs = Climbs(config.climb, config.context, s.climbs if s else None)
-        stood = calibration.poses.get("stand", ()) if routine else ()
+        stood = [window for pose in STANDS for window in calibration.poses.get(pose, ())] if routine else []
         self._context = ContextModel(config, calibration, s.context if s else None, stood=stood)
         self._floor = Floor(config.floor, config.context, calibration, s.floor if s else None)
         self._mat = Mat(config.mat, calibration, s.mat if s else None)

@@ -8,15 +8,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from body import FLOOR, SEAT, STAND, Body
-from seconds import wear
+from seconds import Day, wear
 from streams import angle_rows
 
 from analysis.validation.memory import replayed
 from analysis.validation.synth import Script, make, person
 from posture.config import Config
 from posture.detect.bends import Bends, Lean, Leans, bend_verdict, changes_seat, one_sensor_verdict, pelvis_bends
-from posture.detect.context import ContextBlock, ContextModel
+from posture.detect.chair import Chair
+from posture.detect.climbs import Climb
+from posture.detect.context import ContextBlock, ContextModel, seat_chance
 from posture.detect.epochs import EpochFeatures
+from posture.detect.movement import Movement
 from posture.signal.calibration import Calibration
 from posture.types import AngleBlock, Basis, Context, Placement, Verdict
 
@@ -313,10 +316,11 @@ def test_who_sits_leaning_far_back_has_risen_from_a_chair() -> None:
     assert [e.kind for e in said.of(*CHAIRS)] == ["stand_to_sit", "sit_to_stand"]
 
 
-def test_the_stand_pose_of_this_session_is_standing_whatever_it_looks_like() -> None:
+@pytest.mark.parametrize("pose", ["stand", "stand_end"])
+def test_the_stand_poses_of_this_session_are_standing_whatever_they_look_like(pose: str) -> None:
     """A wearer whose stand looks like the slump: what the calibration asked for is known."""
     slouching = Body().to(-20, 25, STAND).hold(20)
-    calibration = replace(BOTH, poses={"stand": [(4.0, 14.0)]})
+    calibration = replace(BOTH, poses={pose: [(4.0, 14.0)]})
     assert slouching.run(calibration, routine=(4.0, 14.0)).context(4, 20) == {"standing"}
     assert "sitting" in slouching.run(calibration).context(4, 20)
 
@@ -350,6 +354,31 @@ def test_walking_is_walking_and_standing_is_not() -> None:
     said = standing().walk(30).hold(30).run(BOTH)
     assert said.context(14, 40) == {"walking"}
     assert said.context(45, 70) == {"standing"}
+
+
+def test_a_sit_down_is_said_though_the_second_of_the_change_is_half_the_one_and_half_the_other() -> None:
+    """Seen on simulated people: the model gave the last second on the feet 0.52, and the sit-down was dropped for it."""
+    drop = Movement(
+        start_s=28.0,
+        peak_s=29.2,
+        end_s=30.6,
+        lean_before_deg=0.0,
+        lean_peak_deg=20.0,
+        lean_after_deg=-9.0,
+        sacrum_after_deg=-9.0,
+        upper_after_deg=np.nan,
+        flexion_peak_deg=np.nan,
+        rate_before_dps=2.0,
+        rate_after_dps=2.0,
+        height_m=-0.42,
+        sink_mps=1.0,
+        sink_s=0.5,
+        impact_mps2=16.0,
+    )
+    for before, said in ((0.99, ["stand_to_sit", "plunge"]), (0.55, [])):
+        day = Day(two=False).add(29 / 60, Context.STANDING, 0.0, before).add(1 / 60, Context.STANDING, 0.0, 0.52)
+        found = Chair(Config(), SACRUM).push(day.sit(0.5, 20.0).block(), (drop,))
+        assert [s.event.kind for s in found] == said
 
 
 # -- floor ---------------------------------------------------------------------------------------------------------------
@@ -394,10 +423,28 @@ def test_a_straight_sit_up_is_rounded() -> None:
 
 
 @pytest.mark.parametrize("calibration", [SACRUM, UPPER], ids=["sacrum", "upper lumbar"])
-def test_one_sensor_judges_a_straight_way_by_its_path_and_is_less_sure(calibration: object) -> None:
+def test_one_sensor_judges_a_straight_way_by_its_path_and_is_never_wholly_sure(calibration: object) -> None:
     said = sit_up_rounded(standing().hold(5)).run(calibration).of("floor_transition")  # type: ignore[arg-type]
     assert [(e.verdict, e.evidence["path"]) for e in said] == [(Verdict.ROUNDED, "straight_sit_up")] * 2
-    assert all(0.6 < e.confidence <= 0.8 for e in said)
+    assert all(0.9 < e.confidence <= 0.97 for e in said)
+
+
+def test_a_trunk_that_hangs_over_the_knees_is_a_rounded_way_though_it_stops_upright_on_the_floor() -> None:
+    """Seat reached, the trunk is upright for a moment: to the upper lumbar sensor alone that looks like a stop on one knee."""
+    body = standing().hold(5).to(40, 45, 0.45).to(-35, 44, FLOOR, move_s=1.2, hold_s=0.8)
+    body.to(-88, 2, FLOOR, move_s=1.6, hold_s=20)
+    deep = body.run(UPPER).of("floor_transition")
+    body = standing().hold(5).to(20, 30, 0.45).to(-35, 44, FLOOR, move_s=1.2, hold_s=0.8)
+    body.to(-88, 2, FLOOR, move_s=1.6, hold_s=20)
+    shallow = body.run(UPPER).of("floor_transition")
+    assert [(e.verdict, e.evidence["path"]) for e in deep] == [(Verdict.ROUNDED, "straight_sit_up")]
+    assert [e.verdict for e in shallow] == [Verdict.UNKNOWN]
+
+
+def test_who_lies_down_face_down_over_the_hands_is_not_said_to_be_rounded_for_the_depth() -> None:
+    body = standing().hold(5).to(10, 5, 0.5, move_s=1.5, hold_s=1.2).to(60, 10, 0.4, hold_s=1.0)
+    body.to(86, 4, FLOOR, move_s=1.5, hold_s=40)
+    assert [e.verdict for e in body.run(UPPER).of("floor_transition")] == [Verdict.NEUTRAL]
 
 
 @pytest.mark.parametrize("calibration", [BOTH, SACRUM, UPPER], ids=["two", "sacrum", "upper lumbar"])
@@ -467,6 +514,18 @@ def test_who_sits_up_as_straight_as_a_stand_sits_by_the_height_gained(calibratio
         assert got.context(body.now_s - 16, body.now_s - 2) == {said}
 
 
+@pytest.mark.parametrize(
+    ("height_m", "lean_deg", "seconds", "least", "most"),
+    [(0.34, 13.0, 5.8, 0.0, 0.3), (0.0, -4.0, 3.0, 0.95, 1.0), (0.0, 13.0, 3.0, 0.8, 1.0), (0.6, 45.0, 5.0, 0.0, 0.1)],
+    ids=["onto one knee", "sitting up", "sitting up leant forward", "onto the feet"],
+)
+def test_who_stops_on_one_knee_after_lying_is_not_seated(
+    height_m: float, lean_deg: float, seconds: float, least: float, most: float
+) -> None:
+    climb = Climb(0.0, seconds, height_m, seconds, from_lying=True, lean_deg=lean_deg)
+    assert least <= seat_chance(climb, Config().climb, pelvis=True) <= most
+
+
 def test_what_a_sit_down_shakes_is_not_gait() -> None:
     """Two seconds of bounce and turning, as recorded people land on a chair, were said to be steps and the chair was missed."""
     body = standing().to(30, 15, 0.74, move_s=0.7, hold_s=0)
@@ -511,6 +570,7 @@ def test_a_slump_is_one_bout_with_its_times(calibration: object, measure: str) -
     assert bout.start_s == pytest.approx(from_s + 1, abs=2)
     assert bout.end_s == pytest.approx(to_s + 1, abs=2)
     assert bout.evidence["measure"] == measure
+    assert bout.confidence <= (1.0 if calibration is BOTH else Config().sitting.one_sensor_share)
     flexed = said.epochs.flexed[int(from_s) + 3 : int(to_s) - 1]
     assert set(flexed.tolist()) == {1}
     assert set(said.epochs.flexed[20 : int(from_s) - 1].tolist()) == {0}

@@ -134,6 +134,27 @@ def test_off_load_control_is_judged_by_the_pelvis_and_one_sensor_there_is_enough
         )
 
 
+@pytest.mark.parametrize("sensors", [tuple(Placement), SACRUM, UPPER], ids=["two", "sacrum", "upper lumbar"])
+def test_a_set_right_after_lying_down_is_found_and_lying_down_is_none_of_its_repetitions(
+    sensors: tuple[Placement, ...],
+) -> None:
+    """On labelled days the settling of the pelvis was taken for the first repetition, and the set was dropped for that."""
+    made = script().floor_down("straight_rounded").set_of("offload_control", 8).lie(0.5)
+    (one,) = sets(replayed(make(made), sensors=sensors).events)
+    assert one["exercise"] == "offload_control"
+    assert one["reps"] in (7, 8)
+    assert one["change_deg"] is None or max(one["change_deg"]) < 5.0
+
+
+def test_what_moves_further_than_off_load_control_while_lying_is_no_set() -> None:
+    """Seen in HAPT: a phone in a hand after the recording."""
+    block = Day().stand(0.5).add(2, Context.LYING).block()
+    for lean_deg, said_n in ((10.0, 1), (40.0, 0)):
+        stage = Sets(CONFIG.exercise, wear())
+        reps = [rep(50.0 + 4.0 * k, lean_deg=lean_deg) for k in range(8)]
+        assert len(stage.push(block, (), reps)[2] + stage.flush()) == said_n
+
+
 def test_a_declared_workout_counts_one_repetition_and_keeps_its_name() -> None:
     made = script().stand(5)
     from_s = made.now_s

@@ -20,13 +20,15 @@ _NEAR_S = 1.5  # s between the second of the change and the peak of its lean; th
 
 @dataclass(slots=True)
 class ChairState:
-    """The settled posture (sitting or upright; None unknown) and its confidence, movements not yet too old to belong to a
-    change, and a change that must still last: its event (None where no movement explains it) and movement, its seconds so far, the
-    sum of their confidences, and the highest level of flexion in them (% as `flexion_levels`; NaN: not known).
+    """The settled posture (sitting or upright; None unknown), the confidence of its last second and of the one before, movements
+    not yet too old to belong to a change, and a change that must still last: its event (None where no movement explains it) and
+    movement, its seconds so far, the sum of their confidences, and the highest level of flexion in them (% as
+    `flexion_levels`; NaN: not known).
     """
 
     seated: bool | None = None
     confidence: float = 0.0
+    earlier: float = 0.0
     movements: list[Movement] = field(default_factory=list)
     change: tuple[PostureEvent, Movement] | None = None
     changing_s: float = 0.0
@@ -64,6 +66,7 @@ class Chair:
         """One settled second. A change is said once it has lasted; what goes back before was a squat or a reach."""
         state = self.state
         if state.seated is None or seated == state.seated:
+            state.earlier = state.confidence if state.seated is not None else 0.0
             state.seated, state.confidence = seated, confidence
             self._settle()
             return []
@@ -74,12 +77,10 @@ class Chair:
         state.flexed_pct = float(np.fmax(state.flexed_pct, pct))
         if state.changing_s < self.config.chair.lasts_min_s:
             return []
-        change, flexed_pct, sure = (
-            state.change,
-            state.flexed_pct,
-            min(state.confidence, state.sure_s / state.changing_s),
-        )
-        state.seated, state.confidence = seated, confidence
+        # The second of the change is half the one and half the other: the one before it says where the wearer was.
+        before = max(state.confidence, state.earlier)
+        change, flexed_pct, sure = state.change, state.flexed_pct, min(before, state.sure_s / state.changing_s)
+        state.seated, state.confidence, state.earlier = seated, confidence, 0.0
         self._settle()
         if change is None or sure < self.config.chair.confidence_min:
             return []

@@ -181,6 +181,8 @@ class Sets:
             return []
         if ground is Ground.FEET and not self._on_feet(rep):
             return []
+        if ground is Ground.MAT and declared is None and rep.lean_deg > p.most_mat_deg:
+            return []
         if run is not None and rep.start_s < run.reps[-1].peak_s:
             return []  # the same movement seen twice
         said: list[Said] = []
@@ -188,7 +190,10 @@ class Sets:
             said = self._close(second, ground)
             run = None
         if run is None:
-            run = state.runs[ground] = Run([], self._before(rep))
+            before = self._before(rep)
+            if ground is Ground.MAT and declared is None and not before.lay:
+                return said  # lying down, and the pelvis that settles
+            run = state.runs[ground] = Run([], before)
         run.reps.append(rep)
         if run.set_id is None and strays(run.reps):
             del run.reps[0]
@@ -262,7 +267,7 @@ class Sets:
         row = self._row(rep.start_s)
         labels = self.state.labels[max(row - _BEFORE_N, 0) : max(row, 0)]
         rest = self.state.lowest_deg[max(row - _REST_N, 0) : max(row, 0)]
-        known = len(rest) and not np.isnan(rest).any()
+        known = len(rest) == _REST_N and float(np.ptp(rest)) <= _REST_DEG  # NaN: no
         return Before(
             seated=bool(len(labels) and (labels == Context.SITTING).all()),
             lay=bool(len(labels) and (labels == Context.LYING).all()),
@@ -305,6 +310,8 @@ class Sets:
 
 _BEFORE_N, _REST_N = 2, 4
 """s before the first repetition that say where the wearer was, and what it comes back to; ours."""
+_REST_DEG = 1.0
+"""deg by which the seconds before it may differ: more is a movement, not what it comes back to; ours."""
 _KEPT_S = 90
 """s of labels and ended sets that are kept: the first three repetitions of the slowest set, and the latest event of one."""
 _BEFORE_S = 1.0

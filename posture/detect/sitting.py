@@ -151,6 +151,8 @@ class Sitting:
         end_s = bout.last_s + 1.0
         if end_s - bout.start_s < self.params.bout_min_s:
             return []
+        # That somebody sits is one thing, that it is flexed another.
+        sure = 1.0 if self.two else self.params.one_sensor_share
         event = PostureEvent(
             kind=EventKind.FLEXED_SITTING,
             start_s=bout.start_s,
@@ -159,7 +161,7 @@ class Sitting:
             peak_deg=round(bout.peak_deg, 1),
             verdict=Verdict.ROUNDED,
             basis=self.calibration.basis,
-            confidence=round(bout.confidence / max(bout.seconds, 1), 3),
+            confidence=round(sure * bout.confidence / max(bout.seconds, 1), 3),
             evidence={
                 "mean_pct": round(bout.sum_pct / max(bout.seconds, 1), 1),
                 "measure": "flexion_pct_rom" if self.two else "slump_index_pct",
