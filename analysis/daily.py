@@ -12,7 +12,7 @@ from dataclasses import astuple
 
 import numpy as np
 
-from analysis.exposure import alert_counts, angle_spreads, range_time, reduced_rate_min, shifts_of
+from analysis.exposure import alert_counts, angle_spreads, range_time, reduced_rate_min, shifts_of, silence_time
 from analysis.habits import habits_of
 from analysis.inputs import NOTICE, DayAlert, DayEvent, Session, check_epochs, period_of, runs
 from analysis.schema import (
@@ -92,6 +92,7 @@ def summarise(
         range_time=range_time(epochs, worn, session),
         alert_counts=alert_counts(epochs, alerts, session),
         bed_transitions=_floor([e for e in daily if e.kind in BED_KINDS]).groups,
+        silence=silence_time(epochs, worn, session),
     )
 
 

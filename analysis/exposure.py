@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from analysis.inputs import DayAlert, Session, runs
-from analysis.schema import AlertCount, AngleSpread, RangeTime, Shifts
+from analysis.schema import AlertCount, AngleSpread, RangeTime, Shifts, SilenceTime
+from posture.alerts import Act
 from posture.types import AlertKind, Bool, Context, EpochBlock, Float
 
 ANGLES = ("flexion_deg", "sacrum_inclination_deg", "upper_lumbar_inclination_deg")
@@ -91,8 +92,18 @@ def reduced_rate_min(epochs: EpochBlock, worn: Bool, session: Session) -> float 
     return _round(np.count_nonzero(worn & slow) / 60)
 
 
+def silence_time(epochs: EpochBlock, worn: Bool, session: Session) -> SilenceTime:
+    """Worn minutes of pauses and of snoozes."""
+    paused, snoozed = (np.zeros(len(epochs), dtype=bool) for _ in range(2))
+    for silence in session.silences:
+        mask = paused if silence.act is Act.PAUSE else snoozed
+        mask |= (epochs.start_s >= silence.from_s) & (epochs.start_s < silence.to_s)
+    minutes = (_round(np.count_nonzero(mask & worn) / 60) for mask in (paused, snoozed & ~paused))
+    return SilenceTime(*minutes)
+
+
 def alert_counts(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Session) -> tuple[AlertCount, ...]:
-    """By kind: raised, answered, called wrong. Whether one was answered is only asked of alerts on sitting."""
+    """By kind: raised, answered, called wrong and not. Whether one was answered is only asked of alerts on sitting."""
     kinds = [k.value for k in AlertKind]
     kinds += sorted({a.kind for a in alerts} - set(kinds))
     rests = _rests_s(epochs, session)
@@ -100,7 +111,9 @@ def alert_counts(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Sessio
     for kind in kinds:
         here = [a for a in alerts if a.kind == kind]
         answered = sum(_answered(a.raised_s, rests) for a in here) if kind == AlertKind.FLEXED_SITTING else None
-        counts.append(AlertCount(kind, len(here), answered, sum(a.was_wrong for a in here)))
+        wrong = sum(a.was_wrong for a in here)
+        not_wrong_pct = _round(100.0 * (len(here) - wrong) / len(here)) if here else None
+        counts.append(AlertCount(kind, len(here), answered, wrong, not_wrong_pct))
     return tuple(counts)
 
 

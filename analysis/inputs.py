@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
+from posture.alerts import Act
 from posture.types import (
     CONTEXT_NAMES,
     Basis,
@@ -129,11 +130,12 @@ class DayAlert(BaseModel):
 
     @property
     def was_wrong(self) -> bool:
-        """Whether the wearer called it wrong (`wrong`, or among its `answers`)."""
+        """Whether the wearer called it wrong: `wrong`, or the last that was said of it in `answers` or `answer`."""
         extra = self.model_extra or {}
         answers = extra.get("answers")
         said = [a.get("said") for a in answers if isinstance(a, Mapping)] if isinstance(answers, list) else []
-        return extra.get("wrong") is True or "wrong" in said
+        judged = [word for word in (*said, extra.get("answer")) if word in ("wrong", "right")]
+        return extra.get("wrong") is True or judged[-1:] == ["wrong"]
 
 
 class SegmentInfo(BaseModel):
@@ -143,6 +145,16 @@ class SegmentInfo(BaseModel):
 
     first_s: float
     rate_hz: float
+
+
+class SilenceInfo(BaseModel):
+    """[from_s, to_s) in which the wearer wanted no alerts."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    act: Act
+    from_s: float
+    to_s: float
 
 
 class CalibrationInfo(BaseModel):
@@ -197,6 +209,7 @@ class Session(BaseModel):
     judges: str
     notes: tuple[str, ...] = ()
     segments: tuple[SegmentInfo, ...] = ()
+    silences: tuple[SilenceInfo, ...] = ()
     config: dict[str, dict[str, Any]] = {}
     part: Part | None = None
 

@@ -194,12 +194,24 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class AlertCount:
-    """Alerts of one kind. answered : of alerts on sitting alone; else None. wrong : called so by the wearer."""
+    """Alerts of one kind. answered : of alerts on sitting alone; else None. wrong : called so by the wearer.
+
+    not_wrong_pct : of those raised, None where none was. Who says nothing counts as content, so the precision is at most this.
+    """
 
     kind: str
     raised: int
     answered: int | None
     wrong: int
+    not_wrong_pct: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SilenceTime:
+    """Worn minutes in which the wearer wanted no alerts; what was both is paused."""
+
+    paused_min: float = 0.0
+    snoozed_min: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,6 +367,7 @@ class DailySummary:
     alert_counts: tuple[AlertCount, ...] = ()
     bed_transitions: tuple[FloorGroup, ...] = ()
     pain: PainSaid | None = None
+    silence: SilenceTime = SilenceTime()
 
     def to_json(self) -> str:
         """UTF-8 JSON text; the same input gives the same bytes."""

@@ -17,6 +17,7 @@ from analysis.programme.diary import Entry, parse
 from analysis.schema import SCHEMA_VERSION, DailySummary
 from analysis.whatif import Row, compared
 from posture import __version__
+from posture.alerts import Quiet, silences
 from posture.store import Store
 from posture.store.days import DayChange, KeptDay
 from posture.types import Context, EpochBlock, JsonValue
@@ -33,6 +34,7 @@ def days_of(store: Store, first: date, last: date) -> dict[date, ReportInput]:
     parts: dict[date, list[ReportInput]] = {}
     for session in store.sessions(begin, end):
         about = {**session.about, "start_utc": session.start_utc.isoformat(), "zone": session.zone}
+        about["silences"] = _silences(store, session.id)
         whole = ReportInput.from_records(
             store.epochs(session.id), events=store.events(session.id), alerts=_alerts(store, session.id), session=about
         )
@@ -41,6 +43,13 @@ def days_of(store: Store, first: date, last: date) -> dict[date, ReportInput]:
             if on is not None and first <= on <= last:
                 parts.setdefault(on, []).append(part)
     return {on: _alone(joined(parts[on]), on) for on in sorted(parts)}
+
+
+def _silences(store: Store, session_id: int) -> list[JsonValue]:
+    """As in session.json of a result; those that go on end with the last second there is."""
+    count = store.seconds(session_id)
+    found = silences(store.actions(session_id), begun=Quiet(), end_s=count[1] if count else 0.0)
+    return [{"act": str(s.act), "from_s": s.from_s, "to_s": s.to_s} for s in found]
 
 
 def _alerts(store: Store, session_id: int) -> list[dict[str, JsonValue]]:
@@ -189,6 +198,11 @@ def joined(parts: Sequence[ReportInput]) -> ReportInput:
                 s.model_copy(update={"first_s": s.first_s + _between_s(first, p)})
                 for p in parts
                 for s in p.session.segments
+            ),
+            "silences": tuple(
+                s.model_copy(update={"from_s": s.from_s + _between_s(first, p), "to_s": s.to_s + _between_s(first, p)})
+                for p in parts
+                for s in p.session.silences
             ),
             "notes": (*notes, f"Put together from {len(parts)} sessions; what lies between them is a gap."),
         }

@@ -7,8 +7,9 @@ in `_sitting` and `_cue`, one line per reason.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from posture.config import AlertsConfig
@@ -27,6 +28,8 @@ from posture.types import (
 
 _UPRIGHT = (Context.STANDING, Context.WALKING)
 _NEVER = float("inf")
+_AHEAD = ("since_break_s", "paused_from_s")
+"""Of the state's numbers those that are +inf while there is nothing; the others are -inf."""
 _HOLDS = (Context.GAP, Context.UNKNOWN, Context.TRANSITION, Context.NON_WEAR)
 
 
@@ -46,11 +49,77 @@ class Epoch(NamedTuple):
     training: bool = False
 
 
+class Act(StrEnum):
+    """What a wearer can ask of the alerts."""
+
+    SNOOZE = "snooze"
+    PAUSE = "pause"
+    RESUME = "resume"
+    """Ends a pause and a snooze."""
+
+
+@dataclass(frozen=True, slots=True)
+class UserAction:
+    """What the wearer asked of the alerts: it holds for what is raised from `at_s` of the session on.
+
+    until_s : where a snooze ends, not included; another snooze takes its place.
+    """
+
+    at_s: float
+    act: Act
+    until_s: float = -_NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What holds alerts back because the wearer asked for it. A pause has no end but `resume`."""
+
+    snoozed_until_s: float = -_NEVER
+    paused_from_s: float = _NEVER
+
+    def covers(self, raised_s: float) -> bool:
+        """Whether nothing may be raised at this moment."""
+        return raised_s >= self.paused_from_s or raised_s < self.snoozed_until_s
+
+    def after(self, action: UserAction) -> Quiet:
+        """The same with what was asked for now."""
+        if action.act is Act.SNOOZE:
+            return replace(self, snoozed_until_s=action.until_s)
+        if action.act is Act.PAUSE:
+            return replace(self, paused_from_s=min(self.paused_from_s, action.at_s))
+        return Quiet()
+
+
+class Silence(NamedTuple):
+    """[from_s, to_s) in which the wearer wanted no alerts."""
+
+    act: Act
+    from_s: float
+    to_s: float
+
+
+def silences(actions: Iterable[UserAction], *, begun: Quiet, end_s: float) -> list[Silence]:
+    """Every pause and every snooze of a session that ends at `end_s`, by their starts. begun : what held when it began, at 0 s."""
+    found: list[Silence] = []
+    quiet, from_s = begun, 0.0
+    for action in (*actions, UserAction(end_s, Act.RESUME)):
+        after = quiet.after(action)
+        if quiet.paused_from_s < _NEVER and after.paused_from_s == _NEVER:
+            found.append(Silence(Act.PAUSE, max(0.0, quiet.paused_from_s), action.at_s))
+        if action.act is not Act.PAUSE:
+            if quiet.snoozed_until_s > from_s:
+                found.append(Silence(Act.SNOOZE, from_s, min(quiet.snoozed_until_s, action.at_s)))
+            from_s = action.at_s
+        quiet = after
+    return sorted((s for s in found if s.to_s > s.from_s), key=lambda s: (s.from_s, s.act))
+
+
 @dataclass(slots=True)
 class AlertState:
     """All memory of the policy; a service stores it and gives it back after a restart.
 
-    `since_break_s` counts from the end of the last upright break, inf before the first; `said_n` per kind and day.
+    `since_break_s` counts from the end of the last upright break, inf before the first; `said_n` per kind and day. `held` : a
+    prompt that waits for the end of a silence.
     """
 
     sitting_s: float = 0.0
@@ -64,6 +133,18 @@ class AlertState:
     last_training_s: float = float("-inf")
     walking_s: list[float] = field(default_factory=list)
     first_s: float | None = None
+    snoozed_until_s: float = float("-inf")
+    paused_from_s: float = float("inf")
+    held: dict[str, Any] | None = None
+
+    @property
+    def quiet(self) -> Quiet:
+        """What the wearer asked for, as it holds now."""
+        return Quiet(self.snoozed_until_s, self.paused_from_s)
+
+    @quiet.setter
+    def quiet(self, quiet: Quiet) -> None:
+        self.snoozed_until_s, self.paused_from_s = quiet.snoozed_until_s, quiet.paused_from_s
 
     def to_json(self) -> dict[str, JsonValue]:
         """A JSON tree that `from_json` reads back to the same state; "never" in place of what is infinite."""
@@ -84,16 +165,19 @@ class AlertState:
             last_chair_s=self.last_chair_s - later_s,
             walking_s=[s - later_s for s in self.walking_s],
             first_s=None if self.first_s is None else self.first_s - later_s,
+            snoozed_until_s=self.snoozed_until_s - later_s,
+            paused_from_s=self.paused_from_s - later_s,
+            held=self.held if later_s == 0.0 else None,  # a new session looks at its sensors for itself
         )
 
     @classmethod
     def from_json(cls, tree: Mapping[str, Any], *, source: str) -> AlertState:
         """InputError that names `source` where it is not such a tree."""
         try:
-            never = {k: _NEVER if k == "since_break_s" else -_NEVER for k, v in tree.items() if v == "never"}
+            never = {k: _NEVER if k in _AHEAD else -_NEVER for k, v in tree.items() if v == "never"}
             state = cls(**{**tree, **never})
-            numbers = (state.sitting_s, state.upright_s, state.since_break_s, state.last_sitting_s, state.last_chair_s)
-            if not all(isinstance(n, int | float) for n in numbers):
+            numbers = [state.sitting_s, state.upright_s, state.since_break_s, state.last_sitting_s, state.last_chair_s]
+            if not all(isinstance(n, int | float) for n in (*numbers, state.snoozed_until_s, state.paused_from_s)):
                 raise TypeError("a number is missing")
         except (TypeError, AttributeError) as error:
             raise InputError(
@@ -103,9 +187,9 @@ class AlertState:
 
 
 class AlertPolicy:
-    """Epochs and events -> alerts.
+    """Epochs, events and what the wearer asks for -> alerts.
 
-    enabled : False for a wear that is not calibrated: sitting is not judged, so nothing is said of it.
+    judges_sitting : False for a wear that is not calibrated: nothing is said of sitting.
     lag_s : how long after its end a second is decided; `raised_s` is that moment.
     """
 
@@ -117,17 +201,30 @@ class AlertPolicy:
         self.judges_sitting = judges_sitting
         self.state = state or AlertState()
 
-    def push(self, item: Epoch | PostureEvent, *, epoch_s: float | None = None) -> Alert | None:
-        """Next item; `epoch_s` is the second whose decision brought an event out. At most one alert."""
+    def push(self, item: Epoch | PostureEvent | UserAction, *, epoch_s: float | None = None) -> Alert | None:
+        """Next item; `epoch_s` is the second whose decision brought an event out. At most one alert.
+
+        A UserAction comes before the first item that would be raised at its `at_s` or later.
+        """
         if isinstance(item, Epoch):
             return self._epoch(item)
+        if isinstance(item, UserAction):
+            self.state.quiet = self.state.quiet.after(item)
+            return None
         return self._event(item, item.end_s if epoch_s is None else epoch_s)
+
+    def raised_s(self, epoch_s: float) -> float:
+        """When that is raised which the second that begins at `epoch_s` decides."""
+        return epoch_s + 1.0 + self.lag_s
 
     def _epoch(self, epoch: Epoch) -> Alert | None:
         state = self.state
         if state.first_s is None:
             state.first_s = epoch.start_s
         self._count(epoch)
+        if state.held is not None and not self._silent(epoch.start_s):
+            held, state.held = state.held, None
+            return self._recalibrate(held["about_s"], held["reason"], held["evidence"], epoch.start_s)
         if not self._sitting(epoch):
             return None
         state.spacing_min = (
@@ -139,7 +236,7 @@ class AlertPolicy:
         self._said(AlertKind.FLEXED_SITTING)
         return Alert(
             about_s=epoch.start_s,
-            raised_s=epoch.start_s + 1.0 + self.lag_s,
+            raised_s=self.raised_s(epoch.start_s),
             kind=AlertKind.FLEXED_SITTING,
             preset=self.params.preset,
             reason="Your lower back has been flexed for a while. Two minutes standing or walking let it recover.",
@@ -177,6 +274,7 @@ class AlertPolicy:
             and epoch.context == Context.SITTING
             and epoch.confidence >= p.confidence_min
             and epoch.flexed != -1
+            and not self._silent(epoch.start_s)
             and not epoch.motionless
             and not epoch.training
             and state.sitting_s >= p.sitting_min_s
@@ -204,17 +302,31 @@ class AlertPolicy:
         return None
 
     def _moved(self, event: PostureEvent, epoch_s: float) -> Alert | None:
-        """A prompt in every preset: what is not scored must be said. Trust that came back, alone or by a walk, needs none."""
+        """A prompt in every preset: what is not scored must be said. Trust that came back, alone or by a walk, needs none.
+
+        In a silence it waits for its end: nobody would see this state later.
+        """
+        self.state.held = None
         if event.evidence.get("state") in ("ok", "re_zeroed"):
             return None
         paused = " Until then nothing is scored." if event.evidence.get("state") == "paused" else ""
+        reason = (
+            f"A sensor seems to have moved by {abs(event.peak_deg):.0f} deg. Calibrate again when it suits you.{paused}"
+        )
+        evidence = dict(event.evidence)
+        if self._silent(epoch_s):
+            self.state.held = {"about_s": event.start_s, "reason": reason, "evidence": evidence}
+            return None
+        return self._recalibrate(event.start_s, reason, evidence, epoch_s)
+
+    def _recalibrate(self, about_s: float, reason: str, evidence: Mapping[str, JsonValue], epoch_s: float) -> Alert:
         return Alert(
-            about_s=event.start_s,
-            raised_s=epoch_s + 1.0 + self.lag_s,
+            about_s=about_s,
+            raised_s=self.raised_s(epoch_s),
             kind=AlertKind.RECALIBRATE,
             preset=self.params.preset,
-            reason=f"A sensor seems to have moved by {abs(event.peak_deg):.0f} deg. Calibrate again when it suits you.{paused}",
-            evidence=dict(event.evidence),
+            reason=reason,
+            evidence=evidence,
         )
 
     def _cue(self, event: PostureEvent, kind: AlertKind, epoch_s: float) -> Alert | None:
@@ -227,6 +339,7 @@ class AlertPolicy:
             or p.preset is Preset.QUIET
             or event.confidence < p.confidence_min
             or event.set_id is not None
+            or self._silent(epoch_s)
         ):
             return None
         spaced = event.start_s - state.last_cue_s.get(kind, float("-inf")) >= p.lean_spacing_s
@@ -236,12 +349,15 @@ class AlertPolicy:
         self._said(kind)
         return Alert(
             about_s=event.start_s,
-            raised_s=epoch_s + 1.0 + self.lag_s,
+            raised_s=self.raised_s(epoch_s),
             kind=kind,
             preset=p.preset,
             reason=reason,
             evidence={"peak_deg": event.peak_deg, "verdict": str(event.verdict), "basis": str(event.basis)},
         )
+
+    def _silent(self, epoch_s: float) -> bool:
+        return self.state.quiet.covers(self.raised_s(epoch_s))
 
     def _said(self, kind: AlertKind) -> None:
         self.state.said_n[kind] = self.state.said_n.get(kind, 0) + 1

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from posture.alerts import AlertPolicy, AlertState, Epoch
+from posture.alerts import AlertPolicy, AlertState, Epoch, UserAction
 from posture.config import Config
 from posture.detect.bends import Bends, BendsState, Lean, Leans, LeansState
 from posture.detect.chair import Chair, ChairState
@@ -109,6 +109,7 @@ class PipelineState:
     sets: SetsState
     holds: HoldsState
     workouts: list[Declared]
+    actions: list[UserAction]
     uprights: UprightsState
     slip: SlipState
     alerts: AlertState
@@ -180,6 +181,7 @@ class Pipeline:
     routine : (from_s, to_s) of a calibration routine in this session: its movements are a declared exercise set (id 0), so
         that the counts and alerts of daily life leave them out, and in its `stand` poses the wearer stands.
     workouts : declared ones; more come with `declare`.
+    actions : what the wearer asked of the alerts, in order; more come with `tell`.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
     filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
     alerts : where the alert policy of an earlier session stopped.
@@ -195,6 +197,7 @@ class Pipeline:
         want_angles: bool = False,
         routine: tuple[float, float] | None = None,
         workouts: Sequence[Declared] = (),
+        actions: Sequence[UserAction] = (),
         start_s: float | None = None,
         filters: Mapping[Placement, OrientationFilter] | None = None,
         alerts: AlertState | None = None,
@@ -236,6 +239,7 @@ class Pipeline:
         self._feet = Reps(config.reps, tuple(sensors), s.feet if s else None)
         self._mat_reps = Reps(config.reps, tuple(sensors), s.mat_reps if s else None, on_mat=True)
         self.workouts = s.workouts if s else list(workouts)
+        self.actions = s.actions if s else list(actions)
         self._sets = Sets(config.exercise, calibration, s.sets if s else None, routine=routine, declared=self.workouts)
         self._holds = Holds(config.exercise, calibration, s.holds if s else None, declared=self.workouts)
         self._uprights = Uprights(tuple(sensors), s.uprights if s else None)
@@ -270,6 +274,7 @@ class Pipeline:
             sets=self._sets.state,
             holds=self._holds.state,
             workouts=self.workouts,
+            actions=self.actions,
             uprights=self._uprights.state,
             slip=self._slip.state,
             alerts=self._alerts.state,
@@ -298,6 +303,10 @@ class Pipeline:
         Neither moment may lie before a second that was decided already: `start_s` and `end_s` are now, or later.
         """
         self.workouts[:] = [w for w in self.workouts if w.start_s != workout.start_s] + [workout]
+
+    def tell(self, action: UserAction) -> None:
+        """The wearer asks something of the alerts. `at_s` is later than all that could have been raised by now, and never falls."""
+        self.actions.append(action)
 
     def push(self, batch: ImuBatch) -> Output:
         """Everything that the samples up to `batch.arrived_until_s` decide."""
@@ -429,10 +438,17 @@ class Pipeline:
         columns = (*judged, motionless, training)
         for row in zip(*(c.tolist() for c in columns), strict=True):
             while event is not None and event.epoch_s <= row[0]:
+                self._act(event.epoch_s)
                 alerts.append(self._alerts.push(event.event, epoch_s=event.epoch_s))
                 event = next(waiting, None)
+            self._act(row[0])
             alerts.append(self._alerts.push(Epoch(*row)))
         return [a for a in alerts if a is not None]
+
+    def _act(self, epoch_s: float) -> None:
+        """What the wearer asked for by the moment at which that second is decided."""
+        while self.actions and self.actions[0].at_s <= self._alerts.raised_s(epoch_s):
+            self._alerts.push(self.actions.pop(0))
 
 
 def _known(said: Said) -> tuple[float, float, str]:

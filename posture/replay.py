@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from posture import __version__
-from posture.alerts import AlertState
+from posture.alerts import AlertState, Quiet, UserAction, silences
 from posture.config import Config, parse_config
 from posture.detect.declared import Declared
 from posture.detect.finalise import finalised
@@ -32,12 +32,14 @@ from posture.recording.session import (
     open_session,
     raised_alerts,
     read_meta,
+    user_actions,
 )
 from posture.signal import calibration as cal
 from posture.signal.calibrate import calibrate
 from posture.signal.calibration import Calibration
 from posture.signal.clipping import Clipped, Part
 from posture.signal.fusion import filter_name
+from posture.signal.raw_poses import RawPoses
 from posture.signal.redon import quick
 from posture.signal.self_calibrate import self_calibrated
 from posture.signal.smoothing import NAME as SMOOTHED
@@ -88,9 +90,9 @@ class ReplayRequest:
 class Prepared:
     """A checked recording with its calibration: all that can be wrong with the input has been found by now.
 
-    smoothed : the sensors whose orientation comes from the offline filter. workouts : as they were declared.
-    alert_state : of a session, where the policy began.
-    raised : of a final result, the alerts that live raised, with their answers; None: those that the pipeline raises.
+    smoothed : the sensors whose orientation comes from the offline filter. workouts : as they were declared. actions : what the
+    wearer asked of the alerts. alert_state : of a session, where the policy began. as_live : alerts are those that the pipeline
+    raises, not those that were raised live (`raised`, of a session, with their answers).
     """
 
     recording: Recording | SessionRecording
@@ -102,8 +104,10 @@ class Prepared:
     routine: tuple[float, float] | None = None
     smoothed: tuple[Placement, ...] = ()
     alert_state: AlertState | None = None
-    raised: tuple[dict[str, JsonValue], ...] | None = None
+    as_live: bool = True
+    raised: tuple[dict[str, JsonValue], ...] = ()
     workouts: tuple[Declared, ...] = ()
+    actions: tuple[UserAction, ...] = ()
 
     def pipeline(self, *, want_angles: bool = False, as_live: bool = False) -> Pipeline:
         """A fresh pipeline for this recording. as_live : nothing is smoothed, whatever was asked for."""
@@ -116,6 +120,7 @@ class Prepared:
             want_angles=want_angles,
             routine=self.routine,
             workouts=self.workouts,
+            actions=self.actions,
             start_s=info.first_s,
             filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
             alerts=None if self.alert_state is None else self.alert_state.copy(),
@@ -253,8 +258,10 @@ def _prepare_session(request: ReplayRequest) -> Prepared:
         tuple(notes),
         routine,
         alert_state=_alert_state(meta),
-        raised=None if request.as_live else tuple(raised_alerts(recording.session.records)),
+        as_live=request.as_live,
+        raised=tuple(raised_alerts(recording.session.records)),
         workouts=declared_workouts(recording.session.records),
+        actions=user_actions(recording.session.records),
     )
 
 
@@ -347,6 +354,17 @@ def calibrate_from(
     if base is not None:
         return quick(blocks, rate_hz, poses, base, config, made_utc=made_utc)
     return replace(calibrate(blocks, rate_hz, poses, config), made_utc=made_utc)
+
+
+def recalibrated(session: Path, config: Config, sensors: tuple[Placement, ...] | None = None) -> Calibration:
+    """The calibration of a session made anew from the raw poses that it keeps. InputError where it keeps none."""
+    meta = read_meta(session)
+    if meta.raw_poses is None:
+        raise InputError(
+            f"{session} keeps no poses of its calibration; give --poses, or calibrate with the sensors that you wear"
+        )
+    made = RawPoses.from_json(meta.raw_poses, source=f"{session / 'session.json'}").calibrated(config)
+    return made.for_sensors(sensors or meta.placements, config)
 
 
 def _rates(blocks: Sequence[ImuBlock], segment: Segment) -> dict[Placement, float]:
@@ -515,21 +533,36 @@ def records(prepared: Prepared, result: Result) -> Records:
     return Records(
         epochs,
         [event_record(e) for e in events],
-        [alert_record(a) for a in result.alerts] if prepared.raised is None else list(prepared.raised),
+        _answered(result.alerts, prepared.raised) if prepared.as_live else list(prepared.raised),
         session,
         prepared.calibration,
     )
+
+
+def _answered(alerts: Sequence[Alert], raised: Sequence[Mapping[str, JsonValue]]) -> list[dict[str, JsonValue]]:
+    """The alerts of a replay, each with what was said of the one that live raised on the same second or event."""
+    said = {(a["kind"], a["about_s"]): a["answer"] for a in raised if "answer" in a}
+    found = []
+    for record in map(alert_record, alerts):
+        about = (record["kind"], record["about_s"])
+        found.append({**record, "answer": said[about]} if about in said else record)
+    return found
 
 
 def _of_session(prepared: Prepared) -> dict[str, JsonValue]:
     """Which result of which session this is: the live one is revision 0, the final one comes after it."""
     if not isinstance(prepared.recording, SessionRecording):
         return {}
-    live = prepared.raised is None
+    live, end_s = prepared.as_live, prepared.recording.info.last_s
+    begun = prepared.alert_state.quiet if prepared.alert_state else Quiet()
     return {
         "session_id": prepared.recording.session.meta.session_id,
         "result": "live" if live else "final",
         "revision": 0 if live else 1,
+        "silences": [
+            {"act": str(s.act), "from_s": s.from_s, "to_s": s.to_s}
+            for s in silences(prepared.actions, begun=begun, end_s=end_s)
+        ],
         "late": {str(p): [list(span) for span in spans] for p, spans in prepared.recording.late.items()},
     }
 

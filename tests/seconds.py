@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from posture.alerts import AlertPolicy, Epoch
+from posture.alerts import AlertPolicy, Epoch, UserAction
 from posture.config import Config
 from posture.detect.context import ContextBlock
 from posture.detect.epochs import EpochFeatures
@@ -41,6 +41,12 @@ class Day:
 
     two: bool = True
     rows: list[tuple[int, float, float]] = field(default_factory=list)
+    asked: list[UserAction] = field(default_factory=list)
+
+    def ask(self, *actions: UserAction) -> Day:
+        """What the wearer asks of the alerts, in order."""
+        self.asked += actions
+        return self
 
     def add(self, minutes: float, context: Context, pct: float = 0.0, confidence: float = 0.95) -> Day:
         self.rows += [(int(context), pct, confidence)] * round(60 * minutes)
@@ -71,7 +77,11 @@ class Day:
         epochs, _ = Sitting(config.sitting, made).push(self.block())
         policy = AlertPolicy(config.alerts, lag_s=5, judges_sitting=made.judges_sitting)
         columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
-        said = [policy.push(Epoch(*row)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+        said, waiting = [], list(self.asked)
+        for row in zip(*(c.tolist() for c in columns), strict=True):
+            while waiting and waiting[0].at_s <= policy.raised_s(row[0]):
+                policy.push(waiting.pop(0))
+            said.append(policy.push(Epoch(*row)))
         return epochs, [a for a in said if a is not None]
 
     def minutes(self) -> list[float]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from seconds import Day, wear
 
-from posture.alerts import AlertPolicy, AlertState, Epoch, cue_reason
+from posture.alerts import Act, AlertPolicy, AlertState, Epoch, Quiet, Silence, UserAction, cue_reason, silences
 from posture.config import Config, parse_config
 from posture.types import AlertKind, Basis, Context, EventKind, InputError, Placement, PostureEvent, Preset, Verdict
 
@@ -138,6 +138,105 @@ def test_two_minutes_upright_clear_the_backoff() -> None:
 def test_a_shorter_break_does_not_clear_it() -> None:
     said = Day().sit(36, FULL).stand(1.5).sit(30, FULL).minutes()
     assert said == pytest.approx([15.1, 35.1], abs=0.1)
+
+
+def snooze(at_min: float, minutes: float) -> UserAction:
+    return UserAction(60.0 * at_min, Act.SNOOZE, 60.0 * (at_min + minutes))
+
+
+def pause(at_min: float) -> UserAction:
+    return UserAction(60.0 * at_min, Act.PAUSE)
+
+
+def resume(at_min: float) -> UserAction:
+    return UserAction(60.0 * at_min, Act.RESUME)
+
+
+@BOTH_WEARS
+def test_a_snooze_holds_back_what_is_due_and_one_alert_follows_it_not_three(two: bool) -> None:
+    """Slump all along: due at 15.1, 35.1, 75.1. Snoozed from 10 to 70: one at 70, and the next by the usual spacing."""
+    said = Day(two).sit(120, FULL).ask(snooze(10, 60)).minutes()
+    assert said == pytest.approx([70.0, 90.0], abs=0.11)
+
+
+def test_a_snooze_after_an_alert_keeps_its_spacing() -> None:
+    """15.1; due again at 35.1, snoozed until 40; from that one on 40 min, as if it had been raised when it was due."""
+    assert Day().sit(120, FULL).ask(snooze(16, 24)).minutes() == pytest.approx([15.1, 40.0, 80.0], abs=0.11)
+
+
+def test_a_snooze_in_which_the_wearer_stands_up_is_followed_by_nothing() -> None:
+    assert Day().sit(12, FULL).stand(3).sit(30, TALL).ask(snooze(10, 15)).minutes() == []
+
+
+def test_a_snooze_takes_the_place_of_the_one_before_and_no_minutes_end_it() -> None:
+    day = Day().sit(30, FULL).ask(snooze(5, 60), snooze(6, 14))
+    assert day.minutes() == pytest.approx([20.0], abs=0.11)
+    assert Day().sit(30, FULL).ask(snooze(5, 60), snooze(16, 0)).minutes() == pytest.approx([16.0], abs=0.11)
+
+
+def test_a_silence_holds_from_the_second_that_would_be_raised_in_it() -> None:
+    """The alert of second 907 is raised at 913.0: a snooze from then on holds it back, one from later does not."""
+    _, (alert, *_) = Day().sit(20, FULL).run()
+    at_s = alert.raised_s
+    for from_s, until_s, first_s in ((at_s, at_s + 60.0, at_s + 60.0), (at_s + 0.02, at_s + 60.0, at_s)):
+        _, said = Day().sit(20, FULL).ask(UserAction(from_s, Act.SNOOZE, until_s)).run()
+        assert said[0].raised_s == first_s
+
+
+def test_a_pause_holds_everything_back_until_it_is_over() -> None:
+    assert Day().sit(200, FULL).ask(pause(10)).minutes() == []
+    said = Day().sit(120, FULL).ask(pause(10), pause(20), resume(60)).minutes()
+    assert said == pytest.approx([60.0, 80.0, 120.0], abs=0.11)
+
+
+def test_resume_ends_a_snooze_too_and_a_pause_outlasts_a_snooze() -> None:
+    assert Day().sit(30, FULL).ask(snooze(5, 60), resume(20)).minutes() == pytest.approx([20.0], abs=0.11)
+    assert Day().sit(60, FULL).ask(pause(5), snooze(6, 10)).minutes() == []
+
+
+def test_what_is_held_back_counts_as_none_of_the_eight_of_a_day() -> None:
+    day = Day().ask(pause(0.01), resume(12 * 27))
+    for _ in range(24):
+        day.sit(25, FULL).stand(2)
+    assert len(day.minutes()) == 8
+
+
+def test_cues_in_a_silence_are_gone_and_one_after_it_needs_no_spacing_to_them() -> None:
+    policy = fresh()
+    policy.push(snooze(1, 5))
+    assert [policy.push(bend(60.0 * k)) is None for k in (1, 3, 5)] == [True, True, True]
+    assert policy.push(bend(400.0)) is not None
+
+
+def moved(start_s: float, state: str) -> PostureEvent:
+    return replace(bend(start_s, kind=EventKind.SENSOR_MOVED), evidence={"state": state})
+
+
+def test_a_sensor_that_moved_in_a_silence_is_said_once_after_it_if_it_still_is_off() -> None:
+    for event, said_n in ((moved(100.0, "ask"), 1), (moved(120.0, "ok"), 0)):
+        policy = fresh()
+        policy.push(snooze(1, 5))
+        assert policy.push(moved(100.0, "ask"), epoch_s=100.0) is None
+        assert policy.push(event, epoch_s=130.0) is None
+        kept = AlertState.from_json(json.loads(json.dumps(policy.state.to_json(), allow_nan=False)), source="a test")
+        policy = AlertPolicy(Config().alerts, lag_s=5, judges_sitting=True, state=kept)
+        said = [policy.push(Epoch(float(s), int(Context.STANDING), 0.95, 0.0, -1)) for s in range(131, 600)]
+        alerts = [a for a in said if a is not None]
+        assert [(a.kind, a.about_s, a.raised_s) for a in alerts] == [(AlertKind.RECALIBRATE, 100.0, 360.0)] * said_n
+
+
+def test_silences_are_the_pauses_and_snoozes_of_a_session_with_their_ends() -> None:
+    asked = (snooze(10, 30), snooze(20, 60), pause(30), resume(50), snooze(60, 5), pause(70))
+    assert silences(asked, begun=Quiet(), end_s=6000.0) == [
+        Silence(Act.SNOOZE, 600.0, 1200.0),
+        Silence(Act.SNOOZE, 1200.0, 3000.0),
+        Silence(Act.PAUSE, 1800.0, 3000.0),
+        Silence(Act.SNOOZE, 3600.0, 3900.0),
+        Silence(Act.PAUSE, 4200.0, 6000.0),
+    ]
+    carried = Quiet(snoozed_until_s=90.0, paused_from_s=-300.0)
+    assert silences((), begun=carried, end_s=600.0) == [Silence(Act.PAUSE, 0.0, 600.0), Silence(Act.SNOOZE, 0.0, 90.0)]
+    assert silences((), begun=Quiet(), end_s=600.0) == []
 
 
 def test_sitting_alerts_are_raised_within_six_seconds() -> None:
@@ -288,6 +387,9 @@ def test_the_state_of_the_policy_survives_json_also_before_anything_happened() -
         said_n={"bend": 2},
         walking_s=[80.0, 81.0],
         first_s=0.0,
+        snoozed_until_s=1900.0,
+        paused_from_s=95.0,
+        held={"about_s": 96.0, "reason": "A sensor", "evidence": {"state": "ask"}},
     )
     for state in (AlertState(), used):
         text = json.dumps(state.to_json(), allow_nan=False)
@@ -299,7 +401,13 @@ def test_the_state_of_the_policy_survives_json_also_before_anything_happened() -
 
 def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
     state = AlertState(
-        last_sitting_s=100.0, last_cue_s={"bend": 90.0}, walking_s=[80.0], first_s=10.0, said_n={"bend": 1}
+        last_sitting_s=100.0,
+        last_cue_s={"bend": 90.0},
+        walking_s=[80.0],
+        first_s=10.0,
+        said_n={"bend": 1},
+        snoozed_until_s=130.0,
+        paused_from_s=50.0,
     )
     later = state.shifted(60.0)
     assert (later.last_sitting_s, later.last_cue_s, later.walking_s, later.first_s) == (
@@ -309,5 +417,6 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
         -50.0,
     )
     assert later.last_chair_s == float("-inf")
+    assert later.quiet == Quiet(snoozed_until_s=70.0, paused_from_s=-10.0)
     later.said_n["bend"] = 9
     assert state.said_n == {"bend": 1}

@@ -9,8 +9,8 @@ import pytest
 from test_daily import summary, table, wear
 
 from analysis.daily import summarise
-from analysis.inputs import DayAlert, DayEvent, SegmentInfo
-from analysis.schema import DailySummary
+from analysis.inputs import DayAlert, DayEvent, SegmentInfo, SilenceInfo
+from analysis.schema import DailySummary, SilenceTime
 from posture.types import EpochBlock
 
 
@@ -112,6 +112,28 @@ def test_alerts_called_wrong_are_counted_and_other_kinds_have_no_answer() -> Non
     )
     assert count.wrong == 1
     assert {c.kind: c.answered for c in alerted(("sitting", 1, 60)).alert_counts}["bend"] is None
+
+
+def test_the_share_that_was_not_called_wrong_comes_with_the_number_raised_and_not_without_alerts() -> None:
+    epochs = table(("sitting", 1, 3600))
+    said: list[dict[str, Any]] = [{"answer": "wrong"}, {}, {"answers": [{"said": "wrong"}, {"said": "right"}]}, {}]
+    alerts = [{"about_s": 600.0 * k, "raised_s": 600.0 * k + 6, "kind": "bend"} | s for k, s in enumerate(said, 1)]
+    counts = summarise(epochs, [], [DayAlert.model_validate(a) for a in alerts], wear()).alert_counts
+    assert {c.kind: (c.raised, c.wrong, c.not_wrong_pct) for c in counts} == {
+        "flexed_sitting": (0, 0, None),
+        "bend": (4, 1, 75.0),
+        "floor_transition": (0, 0, None),
+        "recalibrate": (0, 0, None),
+    }
+
+
+def test_worn_minutes_without_alerts_are_paused_or_snoozed_and_what_is_both_is_paused() -> None:
+    epochs = table(("sitting", 0, 1800), ("non_wear", -1, 600), ("sitting", 0, 600))
+    spans = (("snooze", 600.0, 1500.0), ("pause", 1200.0, 2100.0), ("snooze", 2700.0, 9000.0))
+    silences = tuple(SilenceInfo(act=a, from_s=f, to_s=t) for a, f, t in spans)  # type: ignore[arg-type]
+    assert summary(epochs).silence == SilenceTime(0.0, 0.0)
+    found = summary(epochs, session=wear().model_copy(update={"silences": silences})).silence
+    assert found == SilenceTime(paused_min=10.0, snoozed_min=15.0)
 
 
 def test_ways_into_and_out_of_bed_are_kept_apart_from_the_floor() -> None:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sessions import Bench, Boot, in_order, meta, noise, recorded
 
+from posture.app.cli import app
+from posture.app.exits import run
 from posture.app.guide import ATTEMPTS, REDON, Cue, Guide, Sign, Step, full
+from posture.app.session import known, meta_of, wear_of
 from posture.config import Config
 from posture.recording import open_recording
 from posture.recording.poses import read_poses
-from posture.replay import calibrate_from
+from posture.replay import calibrate_from, calibration_json
+from posture.store import KnownSensor, Store
 from posture.types import ClockFit, ImuBatch, ImuBlock, InputError, Placement, PostureError, Segment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -77,6 +84,65 @@ class Wearer:
         if start_s == 0.0:
             fits = tuple(ClockFit(p, 0, 0, 0.0, off_s, 0.0, 0.1, np.inf) for p, off_s in self.device_s.items())
         return ImuBatch(tuple(blocks), self.now_s, fits)
+
+
+def session_of(home: Path, guide: Guide, sensors: tuple[Placement, ...] = BOTH) -> Path:
+    """The calibration into a store, out of it into a session that begins, and that to a place without a store."""
+    assert guide.made is not None
+    assert guide.raw_poses is not None
+    with Store(home / "store.sqlite3") as store:
+        for placement in sensors:
+            store.put_sensor(KnownSensor(f"00{placement}", placement, "LPS", "h", bonded=True, driver="lps"))
+        made_utc = guide.made_utc or datetime(2026, 3, 2, tzinfo=UTC)
+        store.put_calibration(guide.made, made_utc, raw_poses=guide.raw_poses.to_json())
+        have = wear_of(known(store), Config())
+    about = meta_of(have, Config(), start_utc=datetime(2026, 3, 2, 9, tzinfo=UTC), zone="UTC", salt="s")
+    fed = in_order(*(Bench(p, [Boot(7, 2.0, noise(900, 1), 52.0)], 52.0).made() for p in sensors))
+    recorded(home / "sessions" / "s1", fed, about)
+    return Path(shutil.move(home / "sessions" / "s1", home / "elsewhere"))
+
+
+@pytest.mark.parametrize("quick", [False, True], ids=["full", "quick"])
+def test_a_session_elsewhere_replays_with_the_same_calibration_and_can_make_it_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, quick: bool
+) -> None:
+    monkeypatch.setenv("POSTURE_HOME", str(tmp_path / "other"))
+    wearer = Wearer()
+    base = calibrate_from(open_recording(DAY, sensors=BOTH), POSES, Config()) if quick else None
+    steps = REDON if quick else full(BOTH, gentle=True)
+    guide = Guide(steps, wearer.rate_hz, Config(), base=base, made_utc=datetime(2026, 3, 2, 8, tzinfo=UTC))
+    guided(wearer, guide)
+    assert guide.made is not None
+    folder = session_of(tmp_path, guide)
+    assert run(app, ["replay", str(folder), "--as-live", "--out", str(tmp_path / "again")]) == 0
+    assert run(app, ["calibrate", "--from", str(folder), "--out", str(tmp_path / "anew.json")]) == 0
+    used, anew = ((tmp_path / name).read_text() for name in ("again/calibration.json", "anew.json"))
+    assert used == anew == calibration_json(guide.made)
+    assert not (tmp_path / "other").exists(), "no store was asked"
+    assert (folder / "session.json").stat().st_size < 1_000_000
+
+
+def test_a_session_without_raw_poses_or_with_damaged_ones_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fed = Bench(Placement.SACRUM, [Boot(7, 2.0, noise(900, 1), 52.0)], 52.0).made()
+    plain = meta((Placement.SACRUM,))
+    spoilt = {"format": 1, "made_utc": None, "poses": {}, "base": None}
+    for name, tree, words in (
+        ("none", None, "keeps no poses of its calibration"),
+        (
+            "part",
+            {**spoilt, "sensors": {"sacrum": {"rate_hz": 52.0, "gyroscope": True, "rows": "AAAA"}}},
+            "cannot be read",
+        ),
+        ("later", {**spoilt, "format": 2}, "format 2, this version reads 1"),
+    ):
+        folder = recorded(tmp_path / name, fed, replace(plain, raw_poses=tree))
+        assert run(app, ["calibrate", "--from", str(folder), "--out", str(tmp_path / "x.json")]) == 2
+        said = capsys.readouterr().err
+        assert words in said
+        assert said.count("\n") == 1
+    assert not (tmp_path / "x.json").exists()
 
 
 def guided(wearer: Wearer, guide: Guide, *, longest_s: float = 600.0) -> list[Cue]:

@@ -226,10 +226,23 @@ def test_a_request_to_end_from_the_system_is_a_clean_end_too(
     session.until("is connected")
     until_recorded(home, session, LIVE, 100)
     assert "has these sensors; end it first" in posture("run", "--calibration", cal, "--hci", address, code=2)
+    assert "sacrum: streaming, battery" in posture("status")
+    assert posture("pause") == "Alerts are paused, the recording goes on. Next: posture resume\n"
+    assert "alerts are paused since" in posture("snooze", code=2)
+    assert posture("status").splitlines()[-1].startswith("alerts paused since")
     assert session.ended(signal.SIGTERM) == 0
+    assert "no monitor is running" in posture("resume", code=2)
+    (folder,) = (home / "data" / "sessions").iterdir()
+    assert [r["kind"] for r in Session.open(folder).records if r["kind"] != "alert"] == ["pause", "end"]
     assert "One sensor at the sacrum" in session.said
     assert "The final result" in session.said
     sensors.until("disconnected: remote_user_terminated", 3)  # two pairings, and the session
+    again = start("run", "--calibration", cal, "--hci", address, "--speed", SPEED, "--sensors", "sacrum")
+    again.until("Alerts paused since .*; posture resume ends it.")
+    again.until("is connected")
+    assert posture("resume") == "Alerts are on again.\n"
+    assert posture("status").splitlines()[-1] == "alerts on"
+    assert again.ended(signal.SIGTERM) == 0
 
 
 def test_without_a_sensor_or_a_calibration_one_line_says_what_comes_first(

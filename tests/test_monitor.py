@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -15,20 +17,23 @@ from rich.console import Console
 from sessions import Bench, excerpt_boot, in_order, meta
 from streams import BOTH
 
-from posture.alerts import AlertState
+from analysis.inputs import Clock
+from posture.alerts import AlertState, Quiet, silences
+from posture.app.asked import Asked, day_ends_s
 from posture.app.battery import BatteryState, watch
 from posture.app.keeping import Keeper, Saved
 from posture.app.live import View
 from posture.app.monitor import Ended, Monitor, status_words
+from posture.app.notify import Button
 from posture.app.session import BATTERY_KEY, SALT_KEY, Known, difference_words, final_records, finished, meta_of
 from posture.app.source import LiveSource
 from posture.config import Config
 from posture.pipeline import Output
-from posture.recording.session import Session, SessionDecoder, SessionWriter, compact, raised_alerts
-from posture.replay import ReplayRequest, live_pipeline, prepare
+from posture.recording.session import Session, SessionDecoder, SessionWriter, compact, raised_alerts, user_actions
+from posture.replay import ReplayRequest, live_pipeline, prepare, records
 from posture.replay import run as replayed
 from posture.sensors.driver import Enrolled, LinkState, LinkStatus
-from posture.store import Difference, Store
+from posture.store import Difference, Request, Store
 from posture.types import Alert, EpochBlock, JsonValue, Placement, RawPacket
 
 FROM_S, TO_S = 1650.0, 1830.0
@@ -74,8 +79,14 @@ class FedLink:
 class Told:
     words: list[tuple[str, str]] = field(default_factory=list)
 
-    async def notify(self, title: str, words: str) -> None:
+    buttons: list[Sequence[Button]] = field(default_factory=list)
+    presses: bool = False
+
+    async def notify(self, title: str, words: str, buttons: Sequence[Button] = ()) -> None:
         self.words.append((title, words))
+        self.buttons.append(buttons)
+        for button in buttons if self.presses else ():
+            button.pressed()
 
 
 @dataclass
@@ -90,6 +101,7 @@ class Run:
     outputs: list[Output]
     ended: Ended
     screens: dict[float, str]
+    replies: list[dict[str, JsonValue]]
 
     @property
     def epochs(self) -> EpochBlock:
@@ -119,18 +131,26 @@ def monitored(
     look_s: Sequence[float] = (),
     name: str = "s1",
     workout_s: tuple[float, float] | None = None,
+    asks: Mapping[float, tuple[str, dict[str, JsonValue]]] | None = None,
+    clock_behind_s: float = 0.0,
+    told: Told | None = None,
 ) -> Run:
-    """A session of these packets, and then of silence. look_s : when the screen is looked at. workout_s : when one is declared."""
+    """A session of these packets, and then of silence. look_s : when the screen is looked at. workout_s : when one is declared.
+
+    asks : what is asked of the monitor, by when; its clock is then `clock_behind_s` behind what arrived. The answer to the last
+    alert needs no name of it.
+    """
 
     async def scene() -> Run:
         about = meta(BOTH, name=name)
-        clock, told, outputs = FedClock(), Told(), list[Output]()
+        clock, hears, outputs = FedClock(), told or Told(), list[Output]()
         links = {p: FedLink(Enrolled(f"S{p}", p, f"LPS-{p}", "h", True)) for p in BOTH}
         out = io.StringIO()
         console = Console(file=out, width=100)
         pipeline = live_pipeline(about, want_angles=True)
         view = View.live(pipeline.calibration, Config(), title="t", subtitle="s")
         screens: dict[float, str] = {}
+        replies: list[dict[str, JsonValue]] = []
         until = asyncio.Event()
         async with Keeper(home / "store.sqlite3") as keeper:
             with SessionWriter.create(home / name, about) as writer:
@@ -147,7 +167,8 @@ def monitored(
                 decoder = SessionDecoder(BOTH, Config().clock)
                 source = LiveSource(list(links.values()), writer, decoder, clock, say=print)  # type: ignore[arg-type]
                 saved = Saved(keeper, session_id, print)
-                monitor = Monitor(source, pipeline, saved, view, told, console, about.start_utc, heard=outputs.append)
+                asked = Asked(about, pipeline, writer)
+                monitor = Monitor(source, pipeline, saved, view, hears, console, about.start_utc, asked, outputs.append)
                 running = asyncio.create_task(monitor.run(until))
                 waiting = iter(fed)
                 packet = next(waiting, None)
@@ -167,6 +188,9 @@ def monitored(
                         await keeper.do(lambda store, begins=begins: declare(store, begins=begins))  # type: ignore[misc]
                         while view.news not in WORKOUT_NEWS[begins]:
                             await asyncio.sleep(0.001)
+                    if asks is not None and step * STEP_S in asks:
+                        clock.ns -= round(clock_behind_s * 1e9)
+                        replies.append(await ask(keeper, asked, *asks[step * STEP_S]))
                     if looks and step * STEP_S >= looks[0]:
                         while view.now_s < step * STEP_S:
                             await asyncio.sleep(0.01)
@@ -176,9 +200,23 @@ def monitored(
                 until.set()
                 ended = await running
                 writer.close(ended.end_ns)
-        return Run(home / name, session_id, links, told, out.getvalue(), outputs, ended, screens)
+        return Run(home / name, session_id, links, hears, out.getvalue(), outputs, ended, screens, replies)
 
     return asyncio.run(scene())
+
+
+async def ask(keeper: Keeper, asked: Asked, kind: str, body: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """What `posture snooze` and its like do, and what the monitor says."""
+    if kind == "answer":
+        while not asked.raised:
+            await asyncio.sleep(0.001)
+        last = asked.raised[-1]
+        body = {"kind": str(last.kind), "about_s": last.about_s, **body}
+    request = await keeper.do(lambda store: store.mailbox.ask(kind, body, datetime.now(UTC)))
+    while (reply := await keeper.do(lambda store: store.mailbox.replied(request))) is None:
+        await asyncio.sleep(0.001)
+    await keeper.do(lambda store: store.mailbox.take(request))
+    return reply
 
 
 WORKOUT_NEWS = {True: ("Workout of squat begun.",), False: ("Workout of squat ended.",)}
@@ -348,3 +386,146 @@ def test_a_declared_workout_is_recorded_counts_its_squats_and_replays_bit_for_bi
     assert replayed_events == events
     assert alerts == run.alerts
     np.testing.assert_array_equal(epochs.context, run.epochs.context)
+
+
+SAID: dict[float, tuple[str, dict[str, JsonValue]]] = {
+    30.0: ("resume", {}),
+    112.0: ("answer", {"said": "wrong"}),
+    115.0: ("snooze", {"minutes": 60}),
+    120.0: ("snooze", {"minutes": 0.5}),
+    150.0: ("status", {}),
+    152.0: ("pause", {}),
+    153.0: ("snooze", {}),
+    158.0: ("resume", {}),
+}
+"""The cue on the bend at 105 s is called wrong, that on the way to the floor at 143 s falls into a snooze."""
+
+
+@pytest.fixture(scope="module")
+def answered(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return monitored(tmp_path_factory.mktemp("answered"), packets(), asks=SAID, look_s=(130.0, 155.0))
+
+
+def test_what_the_wearer_asks_is_recorded_holds_alerts_back_and_replays_bit_for_bit(whole: Run, answered: Run) -> None:
+    assert [a.kind for a in whole.alerts] == ["bend", "floor_transition"]
+    assert answered.alerts == whole.alerts[:1]
+    lines = [r for r in Session.open(answered.folder).records if r["kind"] not in ("alert", "end")]
+    assert [r["kind"] for r in lines] == ["answer", "snooze", "snooze", "pause", "resume"]
+    assert [r.get("minutes") for r in lines] == [None, 60, 0.5, None, None]
+    for line, said_s in zip(lines, (112.0, 115.0, 120.0, 152.0, 158.0), strict=True):
+        assert said_s < line["tick"] / 50.0 < said_s + 2.0
+    _, events, alerts = as_live(answered.folder)
+    assert alerts == answered.alerts
+    assert events == [e for o in answered.outputs for e in o.events]
+
+
+def test_a_replay_that_does_not_know_of_the_snooze_raises_the_alert_that_it_held_back(
+    whole: Run, answered: Run, tmp_path: Path
+) -> None:
+    deaf = shutil.copytree(answered.folder, tmp_path / "deaf")
+    kept = [line for line in (deaf / "records.jsonl").read_text().splitlines(keepends=True) if '"snooze"' not in line]
+    (deaf / "records.jsonl").write_text("".join(kept))
+    assert as_live(deaf)[2] == whole.alerts
+
+
+def test_both_results_have_the_alerts_with_their_answers_and_the_silences(answered: Run) -> None:
+    made = []
+    for live in (False, True):
+        prepared = prepare(ReplayRequest(answered.folder, as_live=live))
+        made.append(records(prepared, replayed(prepared, prepared.recording.batches())))
+    final, again = made
+    assert final.alerts == again.alerts
+    assert [a.get("answer") for a in final.alerts] == ["wrong"]
+    assert final.session["silences"] == again.session["silences"]
+    lengths = [(s["act"], s["to_s"] - s["from_s"]) for s in final.session["silences"]]  # type: ignore[union-attr,index,operator,call-overload]
+    assert [act for act, _ in lengths] == ["snooze", "snooze", "pause"]
+    assert [s for _, s in lengths] == pytest.approx([5.0, 30.0, 6.0], abs=1.5)
+    with Store(answered.folder.parent / "store.sqlite3") as store:
+        (alert,) = store.alerts(answered.session_id)
+        assert [a["said"] for a in alert["answers"]] == ["wrong"]  # type: ignore[union-attr,index,call-overload]
+        kept = silences(store.actions(answered.session_id), begun=Quiet(), end_s=answered.ended.end_ns / 1e9)
+    assert [(str(s.act), s.from_s) for s in kept] == [(s["act"], s["from_s"]) for s in final.session["silences"]]  # type: ignore[union-attr,index,call-overload]
+
+
+def test_each_request_gets_one_plain_line_and_what_makes_no_sense_is_refused(answered: Run) -> None:
+    said = [str(r.get("refused") or r["lines"][0]) for r in answered.replies]  # type: ignore[index,call-overload]
+    assert said[0] == "alerts are neither paused nor snoozed"
+    assert said[1] == "Kept: the alert of 09:01 (bend) was wrong."
+    assert said[2].startswith("No alerts until 10:01")
+    assert said[3].startswith("No alerts until 09:02")
+    assert said[5] == "Alerts are paused, the recording goes on. Next: posture resume"
+    assert said[6] == "alerts are paused since 09:02; posture resume ends it"
+    assert said[7] == "Alerts are on again."
+    status = answered.replies[4]["lines"]
+    assert status == [
+        "posture run since 09:00 (2.5 min), preset balanced: s1",
+        "sacrum: streaming, battery 80 %",
+        "upper_lumbar: streaming, battery 80 %",
+        "1 alert, the last at 09:01 (bend, called wrong)",
+        "no alerts until 09:02",
+    ]
+    snoozed, paused = answered.screens.values()
+    assert "no alerts until 09:02; s" in snoozed
+    assert "alerts paused since 09:02; s" in paused
+
+
+def test_what_is_asked_holds_behind_all_that_was_decided_where_the_clock_is_not(tmp_path: Path) -> None:
+    """A sensor's clock can run ahead of ours: a snooze from before an alert that was raised would take it back in a replay."""
+    asks: dict[float, tuple[str, dict[str, JsonValue]]] = {110.0: ("snooze", {"minutes": 1}), 111.0: ("dance", {})}
+    run = monitored(tmp_path, packets(until_s=115.0), asks=asks, clock_behind_s=30.0)
+    assert [a.kind for a in run.alerts] == ["bend"]
+    assert as_live(run.folder)[2] == run.alerts
+    assert "older version" in str(run.replies[1]["refused"])
+
+
+def test_a_snooze_for_the_rest_of_the_day_is_recorded_as_minutes_up_to_four(tmp_path: Path) -> None:
+    about = meta(BOTH)  # from 09:00 in Berlin
+    with SessionWriter.create(tmp_path / "s1", about) as writer:
+        asked = Asked(about, live_pipeline(about), writer)
+        heard = asked.hear(Request(1, "snooze", {"rest_of_day": True}), 50 * 600)
+    assert heard.words == "No alerts until 04:00; posture resume ends it earlier."
+    (action,) = user_actions(Session.open(tmp_path / "s1").records)
+    assert (action.at_s, action.until_s) == (600.0, pytest.approx(19 * 3600.0))
+    assert asked.pipeline.actions == [action]
+
+
+def test_an_alert_comes_with_buttons_that_do_what_the_commands_do(tmp_path: Path, whole: Run) -> None:
+    assert [[b.label for b in shown] for shown in whole.told.buttons] == [["Snooze 30 min", "That was wrong"]] * 2
+    run = monitored(tmp_path, packets(), told=Told(presses=True))
+    assert run.alerts == whole.alerts[:1]
+    lines = [(r["kind"], r.get("minutes"), r.get("answer")) for r in Session.open(run.folder).records]
+    assert lines == [("alert", None, None), ("snooze", 30.0, None), ("answer", None, "wrong"), ("end", None, None)]
+    assert as_live(run.folder)[2] == run.alerts
+    with Store(tmp_path / "store.sqlite3") as store:
+        assert [a["said"] for a in store.alerts(run.session_id)[0]["answers"]] == ["wrong"]  # type: ignore[union-attr,index,call-overload]
+        assert len(store.actions(run.session_id)) == 1
+
+
+def test_a_session_goes_on_with_the_silence_of_the_one_before_for_the_rest_of_its_day() -> None:
+    began = datetime(2026, 3, 2, 8, tzinfo=UTC)
+    sensor = Enrolled("0011223344556677", Placement.SACRUM, "LPS-6677", "h", True)
+    berlin = ZoneInfo("Europe/Berlin")
+
+    def later(hours: float, quiet: Quiet) -> Quiet:
+        have = Known((sensor,), None, {}, quiet=quiet, quiet_of=Clock(began, berlin))
+        made = meta_of(have, Config(), start_utc=began + timedelta(hours=hours), zone="Europe/Berlin", salt="s")
+        return AlertState.from_json(made.alert_state, source="test").quiet if made.alert_state else Quiet()
+
+    assert later(1, Quiet(snoozed_until_s=5400.0)) == Quiet(snoozed_until_s=1800.0)
+    assert later(2, Quiet(snoozed_until_s=5400.0)) == Quiet()
+    assert later(1, Quiet(paused_from_s=600.0)) == Quiet(paused_from_s=-3000.0)
+    assert later(18.9, Quiet(paused_from_s=600.0)) != Quiet(), "03:54 still belongs to the day"
+    assert later(19.1, Quiet(paused_from_s=600.0)) == Quiet(), "at 04:06 a new one has begun"
+
+
+@pytest.mark.parametrize(
+    ("start", "length_h"), [((2026, 3, 28, 4), 23.0), ((2026, 10, 24, 4), 25.0), ((2026, 3, 2, 20), 8.0)]
+)
+def test_the_rest_of_the_day_ends_at_four_in_the_morning_on_the_wall(
+    start: tuple[int, int, int, int], length_h: float
+) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    clock = Clock(datetime(*start, tzinfo=berlin).astimezone(UTC), berlin)
+    for now_s in (0.0, 1800.0, length_h * 3600.0 - 1.0):
+        assert day_ends_s(clock, now_s) == length_h * 3600.0
+    assert day_ends_s(clock, length_h * 3600.0) > length_h * 3600.0

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from posture.app.notify import Desktop, Silent, desktop
+from posture.app.notify import Button, Desktop, Silent, desktop
 
 Made = TypeVar("Made")
 installed = pytest.mark.skipif(
@@ -81,6 +81,60 @@ def test_an_alert_reaches_the_notification_service_of_the_desktop(bus: str) -> N
 
     run(scene())
     assert seen == [("Time to move", "Two minutes standing let it recover.")]
+
+
+@installed
+@pytest.mark.parametrize("capabilities", [["body", "actions"], ["body"]])
+def test_buttons_are_shown_where_the_desktop_has_them_and_a_press_is_heard(bus: str, capabilities: list[str]) -> None:
+    from dbus_fast.aio import MessageBus
+    from dbus_fast.service import ServiceInterface, method, signal
+
+    offered: list[str] = []
+
+    class Service(ServiceInterface):
+        @method()
+        def Notify(
+            self, name: "s", replaces: "u", icon: "s", title: "s", body: "s", actions: "as", hints: "a{sv}", ms: "i"
+        ) -> "u":
+            offered[:] = actions
+            return 7
+
+        @method()
+        def GetServerInformation(self) -> "ssss":
+            return ["tests", "posture-monitor", "1", "1.2"]
+
+        @method()
+        def GetCapabilities(self) -> "as":
+            return capabilities
+
+        @signal()
+        def ActionInvoked(self, number: "u", action: "s") -> "us":
+            return [number, action]
+
+    async def scene() -> list[str]:
+        server, service = await MessageBus(bus_address=bus).connect(), Service("org.freedesktop.Notifications")
+        server.export("/org/freedesktop/Notifications", service)
+        await server.request_name("org.freedesktop.Notifications")
+        pressed: list[str] = []
+        done = asyncio.Event()
+
+        def wrong() -> None:
+            pressed.append("wrong")
+            done.set()
+
+        notifier = desktop(pressed.append)
+        await notifier.notify("Bend", "words", (Button("Snooze", lambda: None), Button("That was wrong", wrong)))
+        labels = offered[1::2]
+        if "That was wrong" in labels:
+            service.ActionInvoked(7, offered[2 * labels.index("That was wrong")])
+            async with asyncio.timeout(10):
+                await done.wait()
+        return pressed
+
+    pressed = run(scene())
+    shown = "actions" in capabilities
+    assert pressed == ["wrong"] * shown
+    assert [label for label in offered[1::2] if label] == ["Snooze", "That was wrong"] * shown
 
 
 @installed

@@ -14,7 +14,9 @@ from test_daily import table
 from test_report import Page, session_json
 
 from analysis.daily import summarise
+from analysis.schema import SilenceTime
 from analysis.stored import days_of, kept_summaries, last_day, summaries_of
+from posture.alerts import Act, UserAction
 from posture.app.cli import app
 from posture.app.exits import run
 from posture.app.options import today
@@ -216,6 +218,18 @@ def test_later_seconds_an_answer_and_that_was_wrong_make_a_day_anew(store: Store
     assert counted() == (70.0, 1)
     store.put_answer(alert_id, "wrong", MONDAY)
     assert counted() == (70.0, 1), "said twice of one alert is one"
+
+
+def test_pauses_and_snoozes_of_all_sessions_of_a_day_are_in_its_summary(store: Store) -> None:
+    first = worn(store, MONDAY, ("sitting", 1, 3600))
+    second = worn(store, MONDAY + timedelta(hours=3), ("sitting", 1, 3600))
+    on = date(2026, 3, 2)
+    assert kept_summaries(store, on, on)[on].silence == SilenceTime(0.0, 0.0)
+    store.put_action(first, UserAction(1800.0, Act.SNOOZE, 1800.0 + 15 * 60.0))
+    store.put_action(first, UserAction(3300.0, Act.PAUSE))
+    store.put_action(second, UserAction(0.0, Act.PAUSE))
+    store.put_action(second, UserAction(600.0, Act.RESUME))
+    assert kept_summaries(store, on, on)[on].silence == SilenceTime(paused_min=15.0, snoozed_min=15.0)
 
 
 def test_yesterday_and_today_are_days_that_begin_at_four(store: Store, posture: Said) -> None:

@@ -30,7 +30,7 @@ from streams import (
 )
 
 from analysis.validation.synth import Script, make, person
-from posture.alerts import AlertPolicy, Epoch
+from posture.alerts import Act, AlertPolicy, Epoch, UserAction
 from posture.detect.bends import Bends, Leans
 from posture.detect.chair import Chair
 from posture.detect.climbs import Climbs
@@ -682,12 +682,24 @@ def workout_case() -> Case:
     return replace(case, make=lambda state: Pipeline(specs, made, CONFIG, workouts=declared, state=state))
 
 
+def silence_case() -> Case:
+    """A bend whose cue falls on the first moment of a snooze, and a way to the floor whose cue falls on the end of a pause."""
+    case = rows_case(1690.0, 1830.0)
+    asked = (UserAction(1754.0, Act.SNOOZE, 1790.0), UserAction(1780.52, Act.PAUSE), UserAction(1792.0, Act.RESUME))
+    specs, made = {p: SensorSpec(RATE_HZ, has_gyro=True) for p in BOTH}, calibration(BOTH)
+    silenced = replace(case, make=lambda state: Pipeline(specs, made, CONFIG, actions=asked, state=state))
+    assert [(a.kind, a.raised_s) for a in run(case, [])["alerts"]] == [("bend", 1754.0), ("floor_transition", 1792.0)]
+    assert [a.kind for a in run(silenced, [])["alerts"]] == ["floor_transition"]
+    return silenced
+
+
 PIPELINES: dict[str, Callable[[], Case]] = {
     "two sensors": lambda: rows_case(1500.0, 1900.0),
     "two sensors, damaged": lambda: rows_case(1690.0, 1900.0, hurt=True),
     "sacrum": lambda: rows_case(1690.0, 1830.0, sensors=(SACRUM,)),
     "upper lumbar": lambda: rows_case(1690.0, 1830.0, sensors=(Placement.UPPER_LUMBAR,)),
     "a workout": workout_case,
+    "a silence": silence_case,
     "accelerometers only": lambda: rows_case(1690.0, 1830.0, gyro=False),
     "over a radio": radio_case,
     "segments and clocks": segments_case,

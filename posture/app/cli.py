@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture import __version__
-from posture.app import live_cli, log, programme, trend, whatif, workout
+from posture.app import live_cli, log, programme, tell, trend, whatif, workout
 from posture.app.exits import Commands, end_cleanly, run
 from posture.app.options import ConfigOption, PackOption, PersonOption, SensorsOption, config_of, sensors_of
 from posture.vocabulary import InputError, Preset
@@ -164,6 +164,7 @@ def demo(
 
 app.registered_commands += [
     *live_cli.app.registered_commands,
+    *tell.app.registered_commands,
     *whatif.app.registered_commands,
     *trend.app.registered_commands,
 ]
@@ -401,14 +402,19 @@ def calibrate(
     Put on again? With --quick upright and the walk are found anew, and your
     range, seated poses and bending axis are taken from a full calibration.
 
+    Of a session that posture run recorded, --from alone makes the
+    calibration under it anew, from the poses that it keeps.
+
     Example: posture calibrate --from monday.parquet --poses monday.poses.json
     """
     from posture.app.summary import calibration_lines, say
     from posture.atomic import write_whole
     from posture.recording import open_recording
-    from posture.replay import calibrate_from, calibration_json, read_calibration
+    from posture.recording.session import is_session
+    from posture.replay import calibrate_from, calibration_json, read_calibration, recalibrated
 
-    if (recording is None) != (poses is None):
+    anew = recording is not None and poses is None and not quick and is_session(recording)
+    if (recording is None) != (poses is None) and not anew:
         raise InputError("--from and --poses go together; leave both away to calibrate with the sensors that you wear")
     if recording is not None and quick and base is None:
         raise InputError("--quick needs --base, your last full calibration; without one leave --quick away")
@@ -418,6 +424,9 @@ def calibrate(
     own, chosen = config_of(config, None), sensors_of(sensors)
     if recording is not None and poses is not None:
         made = calibrate_from(open_recording(recording, sensors=chosen), poses, own, base=on)
+        out = out or Path("calibration.json")
+    elif recording is not None:
+        made = recalibrated(recording, own, chosen)
         out = out or Path("calibration.json")
     else:
         from posture.app.guided import calibrate_command

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from posture import __version__
 from posture.app import doctor
+from posture.app.asked import Asked, went_on
 from posture.app.bluetooth import bluetooth
 from posture.app.guided import calibrate_command
 from posture.app.keeping import Keeper, Saved
@@ -207,7 +208,9 @@ async def run_command(
         async with here.keeper() as keeper:
             await tidy(keeper, here.home.sessions, say)
             have = await keeper.do(known)
-            have = wear_of(replace(have, calibration=calibration or have.calibration), config, sensors)
+            if calibration is not None:
+                have = replace(have, calibration=calibration, raw_poses=None)
+            have = wear_of(have, config, sensors)
             async with here.radio() as radio:
                 folder, session_id, ended = await _session(
                     here, have, config, radio, keeper, (title, subtitle), notifier or desktop(say), heard, until
@@ -240,32 +243,39 @@ async def _session(
     pipeline = live_pipeline(meta, want_angles=True)
     links = links_of(have.sensors, radio, clock)
     with SessionWriter.create(folder, meta) as writer:
-        session_id = await keeper.do(lambda store: _put_session(store, folder, meta))
+        asked = Asked(meta, pipeline, writer)
+        session_id = await keeper.do(lambda store: _put_session(store, folder, meta, asked))
         decoder = SessionDecoder(meta.placements, config.clock)
         title, subtitle = titles
         view = View.live(pipeline.calibration, config, title=title, subtitle=subtitle, speed=radio.speed)
         monitor: Monitor
         source = LiveSource(links, writer, decoder, clock, say=lambda words: monitor.say(words))
         saved = Saved(keeper, session_id, lambda words: monitor.say(words))
-        monitor = Monitor(source, pipeline, saved, view, notifier, here.console, start_utc, heard)
+        monitor = Monitor(source, pipeline, saved, view, notifier, here.console, start_utc, asked, heard)
         for sensor in have.sensors:
             say(f"{sensor.placement}: {sensor.name}. Wear it {WHERE[sensor.placement]}.")
         say(pipeline.calibration.judges())
+        if notice := asked.notice(0.0):
+            say(f"{notice.capitalize()}; posture resume ends it.")
         ended = await monitor.run(until)
         writer.close(ended.end_ns)
     await keeper.do(lambda store: _put_batteries(store, links))
     return folder, session_id, ended
 
 
-def _put_session(store: Store, folder: Path, meta: SessionMeta) -> int:
-    return store.put_session(
+def _put_session(store: Store, folder: Path, meta: SessionMeta, asked: Asked) -> int:
+    store.mailbox.clear()
+    session_id = store.put_session(
         folder=folder.name,
         start_utc=meta.start_utc,
         zone=meta.zone,
-        about=json.loads(meta.to_json()),
+        about=json.loads(replace(meta, raw_poses=None).to_json()),  # the calibration has them already
         code_version=__version__,
         made_utc=datetime.now(UTC),
     )
+    for action in went_on(asked.quiet):
+        store.put_action(session_id, action)
+    return session_id
 
 
 def _put_batteries(store: Store, links: Sequence[Link]) -> None:

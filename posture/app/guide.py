@@ -15,11 +15,11 @@ import numpy as np
 
 from posture.config import Config
 from posture.signal import pose_checks
-from posture.signal.calibrate import calibrate, walk_anchor
+from posture.signal.calibrate import walk_anchor
 from posture.signal.calibration import Calibration
 from posture.signal.mounting import angle_deg, leans_deg
 from posture.signal.pose_checks import BENDS, SEATED, STANDING
-from posture.signal.redon import quick
+from posture.signal.raw_poses import RawPoses
 from posture.signal.track import Track, sway_deg, track_of
 from posture.types import ClockFit, Float, ImuBatch, ImuBlock, InputError, Placement, PostureError
 
@@ -113,7 +113,7 @@ class GuideState:
 
 
 class Guide:
-    """Batches in, cues out; `made` is the calibration once it says DONE.
+    """Batches in, cues out; `made` is the calibration once it says DONE, `raw_poses` what it was made from.
 
     rate_hz : nominal, per sensor that is worn; a block's segment says it better. base : for a quick calibration.
     """
@@ -130,6 +130,7 @@ class Guide:
         self.steps, self.config, self.base, self.made_utc = tuple(steps), config, base, made_utc
         self.state = GuideState()
         self.made: Calibration | None = None
+        self.raw_poses: RawPoses | None = None
         self._samples = {p: _Samples(p, rate) for p, rate in rate_hz.items()}
 
     def push(self, batch: ImuBatch) -> list[Cue]:
@@ -195,18 +196,13 @@ class Guide:
             self._next(self.steps[state.at].settle_s, now_s)
             return cues
         state.ended = True
-        self.made = self._calibration()
+        blocks, rates = (s.block() for s in self._samples.values()), {p: s.rate_hz for p, s in self._samples.items()}
+        self.raw_poses = RawPoses(tuple(blocks), rates, state.poses, self.base, self.made_utc)
+        self.made = self.raw_poses.calibrated(self.config)
         return [*cues, Cue(Sign.DONE, step)]
 
     def _next(self, settle_s: float, now_s: float) -> None:
         self.state.begins_s, self.state.going, self.state.told_s = now_s + settle_s, False, None
-
-    def _calibration(self) -> Calibration:
-        blocks = [s.block() for s in self._samples.values()]
-        rates = {p: s.rate_hz for p, s in self._samples.items()}
-        if self.base is not None:
-            return quick(blocks, rates, self.state.poses, self.base, self.config, made_utc=self.made_utc)
-        return replace(calibrate(blocks, rates, self.state.poses, self.config), made_utc=self.made_utc)
 
     def _wrong(self, step: Step, window: tuple[float, float]) -> str | None:
         """Why this pose must be held again, None where it need not."""

@@ -54,7 +54,9 @@ async def calibrate_command(
                     made_utc=datetime.now(UTC).replace(microsecond=0),
                 )
                 made = await _guided(here, guide, worn, have, config, radio, keeper)
-            await keeper.do(lambda store: store.put_calibration(made, made.made_utc or datetime.now(UTC)))
+            raw = None if guide.raw_poses is None else guide.raw_poses.to_json()
+            made_utc = made.made_utc or datetime.now(UTC)
+            await keeper.do(lambda store: store.put_calibration(made, made_utc, raw_poses=raw))
     return made
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +13,9 @@ from typing import Self, TypeVar
 from posture.alerts import AlertState
 from posture.outputs import alert_record, event_record
 from posture.pipeline import Output
-from posture.store import Store
+from posture.store import Request, Store
 from posture.store.diary import DeclaredWorkout
-from posture.types import Alert, EpochBlock, PostureError, PostureEvent
+from posture.types import Alert, EpochBlock, JsonValue, PostureError, PostureEvent
 
 SAVE_S = 60.0
 """Between two writes of epochs and events, s of this computer. What a kill loses of them is in the record."""
@@ -72,11 +72,27 @@ class Saved:
         """Keep an alert."""
         await self._kept(lambda store: store.put_alerts(self.session_id, [alert_record(alert)]))
 
-    async def workouts(self, since_utc: datetime) -> tuple[DeclaredWorkout, ...]:
-        """What the wearer declares to the running monitor, `posture workout`; none where the store does not answer."""
-        found: list[DeclaredWorkout] = []
-        await self._kept(lambda store: found.extend(store.diary.workouts(since_utc)))
-        return tuple(found)
+    async def said(self, since_utc: datetime) -> tuple[tuple[DeclaredWorkout, ...], tuple[Request, ...]]:
+        """What the wearer says to the running monitor: workouts and requests; none where the store does not answer."""
+        found: list[tuple[tuple[DeclaredWorkout, ...], tuple[Request, ...]]] = []
+        await self._kept(lambda store: found.append((store.diary.workouts(since_utc), store.mailbox.waiting())))
+        return found[0] if found else ((), ())
+
+    async def reply(
+        self,
+        request: Request,
+        reply: Mapping[str, JsonValue],
+        keep: Callable[[Store, int], None] | None = None,
+    ) -> None:
+        """What came of a request, and first what the store keeps of it: who reads the reply can rely on it."""
+
+        def put(store: Store) -> None:
+            with store.together():
+                if keep is not None:
+                    keep(store, self.session_id)
+                store.mailbox.reply(request.id, reply)
+
+        await self._kept(put)
 
     async def save(self, policy: AlertState) -> None:
         """Everything so far. What the store does not take waits for the next time."""

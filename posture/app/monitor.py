@@ -16,20 +16,23 @@ from datetime import datetime
 from rich.console import Console
 from rich.live import Live
 
+from posture.app.asked import Asked
 from posture.app.battery import BatteryState, watch
 from posture.app.keeping import SAVE_S, Saved
 from posture.app.live import View, clock_text, lines, span_text
-from posture.app.notify import Notifier, title_of
+from posture.app.notify import Button, Notifier, title_of
 from posture.app.source import LiveSource
+from posture.app.tell import SNOOZE_MIN, WRONG
 from posture.detect.declared import Declared
 from posture.outputs import alert_record
 from posture.pipeline import Output, Pipeline
 from posture.recording.session import RecordKind, tick_of, workout_record
 from posture.sensors.driver import LinkState, LinkStatus
-from posture.types import GRID_HZ, Alert, AlertKind, JsonValue, Placement
+from posture.store import Request
+from posture.types import GRID_HZ, Alert, AlertKind, InputError, JsonValue, Placement
 
 HEAR_S = 1.0
-"""Between two looks for a workout that was declared, s of the sensors."""
+"""Between two looks for what the wearer says (`posture workout`, `posture snooze` ...), s of the sensors."""
 REDRAW_S = 0.25
 """Between two drawings of the panel: a quarter of a second looks alive, and each costs some ms."""
 _DECIDED_N = 20_000
@@ -62,7 +65,7 @@ class Monitor:
     """One session. `run` returns when it was asked to end and everything is in place.
 
     source : made for this session. saved : where the live result goes. began_utc : its start; a workout declared before it that
-    goes on counts from there. heard : told everything that live says, as it does.
+    goes on counts from there. asked : hears what the wearer asks of the alerts. heard : told everything that live says, as it does.
     """
 
     source: LiveSource
@@ -72,6 +75,7 @@ class Monitor:
     notifier: Notifier
     console: Console
     began_utc: datetime
+    asked: Asked
     heard: Callable[[Output], None] = lambda _: None
     _ended: Ended = field(default_factory=lambda: Ended(0, {}))
     _batteries: dict[Placement, BatteryState] = field(default_factory=dict)
@@ -80,6 +84,9 @@ class Monitor:
     _saved_s: float = float("-inf")
     _asked_s: float = float("-inf")
     _workouts: dict[int, Declared] = field(default_factory=dict)
+    _decided_s: float = 0.0
+    _request: int = 0
+    _subtitle: str = ""
     _group: asyncio.TaskGroup | None = None
     _live: Live | None = None
 
@@ -146,13 +153,18 @@ class Monitor:
         await self._save()
 
     async def _hear(self) -> None:
-        """Workouts that begin or end, from this moment on: into the record first, then to the pipeline."""
-        for declared in await self.saved.workouts(self.began_utc):
+        """What the wearer says, from this moment on: into the record first, then to the pipeline."""
+        workouts, requests = await self.saved.said(self.began_utc)
+        for request in requests:
+            if request.id > self._request:  # the reply to one that was heard may still be on its way into the store
+                self._request = request.id
+                self._ask(request)
+        for declared in workouts:
             known = self._workouts.get(declared.id)
             over = declared.ended_utc is not None
             if over if known is None else (known.end_s < float("inf") or not over):
                 continue
-            now_s = (tick_of(self.source.clock.now_ns()) + 1) / GRID_HZ
+            now_s = self._next_tick() / GRID_HZ
             if known is None:
                 workout = Declared(now_s, exercise=declared.exercise, side=declared.side)
             else:
@@ -163,7 +175,41 @@ class Monitor:
             name = f" of {declared.exercise.replace('_', ' ')}" if declared.exercise else ""
             self.say(f"Workout{name} {'begun' if known is None else 'ended'}.")
 
+    def _ask(self, request: Request) -> None:
+        """One request of the wearer, by the store or by a button; a button pressed after the end is too late."""
+        if self._group is None:
+            return
+        keep = None
+        try:
+            if request.kind == "status":
+                reply: dict[str, JsonValue] = {"lines": list[JsonValue](self.status())}
+            else:
+                heard = self.asked.hear(request, self._next_tick())
+                reply, keep = {"lines": [heard.words]}, heard.keep
+                self.say(heard.words)
+        except InputError as error:
+            reply = {"refused": str(error)}
+            if not request.id:  # a button has no other place to say it
+                self.say(str(error))
+        self._spawn(self.saved.reply(request, reply, keep))
+
+    def _next_tick(self) -> int:
+        """From when on something may hold: behind now and behind all that was decided, which a clock can put ahead of now."""
+        return 1 + max(tick_of(self.source.clock.now_ns()), int(self._decided_s * GRID_HZ))
+
+    def status(self) -> list[str]:
+        """What runs, since when, how each link is, the last alert, and what holds alerts back."""
+        now_s = self.source.clock.now_ns() / 1e9
+        preset = self.pipeline.config.alerts.preset
+        lines = [
+            f"posture run since {self.asked.since()} ({span_text(now_s)}), preset {preset}: {self.asked.meta.session_id}"
+        ]
+        lines += [f"{name}: {words}" for name, words in self.view.sensors.items()]
+        return [*lines, self.asked.last(), self.asked.notice(now_s) or "alerts on"]
+
     def _said(self, output: Output, until_s: float) -> None:
+        if output.epochs:
+            self._decided_s = float(output.epochs[-1].start_s[-1]) + 1.0 + self.view.lag_s
         self.saved.add(output)
         self.heard(output)
         self._ended.events_n += len(output.events)
@@ -197,8 +243,14 @@ class Monitor:
         }
         self.source.writer.append(tree)
         self._ended.alerts_n += 1
+        self.asked.raised.append(alert)
         self._spawn(self.saved.alert(alert))
-        self._spawn(self.notifier.notify(title_of(alert), alert.reason))
+        wrong: dict[str, JsonValue] = {"kind": str(alert.kind), "about_s": alert.about_s, "said": WRONG}
+        buttons = (
+            Button(f"Snooze {SNOOZE_MIN:.0f} min", lambda: self._ask(Request(0, "snooze", {}))),
+            Button("That was wrong", lambda: self._ask(Request(0, "answer", wrong))),
+        )
+        self._spawn(self.notifier.notify(title_of(alert), alert.reason, buttons))
         for link in self.source.links:
             self._spawn(link.haptic(*BUZZ[alert.kind]))
 
@@ -211,6 +263,9 @@ class Monitor:
     def _look(self) -> None:
         """The links as they are now: a line each, a word when one changes, a word on its battery."""
         now_ns = self.source.clock.now_ns()
+        self._subtitle = self._subtitle or self.view.subtitle
+        notice = self.asked.notice(now_ns / 1e9)
+        self.view.subtitle = f"{notice}; {self._subtitle}" if notice else self._subtitle
         for link in self.source.links:
             placement, status = link.enrolled.placement, link.status
             self.view.sensors[placement.value] = status_words(status, now_ns)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from posture.types import Alert, AlertKind
 
@@ -19,18 +20,29 @@ TITLES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Button:
+    """Under a notification. pressed : called in the event loop that showed it."""
+
+    label: str
+    pressed: Callable[[], None]
+
+
 class Notifier(Protocol):
     """A way to show a few words to the wearer."""
 
-    async def notify(self, title: str, words: str) -> None:
-        """Show them. Raises nothing: what goes wrong is said once, by whoever made this notifier."""
+    async def notify(self, title: str, words: str, buttons: Sequence[Button] = ()) -> None:
+        """Show them, with buttons where the system has such.
+
+        Raises nothing: what goes wrong is said once, by whoever made this notifier.
+        """
         ...
 
 
 class Silent:
     """Where there is no desktop: shows nothing."""
 
-    async def notify(self, title: str, words: str) -> None:
+    async def notify(self, title: str, words: str, buttons: Sequence[Button] = ()) -> None:
         """Nothing."""
 
 
@@ -50,8 +62,9 @@ class Desktop:
         self._notifier = DesktopNotifier(app_name="posture monitor")
         self._say = say
         self._broken = False
+        self._buttons: bool | None = None
 
-    async def notify(self, title: str, words: str) -> None:
+    async def notify(self, title: str, words: str, buttons: Sequence[Button] = ()) -> None:
         """Show them; the first failure is said, and ends it."""
         if self._broken:
             return
@@ -59,7 +72,7 @@ class Desktop:
         why = None
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                await self._notifier.send(title, words)
+                await self._notifier.send(title, words, buttons=await self._shown(buttons))
         except TimeoutError:
             why = "the notification service does not answer"
         except Exception as error:  # whatever a desktop's service does wrong must not end a session
@@ -68,6 +81,18 @@ class Desktop:
         if why is not None:
             self._broken = True
             self._say(f"No desktop notifications: {why}. Alerts are shown here, and the sensor buzzes.")
+
+    async def _shown(self, buttons: Sequence[Button]) -> list[Any]:
+        """The package's own, none where this system shows none."""
+        from desktop_notifier import Button as Shown
+        from desktop_notifier import Capability
+
+        if self._buttons is None:
+            self._buttons = Capability.BUTTONS in await self._notifier.get_capabilities()
+        loop = asyncio.get_running_loop()
+        # Some systems tell of a press in a thread of their own.
+        pressed = [lambda b=b: loop.call_soon_threadsafe(b.pressed) for b in buttons]
+        return [Shown(b.label, on_pressed=p) for b, p in zip(buttons, pressed, strict=True)] if self._buttons else []
 
 
 class _Heard(logging.Handler):

@@ -10,15 +10,18 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import reduce
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rich.console import Console
 
+from analysis.inputs import Clock
 from posture import __version__
-from posture.alerts import AlertState
+from posture.alerts import AlertState, Quiet
+from posture.app.asked import going_on
 from posture.app.keeping import Keeper
 from posture.app.places import Home
 from posture.app.source import SessionClock
@@ -116,13 +119,18 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the store knows of this wear. policy : of the alerts, on the axis of `policy_start_utc`'s session."""
+    """What the store knows of this wear. policy : of the alerts, on the axis of `policy_start_utc`'s session. quiet : what the
+    wearer last asked of them, on that of the session `quiet_of`. raw_poses : what the calibration was made from, if it was kept.
+    """
 
     sensors: tuple[Enrolled, ...]
     calibration: Calibration | None
     profile: dict[str, JsonValue]
     policy: AlertState | None = None
     policy_start_utc: datetime | None = None
+    quiet: Quiet = field(default_factory=Quiet)
+    quiet_of: Clock | None = None
+    raw_poses: dict[str, JsonValue] | None = None
 
 
 def enrolled(known: KnownSensor) -> Enrolled:
@@ -133,15 +141,21 @@ def enrolled(known: KnownSensor) -> Enrolled:
 def known(store: Store) -> Known:
     """What is enrolled, calibrated and remembered."""
     sensors = tuple(enrolled(s) for s in store.sensors())
-    memory = store.policy_state()
-    began = {s.id: s.start_utc for s in store.sessions()}
-    return Known(
+    placements = [s.placement for s in sensors]
+    memory, sessions = store.policy_state(), store.sessions()
+    began = {s.id: s.start_utc for s in sessions}
+    made = Known(
         sensors,
-        store.latest_calibration([s.placement for s in sensors]),
+        store.latest_calibration(placements),
         store.profile(),
         memory.state if memory else None,
         began.get(memory.session_id) if memory else None,
+        raw_poses=store.latest_raw_poses(placements),
     )
+    if not sessions:
+        return made
+    quiet = reduce(Quiet.after, store.actions(sessions[-1].id), Quiet())
+    return replace(made, quiet=quiet, quiet_of=Clock(sessions[-1].start_utc, ZoneInfo(sessions[-1].zone)))
 
 
 def wear_of(have: Known, config: Config, sensors: tuple[Placement, ...] | None = None) -> Known:
@@ -161,9 +175,13 @@ def wear_of(have: Known, config: Config, sensors: tuple[Placement, ...] | None =
 def meta_of(have: Known, config: Config, *, start_utc: datetime, zone: str, salt: str) -> SessionMeta:
     """session.json of a session that begins now."""
     policy = None
+    quiet = going_on(have.quiet, was=have.quiet_of, now=Clock(start_utc, ZoneInfo(zone)))
     same_day = have.policy_start_utc is not None and start_utc - have.policy_start_utc < timedelta(days=1)
     if have.policy is not None and have.policy_start_utc is not None and same_day:
-        policy = have.policy.shifted((start_utc - have.policy_start_utc).total_seconds()).to_json()
+        policy = have.policy.shifted((start_utc - have.policy_start_utc).total_seconds())
+    if policy is not None or quiet != Quiet():
+        policy = policy or AlertState()
+        policy.quiet = quiet
     return SessionMeta(
         session_id=f"{start_utc:%Y-%m-%dT%H%M%S}Z",
         start_utc=start_utc,
@@ -175,8 +193,9 @@ def meta_of(have: Known, config: Config, *, start_utc: datetime, zone: str, salt
         code_version=__version__,
         config=config.as_json(),
         calibration=None if have.calibration is None else cal.to_json(have.calibration),
+        raw_poses=None if have.calibration is None else have.raw_poses,
         profile={k: v for k, v in have.profile.items() if not k.startswith(_OWN_KEYS)},
-        alert_state=policy,
+        alert_state=None if policy is None else policy.to_json(),
     )
 
 
@@ -244,7 +263,7 @@ def finished(folder: Path, store: Store, session_id: int) -> Difference:
         made = final_records(folder)
         epochs, events, about = made.epochs, made.events, made.session
     except NoSamplesError:
-        epochs, events, about = EpochBlock.joined(()), [], json.loads(found.meta.to_json())
+        epochs, events, about = EpochBlock.joined(()), [], json.loads(replace(found.meta, raw_poses=None).to_json())
     return store.put_final(
         session_id,
         epochs=epochs,

@@ -5,6 +5,7 @@ The core never reads it: `posture.app` loads what a run needs and puts down what
 
 from posture.store.diary import DeclaredWorkout, Diary, Feedback, LoggedEntry
 from posture.store.differences import Difference
+from posture.store.mailbox import Request
 from posture.store.rows import StoredSession
 from posture.store.store import KnownSensor, PolicyMemory, Store
 
@@ -16,6 +17,7 @@ __all__ = [
     "KnownSensor",
     "LoggedEntry",
     "PolicyMemory",
+    "Request",
     "Store",
     "StoredSession",
 ]

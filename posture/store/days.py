@@ -39,12 +39,12 @@ class DayBook:
         self._database = database
 
     def marks(self, session_id: int) -> str:
-        """What a session's part of a day rests on besides its revision: seconds, events, alerts, answers and feedback, counted."""
+        """What a session's part of a day rests on besides its revision, counted: seconds, events, alerts, what was said."""
         counts = self._database.execute(
             "SELECT (SELECT coalesce(sum(count), 0) FROM epochs WHERE session_id = ?1),"
             " (SELECT count(*) FROM event WHERE session_id = ?1), (SELECT count(*) FROM alert WHERE session_id = ?1),"
             " (SELECT count(*) FROM answer a JOIN alert b ON a.alert_id = b.id WHERE b.session_id = ?1),"
-            " (SELECT count(*) FROM feedback WHERE session_id = ?1)",
+            " (SELECT count(*) FROM feedback WHERE session_id = ?1), (SELECT count(*) FROM action WHERE session_id = ?1)",
             (session_id,),
         ).fetchone()
         return ".".join(str(n) for n in counts)

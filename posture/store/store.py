@@ -14,12 +14,13 @@ from types import TracebackType
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from posture.alerts import AlertState
+from posture.alerts import Act, AlertState, UserAction
 from posture.signal import calibration as cal
 from posture.store.database import connect, transaction
 from posture.store.days import DayBook
 from posture.store.diary import Diary
 from posture.store.differences import Difference, difference
+from posture.store.mailbox import Mailbox
 from posture.store.moments import as_moment, as_text
 from posture.store.rows import (
     ALERT_COLUMNS,
@@ -61,7 +62,7 @@ class Store:
     """One person's database. Belongs to the thread that made it; a second process may have one of its own.
 
     Events and alerts go in and come out as in events.json and alerts.json.
-    diary : what the wearer says. days : as they were summed up.
+    diary : what the wearer says. days : as they were summed up. mailbox : requests to the running monitor.
     """
 
     def __init__(self, path: Path) -> None:
@@ -69,6 +70,7 @@ class Store:
         self._database = connect(path)
         self.diary = Diary(self._database)
         self.days = DayBook(self._database)
+        self.mailbox = Mailbox(self._database)
 
     def __enter__(self) -> Self:
         return self
@@ -191,6 +193,14 @@ class Store:
         with self._writing() as db:
             return tuple(insert(db, "alert", ALERT_COLUMNS, session_id, alert) for alert in alerts)
 
+    def alert_id(self, session_id: int, kind: str, about_s: float) -> int | None:
+        """The alert on that second or event; None where there is none."""
+        row = self._database.execute(
+            "SELECT id FROM alert WHERE session_id = ? AND kind = ? AND abs(about_s - ?) < 0.001 ORDER BY id DESC",
+            (session_id, kind, about_s),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
     def put_answer(self, alert_id: int, said: str, at_utc: datetime) -> None:
         """What the wearer said to an alert; a later answer stands beside the earlier ones."""
         with self._writing() as db:
@@ -212,21 +222,49 @@ class Store:
             found.append({**dict(zip(ALERT_COLUMNS, values, strict=True)), **json.loads(evidence), "answers": answers})
         return found
 
+    def put_action(self, session_id: int, action: UserAction) -> None:
+        """What the wearer asked of the alerts, as the policy takes it."""
+        until_s = action.until_s if action.act is Act.SNOOZE else None
+        with self._writing() as db:
+            row = (session_id, str(action.act), action.at_s, until_s)
+            db.execute("INSERT INTO action (session_id, act, at_s, until_s) VALUES (?, ?, ?, ?)", row)
+
+    def actions(self, session_id: int) -> tuple[UserAction, ...]:
+        """All of a session, in order; what went on from the one before is the first, at 0 s."""
+        rows = self._database.execute(
+            "SELECT at_s, act, until_s FROM action WHERE session_id = ? ORDER BY id", (session_id,)
+        )
+        return tuple(
+            UserAction(at_s, Act(act), *([until_s] if until_s is not None else [])) for at_s, act, until_s in rows
+        )
+
     # What is known of sensors and wearer
 
-    def put_calibration(self, calibration: cal.Calibration, made_utc: datetime) -> None:
-        """Keep a calibration; earlier ones stay."""
-        row = (as_text(made_utc), calibration.source, calibration.grade, as_json(cal.to_json(calibration)))
+    def put_calibration(
+        self, calibration: cal.Calibration, made_utc: datetime, *, raw_poses: Record | None = None
+    ) -> None:
+        """Keep a calibration; earlier ones stay. raw_poses : the samples that it was made from (`posture.signal.raw_poses`)."""
+        raw = None if raw_poses is None else as_json(raw_poses)
+        row = (as_text(made_utc), calibration.source, calibration.grade, as_json(cal.to_json(calibration)), raw)
         with self._writing() as db:
-            db.execute("INSERT INTO calibration (made_utc, source, grade, tree) VALUES (?, ?, ?, ?)", row)
+            db.execute("INSERT INTO calibration (made_utc, source, grade, tree, raw_poses) VALUES (?, ?, ?, ?, ?)", row)
 
     def latest_calibration(self, sensors: Collection[Placement] = (), *, full: bool = False) -> cal.Calibration | None:
         """The newest that was made with these sensors (it may know more). full : from poses, neither quick nor self-made."""
-        rows = self._database.execute("SELECT source, tree FROM calibration ORDER BY made_utc DESC, id DESC")
-        for source, tree in rows:
+        found = self._latest(sensors, full=full)
+        return None if found is None else found[0]
+
+    def latest_raw_poses(self, sensors: Collection[Placement] = ()) -> dict[str, JsonValue] | None:
+        """What `latest_calibration` was made from; None where that was not kept."""
+        found = self._latest(sensors, full=False)
+        return None if found is None or found[1] is None else dict(json.loads(found[1]))
+
+    def _latest(self, sensors: Collection[Placement], *, full: bool) -> tuple[cal.Calibration, str | None] | None:
+        rows = self._database.execute("SELECT source, tree, raw_poses FROM calibration ORDER BY made_utc DESC, id DESC")
+        for source, tree, raw in rows:
             found = cal.from_json(json.loads(tree), source=str(self.path))
             if set(sensors) <= set(found.sensors) and (source == "poses" or not full):
-                return found
+                return found, raw
         return None
 
     def put_sensor(self, sensor: KnownSensor) -> None:

@@ -8,15 +8,18 @@ from posture.recording.session.meta import (
     RecordKind,
     SessionMeta,
     SessionSensor,
+    action_record,
     declared_workouts,
     raised_alerts,
     read_meta,
     tick_of,
+    user_action,
+    user_actions,
     workout_record,
 )
 from posture.recording.session.reader import Session, is_session
 from posture.recording.session.recording import NoSamplesError, SessionRecording, open_session
-from posture.recording.session.recovery import Recovered, recover, sessions
+from posture.recording.session.recovery import Recovered, answer_late, recover, sessions
 from posture.recording.session.writer import SessionWriter
 
 __all__ = [
@@ -29,6 +32,8 @@ __all__ = [
     "SessionRecording",
     "SessionSensor",
     "SessionWriter",
+    "action_record",
+    "answer_late",
     "compact",
     "declared_workouts",
     "is_session",
@@ -38,5 +43,7 @@ __all__ = [
     "recover",
     "sessions",
     "tick_of",
+    "user_action",
+    "user_actions",
     "workout_record",
 ]

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from posture.alerts import Act, UserAction
 from posture.detect.declared import Declared
 from posture.recording.clock import parse_clock
 from posture.types import GRID_HZ, InputError, JsonValue, Placement
@@ -32,9 +33,11 @@ class RecordKind(StrEnum):
     ANSWER = "answer"
     """To the alert `id`: `answer`, a word."""
     SNOOZE = "snooze"
-    """`minutes`; 0 ends it."""
+    """No alerts for `minutes`; 0 ends it."""
     PAUSE = "pause"
+    """No alerts until `resume`."""
     RESUME = "resume"
+    """Alerts again, whether they were paused or snoozed."""
     WORKOUT = "workout"
     """`state`: start or stop; `exercise` and `side`, as declared or null."""
     CONFIG = "config"
@@ -65,7 +68,7 @@ class SessionMeta:
 
     session_id : of this folder, in the store and in file names. start_utc : aware, when `host_time_ns` was 0. zone : IANA.
     config, calibration, profile, alert_state : JSON trees; calibration None: not calibrated. raw_poses : the poses that the
-    calibration was made from, as their windows and samples (`posture calibrate`), if they are kept.
+    calibration was made from, with their samples (`posture.signal.raw_poses`), if they were kept.
     """
 
     session_id: str
@@ -187,6 +190,24 @@ def raised_alerts(records: Sequence[Mapping[str, Any]]) -> list[dict[str, JsonVa
             said = {"answer": answers[record.get("id")]} if record.get("id") in answers else {}
             alerts.append({**record["alert"], **said})
     return alerts
+
+
+def action_record(act: Act, tick: int, minutes: float | None = None) -> Tree:
+    """What the wearer asked of the alerts. minutes : of a snooze."""
+    record: dict[str, JsonValue] = {"kind": RecordKind(act.value), "tick": tick}
+    return record if act is not Act.SNOOZE else {**record, "minutes": minutes}
+
+
+def user_action(record: Mapping[str, Any]) -> UserAction:
+    """A record of the kind of an `Act` as the alert policy takes it, live and in a replay."""
+    at_s, minutes = record["tick"] / GRID_HZ, record.get("minutes")
+    until_s = at_s + 60.0 * minutes if isinstance(minutes, int | float) else -math.inf
+    return UserAction(at_s, Act(record["kind"]), until_s)
+
+
+def user_actions(records: Sequence[Mapping[str, Any]]) -> tuple[UserAction, ...]:
+    """All that the wearer asked of the alerts, in order."""
+    return tuple(user_action(record) for record in records if record["kind"] in frozenset(Act))
 
 
 def workout_record(workout: Declared) -> Tree:

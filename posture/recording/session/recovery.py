@@ -51,6 +51,30 @@ class Recovered:
         )
 
 
+def answer_late(folder: Path, kind: str, about_s: float, said: str) -> bool:
+    """What the wearer says to an alert of a session that has ended; False where that raised no such alert.
+
+    InputError where it cannot be written.
+    """
+    text = _read(folder / RECORDS)
+    records, whole_b = whole_records(text)
+    ids = [
+        r["id"]
+        for r in records
+        if r["kind"] == RecordKind.ALERT and (r["alert"]["kind"], r["alert"]["about_s"]) == (kind, about_s)
+    ]
+    if not ids or whole_b < len(text):
+        return False
+    answer: dict[str, JsonValue] = {
+        "kind": RecordKind.ANSWER,
+        "tick": last_tick(records),
+        "id": ids[-1],
+        "answer": said,
+    }
+    _append(folder / RECORDS, record_line(answer))
+    return True
+
+
 def recover(folder: Path) -> Recovered:
     """Read a session whole and mend its ends; nothing is done to one that needs nothing. Safe to repeat.
 
