@@ -526,7 +526,7 @@ class ChairConfig(_Section):
     )
     confidence_min: Share = Field(
         0.5,
-        description="least confidence of both postures around a chair transition; at 0.6 the labelled days are the same; "
+        description="least confidence of both postures around a chair transition; at 0.6 two sensors and the sacrum are the same; "
         + _TUNED,
     )
     further_down_m: Positive = Field(
