@@ -319,6 +319,18 @@ class ContextConfig(_Section):
         30.0, description="deg; a pelvis tilted further forward is rarely seated; " + _TUNED
     )
     stand_sd_deg: Positive = Field(4.0, description="deg; spread of quiet standing around its neutral; " + _TUNED)
+    stand_lateral_sd_deg: Positive = Field(
+        3.0,
+        description="deg; spread to the side of quiet standing: 95 % within 3 (HAPT, odd people), within 4 (labelled days 21-28)",
+    )
+    sit_lateral_sd_deg: Positive = Field(
+        7.0,
+        description="deg; the same of sitting: half beyond 6 (HAPT, odd people, phones), a tenth beyond 5-10 (days)",
+    )
+    stand_back_max_deg: Positive = Field(
+        20.0,
+        description="deg; who leans back further rarely stands: standing at most 13 (labelled days), 7 (HAPT, odd people)",
+    )
     sit_sd_deg: Positive = Field(6.0, description="deg; spread of sitting around the person's seated range; " + _TUNED)
     tilt_weight: Positive = Field(
         0.03, description="share of a second's tilt evidence that is new (seconds are not independent); " + _TUNED
@@ -339,6 +351,10 @@ class MovementConfig(_Section):
     )
     reach_s: Positive = Field(
         3.0, description="s; how far before and after the peak quiet ends are sought; transitions last 2.6-3.2 s (HAPT)"
+    )
+    far_s: Positive = Field(
+        8.0,
+        description="s; how far before the peak a quiet start is sought where `reach_s` has none; turning to a chair took 6 (HAPT)",
     )
     inner_s: Positive = Field(0.4, description="s; quiet ends lie at least this far from the peak; ours")
     quiet_dps: Positive = Field(
@@ -514,7 +530,13 @@ class ChairConfig(_Section):
         5.0, description="s; the new posture lasts at least this long; design default (min state)"
     )
     confidence_min: Share = Field(
-        0.6, description="least confidence of both postures around a chair transition; " + _TUNED
+        0.5,
+        description="least confidence of both postures around a chair transition; at 0.6 two sensors and the sacrum are the same; "
+        + _TUNED,
+    )
+    further_down_m: Positive = Field(
+        0.2,
+        description="m; who goes this much further down within lasts_min_s had no seat, but a knee on the floor; ours",
     )
     rounded_pct: Positive = Field(75.0, description="% of own range; a normal rise needs 56-66 %; design default")
     neutral_pct: Positive = Field(
@@ -548,6 +570,10 @@ class ClimbConfig(_Section):
     )
     get_up_s: Positive = Field(
         6.4, description="s; longest way from lying to a stop near upright over which the height is taken; ours"
+    )
+    upright_after_s: Positive = Field(
+        10.0,
+        description="s; longest way from lying to being upright over which its lean and its fastest rise are looked at; ours",
     )
     seat_sd_m: Positive = Field(
         0.12,

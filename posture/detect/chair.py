@@ -15,6 +15,7 @@ from posture.signal.calibration import Calibration
 from posture.types import Context, EventKind, PostureEvent, Verdict
 
 _UPRIGHT = (Context.STANDING, Context.WALKING)
+_SHARED_S = 0.5  # of two leans in a row the end of one is about the start of the other; ours
 _NEAR_S = 1.5  # s between the second of the change and the peak of its lean; the model changes in the peak's second
 
 
@@ -85,10 +86,20 @@ class Chair:
         if change is None or sure < self.config.chair.confidence_min:
             return []
         event, movement = replace(change[0], confidence=round(sure, 3)), change[1]
+        if event.kind is EventKind.STAND_TO_SIT and self._goes_on_down(movement, second):
+            return []
         said = [Said(second, event)]
         if event.kind is EventKind.STAND_TO_SIT and plunged(movement, self.config.chair):
             said.append(Said(second, self._plunge(event, movement, flexed_pct)))
         return said
+
+    def _goes_on_down(self, movement: Movement, second: float) -> bool:
+        """Whether the body went down once more since: a knee, on the way to the floor, and no seat."""
+        further_m = self.config.chair.further_down_m
+        return any(
+            movement.end_s < m.start_s + _SHARED_S and m.peak_s <= second and m.height_m <= -further_m
+            for m in self.state.movements
+        )
 
     def _settle(self) -> None:
         state = self.state

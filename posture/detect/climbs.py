@@ -20,7 +20,8 @@ class Climb:
     """From the end of one stop to the start of the next, s; height m, up positive. known_s : when the second stop had been seen.
 
     from_lying : the first stop was lying, the second upright; else both were near upright. lean_deg : furthest forward
-    inclination on the way up from lying, of the sacrum where worn; NaN elsewhere.
+    inclination on the way up from lying, of the sacrum where worn; NaN elsewhere. surge_mps : of a way up from lying to being
+    upright, at rest or not, by how much the fastest speed upwards stood out; its height is not known, NaN; NaN elsewhere.
     """
 
     start_s: float
@@ -29,12 +30,16 @@ class Climb:
     known_s: float
     from_lying: bool = False
     lean_deg: float = float("nan")
+    surge_mps: float = float("nan")
 
 
 _RATE, _VERTICAL, _TILT, _LEAN, _LATERAL = range(5)
 _CHANNELS = 5
 _STOP_N = 2  # steps that make a stop
 _REST_N = 5  # steps of rest that a way up from lying begins and ends with: what is left of the movement would pass for its error
+_UPRIGHT_N = 15  # upright steps that end a way up from lying, at rest or not; one more would be too late for its second
+_SURGE_N = 4  # steps before and after a speed over which it stands out: a push onto the feet takes about a second; ours
+_SURGE_TILT_DEG = 50.0  # the swing of a part on a trunk that comes up from lying is none; ours
 _PRONE_LATERAL_DEG = 45.0  # a trunk leaning this far to a side is not leant forward; ours
 
 
@@ -53,9 +58,9 @@ class Climbs:
         self.params, self.context = params, context
         self.state = state or ClimbsState()
         self.step_n = round(params.step_s * GRID_HZ)
-        lengths_s = (params.longest_s, params.get_up_s, params.get_up_min_s)
-        self.longest_n, self.get_up_n, self.get_up_least_n = (round(t / params.step_s) for t in lengths_s)
-        self.reach = max(self.longest_n, self.get_up_n) + 2 * _REST_N
+        lengths_s = (params.longest_s, params.get_up_s, params.get_up_min_s, params.upright_after_s)
+        self.longest_n, self.get_up_n, self.get_up_least_n, self.after_n = (round(t / params.step_s) for t in lengths_s)
+        self.reach = max(self.longest_n, self.get_up_n, self.after_n) + _UPRIGHT_N + _REST_N
 
     def push(self, block: AngleBlock) -> tuple[Climb, ...]:
         """Climbs whose second stop is complete with these ticks."""
@@ -101,7 +106,26 @@ class Climbs:
             if seen and self.get_up_least_n <= b - a <= self.get_up_n:
                 way = self._climb(first + a, first + b, _risen_m(steps, a, b, p.step_s), _REST_N)
                 out.append(replace(way, from_lying=True, lean_deg=float(np.nanmax(lean))))
-        return tuple(sorted(out, key=lambda c: (c.known_s, c.from_lying)))
+        out += self._upright_again(steps, first, new_from)
+        return tuple(sorted(out, key=lambda c: (c.known_s, c.from_lying, c.surge_mps)))
+
+    def _upright_again(self, steps: Float, first: int, new_from: int) -> list[Climb]:
+        """Ways from lying to being upright, which may go on without a rest."""
+        with np.errstate(invalid="ignore"):
+            upright, left = _stops(steps[_TILT] <= self.context.low_tilt_deg, _UPRIGHT_N)
+            lay = np.flatnonzero((steps[_TILT] > self.context.lying_tilt_deg) & ~self._forward(steps)) + 1
+        out = []
+        for k, b in enumerate(upright.tolist()):
+            up_from = lay[lay <= b]
+            if not len(up_from) or (k and left[k - 1] > up_from[-1]) or b + _UPRIGHT_N <= new_from:
+                continue
+            a, end = int(up_from[-1]), b + _UPRIGHT_N
+            lean = steps[_LEAN, a:end]
+            if b - a <= self.after_n and np.isfinite(lean).any() and np.isfinite(steps[_VERTICAL, a:end]).all():
+                way = self._climb(first + a, first + b, float("nan"), _UPRIGHT_N)
+                surge = _surge_mps(steps[_VERTICAL, a:end], steps[_TILT, a:end], self.params.step_s)
+                out.append(replace(way, from_lying=True, lean_deg=float(np.nanmax(lean)), surge_mps=surge))
+        return out
 
     def _climb(self, from_step: int, to_step: int, height_m: float, stop_n: int) -> Climb:
         s = self.params.step_s
@@ -120,11 +144,14 @@ class Climbs:
         The vertical acceleration is not asked: tilted so far, the gain and offset of a part show in it.
         """
         with np.errstate(invalid="ignore"):
-            forward = (steps[_LEAN] > 0.0) & (np.abs(steps[_LATERAL]) < _PRONE_LATERAL_DEG)
-            lies: Bool = (
-                (steps[_RATE] <= self.params.still_dps) & (steps[_TILT] > self.context.lying_tilt_deg) & ~forward
-            )
+            down = steps[_TILT] > self.context.lying_tilt_deg
+            lies: Bool = (steps[_RATE] <= self.params.still_dps) & down & ~self._forward(steps)
         return lies
+
+    def _forward(self, steps: Float) -> Bool:
+        """Which steps lean forward and not to a side. NaN: no."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray((steps[_LEAN] > 0.0) & (np.abs(steps[_LATERAL]) < _PRONE_LATERAL_DEG))
 
 
 def _stops(still: Bool, least_n: int) -> tuple[Int, Int]:
@@ -142,6 +169,18 @@ def _height_m(vertical_mps2: Float, step_s: float) -> float:
     velocity = np.concatenate([[0.0], np.cumsum(vertical_mps2) * step_s])
     velocity = velocity - velocity[-1] * np.arange(len(velocity)) / (len(velocity) - 1)
     return float(np.sum(velocity[1:] + velocity[:-1]) / 2.0 * step_s)
+
+
+def _surge_mps(vertical_mps2: Float, tilt_deg: Float, step_s: float) -> float:
+    """By how much the fastest speed upwards near upright stands out from those `_SURGE_N` steps before and after; 0 at least.
+
+    Differences over less than two seconds: neither a start from rest is needed nor the part's error known.
+    """
+    speed = np.cumsum(vertical_mps2) * step_s
+    if len(speed) <= 2 * _SURGE_N:
+        return 0.0
+    over = speed[_SURGE_N:-_SURGE_N] - np.maximum(speed[: -2 * _SURGE_N], speed[2 * _SURGE_N :])
+    return max(0.0, float(np.max(over, where=tilt_deg[_SURGE_N:-_SURGE_N] <= _SURGE_TILT_DEG, initial=0.0)))
 
 
 def _risen_m(steps: Float, a: int, b: int, step_s: float) -> float:

@@ -76,7 +76,9 @@ class Floor:
             f.flexion_deg,
             f.lateral_deg,
             np.where(np.isnan(f.sacrum_inclination_deg), f.upper_lumbar_inclination_deg, f.sacrum_inclination_deg),
-            seated_log_ratio(f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg, self.calibration, self.context),
+            seated_log_ratio(
+                f.sacrum_inclination_deg, f.upper_lumbar_inclination_deg, f.lateral_deg, self.calibration, self.context
+            ),
         )
         for k, row in enumerate(zip(*(c[skip:].tolist() for c in columns), strict=True), start=skip):
             second = Second(*row)
@@ -141,7 +143,9 @@ class Floor:
     def _settled(self, k: int, rate_max_dps: float) -> bool:
         """Whether recent second k is outside the way down or up: upright and slow, or the second one of walking."""
         now, before = self.state.recent[k], self.state.recent[max(k - 1, 0)]
-        if now.tilt_deg > self.params.upright_deg:
+        # Who is believed to sit may recline.
+        most_deg = self.context.low_tilt_deg if now.label == Context.SITTING else self.params.upright_deg
+        if now.tilt_deg > most_deg:
             return False
         if now.label == before.label == Context.WALKING:
             return before.tilt_deg <= self.params.upright_deg

@@ -22,9 +22,11 @@ from posture.types import GRID_HZ, AngleBlock, Bool, Float, Int
 class Movement:
     """One lean and its two quiet ends (before, after). Times s, angles deg, height m (up positive, NaN if not measurable).
 
-    lean : upper lumbar inclination where worn, else the sacrum's; NaN-free by construction. sacrum_*, upper_* : NaN where not
-    worn. rate : mean angular rate at the quiet ends, deg/s. sink_mps : fastest speed downwards, m/s; impact_mps2 : strongest
-    upward acceleration after it; sink_s : how long it went down at more than a fifth of that speed; all NaN with the height.
+    lean : upper lumbar inclination where worn, else the sacrum's; NaN-free by construction. sacrum_*, upper_*, lateral_* : at the
+    last quiet moment within reach, once settled; NaN where not worn. rate : mean angular rate at the quiet ends, deg/s.
+    sink_mps : fastest speed downwards, m/s; impact_mps2 : strongest upward acceleration after it; sink_s : how long it went down at
+    more than a fifth of that speed. one_way : fastest speed up less that down over their sum, -1 to 1: near 0 for a way there
+    and back. All NaN with the height.
     """
 
     start_s: float
@@ -35,6 +37,7 @@ class Movement:
     lean_after_deg: float
     sacrum_after_deg: float
     upper_after_deg: float
+    lateral_after_deg: float
     flexion_peak_deg: float
     rate_before_dps: float
     rate_after_dps: float
@@ -42,10 +45,11 @@ class Movement:
     sink_mps: float = float("nan")
     sink_s: float = float("nan")
     impact_mps2: float = float("nan")
+    one_way: float = float("nan")
 
 
-_LEAN, _SACRUM, _UPPER, _FLEXION, _RATE, _VERTICAL, _TILT = range(7)
-_CHANNELS = 7
+_LEAN, _SACRUM, _UPPER, _FLEXION, _RATE, _VERTICAL, _TILT, _LATERAL = range(8)
+_CHANNELS = 8
 
 
 @dataclass(slots=True)
@@ -72,6 +76,8 @@ class Movements:
         self.step_n = round(params.step_s * GRID_HZ)
         self.reach = round(params.reach_s / params.step_s)
         self.inner = round(params.inner_s / params.step_s)
+        # Without a height the posture before the lean counts, and that is the one just before it.
+        self.far = round(params.far_s / params.step_s) if takes_height else self.reach
         self.around = round(1.0 / params.step_s)
 
     def push(self, block: AngleBlock) -> tuple[Movement, ...]:
@@ -86,7 +92,9 @@ class Movements:
             block.upper_lumbar_inclination_deg,
         )
         own = (block.sacrum_inclination_deg, block.upper_lumbar_inclination_deg, block.flexion_deg)
-        state.ticks = appended(state.ticks, (lean, *own, block.rate_dps, block.vertical_mps2, block.tilt_deg))
+        state.ticks = appended(
+            state.ticks, (lean, *own, block.rate_dps, block.vertical_mps2, block.tilt_deg, block.lateral_deg)
+        )
         first_step = state.first_tick // self.step_n
         steps_n = state.ticks.shape[1] // self.step_n
         stop = first_step + steps_n - self.reach
@@ -97,7 +105,7 @@ class Movements:
             peaks = candidates[self._peaks(means[_LEAN], candidates - first_step)]
             found = [self._movement(means, int(step), first_step) for step in peaks]
             state.next_step = stop
-        keep_from = (state.next_step - self.reach) * self.step_n
+        keep_from = (state.next_step - self.far) * self.step_n
         spare = keep_from - state.first_tick
         if spare > 0:
             state.ticks = state.ticks[:, spare:].copy()
@@ -126,8 +134,12 @@ class Movements:
         unrest = means[_RATE] + 10.0 * np.abs(
             means[_VERTICAL]
         )  # deg/s and m/s^2 on one scale: 1 m/s^2 is a brisk start
-        a = k - self.inner - _nearest_quiet(unrest[k - self.reach : k - self.inner + 1][::-1], self.params.quiet_dps)
-        b = k + self.inner + _nearest_quiet(unrest[k + self.inner : k + self.reach + 1], self.params.quiet_dps)
+        before = unrest[max(0, k - self.far) : k - self.inner + 1][::-1]
+        a = k - self.inner - _nearest_quiet(before, self.params.quiet_dps, self.reach - self.inner + 1)
+        after = unrest[k + self.inner : k + self.reach + 1]
+        b = k + self.inner + _nearest_quiet(after, self.params.quiet_dps, len(after))
+        quiet = np.flatnonzero(after <= self.params.quiet_dps)
+        settled = k + self.inner + int(quiet[-1]) if len(quiet) else b
         n = self.step_n
         ticks = self.state.ticks[:, a * n : (b + 1) * n]
         height, sinking = _travel(ticks[_VERTICAL] - self._offset_mps2(means, a, b))
@@ -141,8 +153,9 @@ class Movements:
             lean_before_deg=float(means[_LEAN, a]),
             lean_peak_deg=float(means[_LEAN, k]),
             lean_after_deg=float(means[_LEAN, b]),
-            sacrum_after_deg=float(means[_SACRUM, b]),
-            upper_after_deg=float(means[_UPPER, b]),
+            sacrum_after_deg=float(means[_SACRUM, settled]),
+            upper_after_deg=float(means[_UPPER, settled]),
+            lateral_after_deg=float(means[_LATERAL, settled]),
             flexion_peak_deg=float(np.max(flexion)),
             rate_before_dps=float(means[_RATE, a]),
             rate_after_dps=float(means[_RATE, b]),
@@ -162,10 +175,15 @@ class Movements:
         return _per_deg(*ends) * (sacrum_deg - ends[2])
 
 
-def _nearest_quiet(unrest: Float, quiet_dps: float) -> int:
-    """Steps outwards to the first quiet one, else to the least unquiet one: a short integral is the better one."""
-    quiet = np.flatnonzero(unrest <= quiet_dps)
-    return int(quiet[0]) if len(quiet) else int(np.argmin(unrest))
+def _nearest_quiet(unrest: Float, quiet_dps: float, near_n: int) -> int:
+    """Steps outwards to the first quiet one with no hole before it, else to the least unquiet of the first `near_n`.
+
+    A short integral is the better one; those first ones are known.
+    """
+    with np.errstate(invalid="ignore"):
+        found = np.flatnonzero((unrest <= quiet_dps) | np.isnan(unrest))
+    quiet = len(found) > 0 and not np.isnan(unrest[found[0]])
+    return int(found[0]) if quiet else int(np.argmin(unrest[:near_n]))
 
 
 def _per_deg(before_mps2: float, after_mps2: float, before_deg: float, after_deg: float) -> float:
@@ -190,7 +208,7 @@ def _travel(vertical_mps2: Float) -> tuple[float, dict[str, float]]:
     velocity = np.cumsum(vertical_mps2) * dt
     velocity = velocity - velocity[-1] * np.arange(1, len(velocity) + 1) / len(velocity)
     fastest = int(np.argmin(velocity))
-    sink_mps = max(0.0, -float(velocity[fastest]))
+    sink_mps, rise_mps = max(0.0, -float(velocity[fastest])), max(0.0, float(velocity.max()))
     slow = np.flatnonzero(
         velocity >= -_SINKING_SHARE * sink_mps
     )  # the last sample is at rest, so there is one after the fastest
@@ -200,9 +218,12 @@ def _travel(vertical_mps2: Float) -> tuple[float, dict[str, float]]:
         "sink_mps": sink_mps,
         "sink_s": (end - (int(before[-1]) + 1 if len(before) else 0)) * dt,
         "impact_mps2": float(vertical_mps2[fastest:].max()),
+        "one_way": (rise_mps - sink_mps) / (rise_mps + sink_mps + _SLOW_MPS),
     }
     return float(np.cumsum(velocity)[-1] * dt), sinking
 
 
 _SINKING_SHARE = 0.2
 """Share of the fastest speed downwards over which it counts as going down; ours."""
+_SLOW_MPS = 0.1
+"""Speed under which a way up or down is hardly one, and its direction says little; ours."""
