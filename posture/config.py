@@ -439,7 +439,9 @@ class SeatConfig(_Section):
         + _DESK,
     )
     lean_max_s: Positive = Field(
-        45.0, description="s; forward for longer is sitting up, until then the back is held to be as it was; " + _DESK
+        45.0,
+        description="s; forward for longer is taken for sitting up, until then the back is held to be as it was; "
+        + _DESK,
     )
     smooth_s: Positive = Field(
         60.0, description="s; time constant of the level's running mean between movements; " + _DESK

@@ -121,6 +121,20 @@ def test_who_stays_forward_has_sat_up() -> None:
     assert set(flexed[-60:].tolist()) == {0}
 
 
+def test_who_goes_back_after_minutes_is_where_he_was() -> None:
+    """Reading for ten minutes over the desk and back: no slump, and the shift in between is the seat's."""
+    assert sat().move(-15.0).rest(300).move(2.0, 3.0).rest(300).move(14.0).rest(60).level() == pytest.approx(
+        begun(), abs=0.5
+    )
+
+
+def test_who_sits_up_and_sinks_again_has_sunk() -> None:
+    """A fidget on the way down is no return from a lean of twenty minutes before."""
+    stay = sat(80.0).move(-14.0).rest(120).creep(10.0, 900).rest(120)
+    sunk = stay.level()
+    assert stay.move(2.0).rest(60).level() == pytest.approx(sunk, abs=2.0)
+
+
 def test_who_stays_forward_after_going_sideways_too_has_shifted() -> None:
     assert sat().move(-7.0, 4.0).rest(120).level() == pytest.approx(begun(), abs=0.5)
 

@@ -23,11 +23,15 @@ Tilt = tuple[float, float]
 
 @dataclass(slots=True)
 class Lean:
-    """A quick way forward that may go back: tilt before it, deg, how far sideways it went, deg, and the second that it was seen."""
+    """A quick way forward that may go back: the tilt before it and the seat's part of that, how far sideways it went, deg, the
+    second that it was seen, and whether it has lasted too long to be one. Who goes back later still is where he was.
+    """
 
     before_deg: float
+    seat_deg: float
     sideways_deg: float
     since_s: float
+    stays: bool = False
 
 
 @dataclass(slots=True)
@@ -55,7 +59,7 @@ class Seat:
         self.state = state or SeatState()
 
     def push(self, block: ContextBlock, paused: Bool | None = None) -> tuple[Float, Bool]:
-        """(m,) slump index, 0 tall and 100 full slump, and whether it is only held over from before because something moves or leans.
+        """(m,) slump index, 0 tall and 100 full slump, and whether it is only held over while something moves or leans.
 
         NaN off the seat, in `paused` seconds, and until a stay is first at rest.
         """
@@ -90,9 +94,10 @@ class Seat:
                 self._moved(second)
         else:
             state.before = [*state.before, tilt][-p.before_s :]
-        if state.lean is not None and second - state.lean.since_s > p.lean_max_s:
-            self._stays_forward(state.lean)
-        held = state.lean is not None or 0 < state.moving_s <= p.movement_max_s
+        lean = state.lean
+        if lean is not None and not lean.stays and second - lean.since_s > p.lean_max_s:
+            self._stays_forward(lean)
+        held = (lean is not None and not lean.stays) or 0 < state.moving_s <= p.movement_max_s
         if not held:
             self._follow(100.0 * (self.tall_deg - tilt[0] + state.seat_deg) / self.span_deg)
         return held
@@ -108,27 +113,32 @@ class Seat:
         forward_deg, sideways_deg = (_mean(after, k) - _mean(before, k) for k in (0, 1))
         shifted = abs(sideways_deg) >= p.sideways_deg
         lean = state.lean
-        if lean is not None:
-            beyond_deg = _mean(after, 0) - lean.before_deg
-            if beyond_deg < p.lean_deg:  # back from it; what is left between is the seat's
-                state.seat_deg += beyond_deg
-                state.lean, state.level_pct = None, float("nan")
-            elif shifted or abs(forward_deg) < p.lean_deg:
-                state.seat_deg += forward_deg
+        back = lean is not None and (not lean.stays or forward_deg <= -p.lean_deg)
+        if lean is not None and back and (beyond_deg := _mean(after, 0) - lean.before_deg) < p.lean_deg:
+            state.seat_deg = lean.seat_deg + beyond_deg  # what is left between before and after it is the seat's
+            state.lean, state.level_pct = None, float("nan")
+        elif lean is not None and not lean.stays:
+            if p.least_deg <= abs(forward_deg) < p.lean_deg:
                 lean.before_deg += forward_deg
+                lean.seat_deg += forward_deg
+                state.seat_deg += forward_deg
         elif forward_deg >= p.lean_deg:
-            state.lean = Lean(_mean(before, 0), sideways_deg, second)
+            state.lean = Lean(_mean(before, 0), state.seat_deg, sideways_deg, second)
         elif shifted or p.least_deg <= abs(forward_deg) < p.lean_deg:
             state.seat_deg += forward_deg
+            if lean is not None:
+                lean.before_deg += forward_deg
+                lean.seat_deg += forward_deg
         elif forward_deg <= -p.lean_deg:
             state.level_pct = float("nan")  # straight back and far: the back gave way
 
     def _stays_forward(self, lean: Lean) -> None:
         """Nobody leans that long: it was a shift on the seat if it went sideways, else sitting up."""
         state = self.state
-        state.lean, state.level_pct = None, float("nan")
+        lean.stays, state.level_pct = True, float("nan")
         if abs(lean.sideways_deg) >= self.params.sideways_deg and state.before:
             state.seat_deg += _mean(state.before, 0) - lean.before_deg
+            state.lean = None
 
     def _follow(self, raw_pct: float) -> None:
         """One more second at rest: the level is a running mean, begun anew where it is far off."""
