@@ -385,7 +385,7 @@ class SittingConfig(_Section):
     )
     slump_full_pct: Positive = Field(
         58.0,
-        description="slump index; the meter's drive is 1 from here on; design default 62 (0.57 of the alerts instead of 0.64); "
+        description="slump index; the meter's drive is 1 from here on; design default 62 (0.59 of the alerts found, not 0.64); "
         + _DESK,
     )
     bout_end_s: Positive = Field(10.0, description="s; how long under the off level ends a bout; design default")
