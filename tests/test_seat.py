@@ -15,7 +15,7 @@ from seconds import SLUMP_DEG, TALL_DEG, wear
 from posture.config import Config, SeatConfig
 from posture.detect.context import ContextBlock
 from posture.detect.epochs import EpochFeatures
-from posture.detect.seat import Seat, SeatState, start_off_pct
+from posture.detect.seat import Seat, start_off_pct
 from posture.detect.sitting import Sitting
 from posture.types import Bool, Context, EpochBlock, Float, Placement
 
@@ -205,21 +205,35 @@ def busy() -> Stay:
     return stay.off(5).move(-7.0, 4.0).rest(80).move(1.0).rest(20)
 
 
+def pieces(whole: ContextBlock, a: int, b: int) -> ContextBlock:
+    columns = (whole.start_s, whole.context, whole.confidence, whole.seated)
+    return ContextBlock(*(c[a:b] for c in columns), whole.features[a:b])
+
+
 @given(cuts_of(len(busy().rows)), st.integers(0, 8))
-def test_any_cut_gives_the_same_levels(cuts: list[int], pickle_at: int) -> None:
-    whole = busy().block()
-    sensor = wear(Placement.SACRUM).sensors[Placement.SACRUM]
+def test_any_cut_gives_the_same_levels_and_the_same_seconds(cuts: list[int], pickle_at: int) -> None:
+    whole, made = busy().block(), wear(Placement.SACRUM)
 
-    def piece(a: int, b: int) -> ContextBlock:
-        columns = (whole.start_s, whole.context, whole.confidence, whole.seated)
-        return ContextBlock(*(c[a:b] for c in columns), whole.features[a:b])
-
-    def make(state: SeatState | None) -> Any:
-        return Seat(SEAT, sensor, state)
-
-    def joined(outs: list[Any]) -> dict[str, Any]:
+    def columns(outs: list[Any]) -> dict[str, Any]:
         parts = [o for o in outs if isinstance(o, tuple)]
         return {"level": np.concatenate([p[0] for p in parts]), "held": np.concatenate([p[1] for p in parts])}
 
-    case = Case(make, len(busy().rows), piece, lambda stage, p: stage.push(p), lambda stage: None, joined)
-    check_stage(case, cuts, pickle_at=pickle_at)
+    def seconds(outs: list[Any]) -> dict[str, Any]:
+        epochs = EpochBlock.joined(o[0] for o in outs if isinstance(o, tuple))
+        said = [s for o in outs for s in (o[1] if isinstance(o, tuple) else o)]
+        return {"index": epochs.slump_index_pct, "flexed": epochs.flexed, "creep": epochs.creep, "said": said}
+
+    size, sensor = len(busy().rows), made.sensors[Placement.SACRUM]
+    for make, joined in (
+        (lambda state: Seat(SEAT, sensor, state), columns),
+        (lambda state: Sitting(Config(), made, state), seconds),
+    ):
+        case = Case(
+            make,
+            size,
+            lambda a, b: pieces(whole, a, b),
+            lambda stage, p: stage.push(p),
+            lambda stage: stage.flush() if isinstance(stage, Sitting) else [],
+            joined,
+        )
+        check_stage(case, cuts, pickle_at=pickle_at)
