@@ -85,9 +85,22 @@ def begun() -> float:
 
 
 def test_a_shift_on_the_seat_is_not_the_back() -> None:
-    """Five degrees backwards and three to the side within 2 s are a quarter of the way to a slump, and no slump."""
-    assert sat().move(-5.0, 3.0).rest(60).level() == pytest.approx(begun(), abs=0.5)
-    assert sat().move(5.0, -3.0).rest(60).level() == pytest.approx(begun(), abs=0.5)
+    """Seven degrees backwards and three to the side within 2 s are a third of the way to a slump, and no slump."""
+    assert sat().move(7.0, 3.0).rest(60).level() == pytest.approx(begun(), abs=0.5)
+    assert sat().move(-5.0, -3.0).rest(60).level() == pytest.approx(begun(), abs=0.5)
+    assert sat().move(1.0, 3.0).rest(60).level() == pytest.approx(begun(), abs=0.5)
+
+
+def test_a_second_stays_flexed_until_the_level_is_under_off() -> None:
+    off, on = Config().sitting.slump_off_pct, Config().sitting.slump_on_pct
+    stay = sat().creep(7.0, 600).rest(200)
+    assert on < stay.level()
+    stay.creep(-3.0, 300).rest(200)
+    assert off < stay.level() < on
+    assert stay.epochs().flexed[-1] == 1
+    stay.creep(-3.0, 300).rest(200)
+    assert stay.level() < off
+    assert stay.epochs().flexed[-1] == 0
 
 
 def test_a_small_quick_change_is_the_seat_and_a_smaller_one_is_sway() -> None:
