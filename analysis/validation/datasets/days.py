@@ -82,6 +82,7 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
         ceiling = [best[wear], bouts[wear]] if best[wear].people else []
         tables[wear.capitalize()] = [
             *_means(scores[wear]),
+            pooled[wear],
             *ceiling,
             *_alerts(alerts[wear]),
             *_alerts(whole[wear], _WHOLE)[:2],
