@@ -21,6 +21,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 _TUNED = "provisional: chosen on labelled days 21-28 (simulated from recorded motion)"
 _SEATS = "provisional: chosen on SisFall's odd-numbered people"
+_DESK = "provisional: chosen on labelled days 21-28 and 61-70, whose desk sitting is parametric"
 _MADE = "provisional: chosen on simulated people, seeds 1-20"
 
 
@@ -395,7 +396,14 @@ class SittingConfig(_Section):
         62.0,
         description="slump index; 62 is 60 % of range where tall sits near 15 % and full slump near 88 %; design default",
     )
-    slump_off_pct: Positive = Field(52.0, description="slump index; end of a bout; design default")
+    slump_off_pct: Positive = Field(
+        52.0, description="slump index; end of a bout, and of `flexed` at the sacrum; design default"
+    )
+    slump_full_pct: Positive = Field(
+        58.0,
+        description="slump index; the meter's drive is 1 from here on; design default 62 (0.59 of the alerts found, not 0.64); "
+        + _DESK,
+    )
     bout_end_s: Positive = Field(10.0, description="s; how long under the off level ends a bout; design default")
     bout_min_s: Positive = Field(
         60.0, description="s; a shorter stay in flexion is in the epochs, not an event of its own; ours"
@@ -411,7 +419,8 @@ class SittingConfig(_Section):
     )
     ramp_pct: Positive = Field(
         20.0,
-        description="% ; the meter's drive falls linearly from 1 at the start level to 0 this far under it; design default",
+        description="% ; the meter's drive falls linearly from 1 at the start level (at the sacrum slump_full_pct) to 0 this far "
+        "under it; design default",
     )
     load_tau_min: Positive = Field(
         9.4, description="min; creep of lumbar tissue under flexion, loading; design default from the creep literature"
@@ -423,6 +432,55 @@ class SittingConfig(_Section):
         8.0,
         description="deg; sacrum this far behind full slump is leaning back: flexion not judged with one sensor; design default",
     )
+
+
+class SeatConfig(_Section):
+    """With the sacrum alone: what of a seated pelvis's tilt is the seat's and not the back's."""
+
+    moves_dps: Positive = Field(
+        2.6, description="deg/s, mean over a second; more is a movement, breathing and swaying stay under 2; " + _DESK
+    )
+    movement_max_s: Positive = Field(
+        12.0, description="s; over a longer movement nothing is said of what it changed, and the tilt is believed; ours"
+    )
+    still_s: Annotated[int, Field(gt=0)] = Field(3, description="s at rest that end a movement; ours")
+    before_s: Annotated[int, Field(gt=0)] = Field(
+        5, description="s at rest, at most, that a movement is held against; ours"
+    )
+    sideways_deg: Positive = Field(
+        2.5, description="deg sideways over a movement from which it is a shift on the seat; " + _DESK
+    )
+    least_deg: Positive = Field(
+        1.5,
+        description="deg; a lesser change without a sideways part is no shift, but sway between two looks; " + _DESK,
+    )
+    lean_deg: Positive = Field(
+        6.0,
+        description="deg; a quick change from this on is a lean (forward) or a slump (back), a lesser one a shift on the seat; "
+        + _DESK,
+    )
+    lean_max_s: Positive = Field(
+        45.0,
+        description="s; forward for longer is taken for sitting up, until then the back is held to be as it was; "
+        + _DESK,
+    )
+    smooth_s: Positive = Field(
+        60.0, description="s; time constant of the level's running mean between movements; " + _DESK
+    )
+    anew_pct: Positive = Field(
+        25.0, description="% of the slump index; a level this far off its running mean begins it anew; ours"
+    )
+    stay_apart_s: Positive = Field(20.0, description="s off the seat that begin another stay; ours")
+    start_s: Annotated[int, Field(gt=0)] = Field(
+        15, description="s at rest at the beginning of a stay that are looked at; ours"
+    )
+    start_tall_pct: Positive = Field(10.0, description="% of the slump index; where stays begin tall; " + _DESK)
+    start_slumped_pct: Positive = Field(75.0, description="% of the slump index; where stays begin slumped; " + _DESK)
+    start_sd_pct: Positive = Field(7.0, description="% of the slump index; SD of either among stays; " + _DESK)
+    start_seat_sd_pct: Positive = Field(
+        10.0, description="% of the slump index; SD of what the seat adds, 2 deg on a span of 22; " + _DESK
+    )
+    start_anyhow: Share = Field(0.3, description="share of stays that begin neither tall nor slumped; " + _DESK)
 
 
 class BendsConfig(_Section):
@@ -530,9 +588,8 @@ class ChairConfig(_Section):
         5.0, description="s; the new posture lasts at least this long; design default (min state)"
     )
     confidence_min: Share = Field(
-        0.5,
-        description="least confidence of both postures around a chair transition; at 0.6 two sensors and the sacrum are the same; "
-        + _TUNED,
+        0.6,
+        description="least confidence of both postures around a chair transition; " + _TUNED,
     )
     further_down_m: Positive = Field(
         0.2,
@@ -911,6 +968,7 @@ class Config(_Section):
     context: ContextConfig = ContextConfig()
     movement: MovementConfig = MovementConfig()
     sitting: SittingConfig = SittingConfig()
+    seat: SeatConfig = SeatConfig()
     bends: BendsConfig = BendsConfig()
     chair: ChairConfig = ChairConfig()
     climb: ClimbConfig = ClimbConfig()

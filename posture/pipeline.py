@@ -239,7 +239,7 @@ class Pipeline:
         self._bends = Bends(
             config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=self._has_gyros
         )
-        self._sitting = Sitting(config.sitting, calibration, s.sitting if s else None)
+        self._sitting = Sitting(config, calibration, s.sitting if s else None)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
         self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)
         self._feet = Reps(config.reps, tuple(sensors), s.feet if s else None)

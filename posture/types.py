@@ -211,7 +211,8 @@ class EpochBlock:
     context, context_confidence : `Context` code and the estimated probability that it is right.
     *_deg : medians of the second, NaN where not measured.
     flexion_pct_rom : flexion in % of the wearer's own range (two sensors), else NaN.
-    slump_index_pct : 0 tall sitting, 100 full slump (sacrum, calibrated), else NaN.
+    slump_index_pct : 0 tall sitting, 100 full slump (one sensor, calibrated), else NaN. Of a seated sacrum without the seat's part
+        (`posture.detect.seat`), NaN until a stay is first at rest.
     flexed : 1 flexed, 0 not, -1 unknown.
     creep : time-in-flexion meter, 0-1.
     valid_fraction : share of the second's grid ticks that rest on measured samples.

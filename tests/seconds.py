@@ -74,7 +74,7 @@ class Day:
     def run(self, config: Config = Config(), calibration: Calibration | None = None) -> tuple[EpochBlock, list[Alert]]:  # noqa: B008
         """Through the meter and the policy, as the pipeline does it."""
         made = calibration or (wear() if self.two else wear(Placement.SACRUM))
-        epochs, _ = Sitting(config.sitting, made).push(self.block())
+        epochs, _ = Sitting(config, made).push(self.block())
         policy = AlertPolicy(config.alerts, lag_s=5, judges_sitting=made.judges_sitting)
         columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
         said, waiting = [], list(self.asked)

@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
-from analysis.validation.alerts import TOLERANCE_S, expected, score_alerts
+from analysis.validation.alerts import TOLERANCE_S, expected, score_alerts, whole_breaks
 from analysis.validation.claims import claims
 from analysis.validation.datasets.days import best_cut_f1
 from analysis.validation.measures import Auc, Claim, Ratio, estimate, per_person, reliability
@@ -138,6 +138,18 @@ def test_the_meter_recovers_standing_and_a_break_clears_the_spacing() -> None:
 
 def test_sitting_under_the_threshold_never_alerts() -> None:
     assert expected(day([SIT] * 6000, [19.0] * 6000)).alerts_s == ()
+
+
+def test_a_break_is_whole_over_seconds_that_no_posture_names() -> None:
+    """Between two upright seconds they are upright; on the way from or to a seat they stay what they are."""
+    labels = [SIT] * 1000 + [-1] * 5 + [STAND] * 80 + [-1] + [int(Context.WALKING)] * 80 + [-1] * 5 + [SIT] * 2000
+    cut = day(labels, [40.0] * len(labels))
+    whole = whole_breaks(cut)
+    changed = np.flatnonzero(whole.labels.context != cut.labels.context)
+    assert changed.tolist() == [1085]
+    assert whole.labels.context[1085] == STAND
+    assert expected(cut).alerts_s[1] - expected(cut).alerts_s[0] == pytest.approx(1200, abs=1)  # no break: 20 min
+    assert 1165 + 600 <= expected(whole).alerts_s[1] < expected(cut).alerts_s[1]  # after a break the meter alone
 
 
 def test_alerts_are_matched_within_three_minutes() -> None:

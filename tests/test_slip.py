@@ -187,7 +187,7 @@ def test_while_paused_sitting_is_not_judged_and_raises_nothing() -> None:
     from posture.detect.sitting import Sitting
 
     block = Day().sit(60, 88).block()
-    epochs, said = Sitting(Config().sitting, wear()).push(block, np.ones(len(block.start_s), dtype=bool))
+    epochs, said = Sitting(Config(), wear()).push(block, np.ones(len(block.start_s), dtype=bool))
     assert set(epochs.flexed.tolist()) == {-1}
     assert epochs.creep.max() == 0.0
     assert said == []

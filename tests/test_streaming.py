@@ -320,7 +320,7 @@ def sitting_whole(outs: list[Any]) -> dict[str, Any]:
 
 def policy_case() -> Case:
     s = stream(*STORY)
-    epochs, _ = Sitting(CONFIG.sitting, calibration()).push(s.context)
+    epochs, _ = Sitting(CONFIG, calibration()).push(s.context)
     columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
     items: list[Any] = [Epoch(*row) for row in zip(*(c.tolist() for c in columns), strict=True)]
     items += [said.event for said in Bends(CONFIG.bends, calibration()).push(s.context, tuple(s.leans))]
@@ -534,7 +534,7 @@ CASES: dict[str, Callable[[], Case]] = {
         flat,
     ),
     "sitting": lambda: seconds_case(
-        lambda s: Sitting(CONFIG.sitting, calibration(), s), lambda stage, p: stage.push(p[0]), sitting_whole
+        lambda s: Sitting(CONFIG, calibration(), s), lambda stage, p: stage.push(p[0]), sitting_whole
     ),
     "gaps": lambda: seconds_case(lambda s: Gaps(calibration().basis, s), lambda stage, p: stage.push(p[0]), flat),
     "mat": mat_case,

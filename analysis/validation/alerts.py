@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,10 +27,10 @@ class Expected:
     creep: Float
 
 
-def expected(day: LabelledDay, *, unnamed_cuts: bool = True) -> Expected:
+def expected(day: LabelledDay) -> Expected:
     """The policy on the labels: meter, three minutes of sitting, ten since the last break, spacing that doubles, eight a day.
 
-    unnamed_cuts : whether a second that no posture names (a stitch, a bend) cuts a break and a stay; else both go on over it.
+    A second that no posture names (a stitch, a bend) cuts a break and a stay.
     """
     labels = day.labels
     push = np.clip((100.0 * labels.flexion_deg / day.rom_deg - _NONE_PCT) / (_FULL_PCT - _NONE_PCT), 0.0, 1.0)
@@ -44,13 +44,12 @@ def expected(day: LabelledDay, *, unnamed_cuts: bool = True) -> Expected:
         elif upright or context == Context.LYING:
             c -= c / _TAU_UPRIGHT_S
         creep[second] = c
-        unnamed = not unnamed_cuts and context not in LABELS.values()
-        seated_s = seated_s + 1 if context == Context.SITTING else seated_s * unnamed
-        upright_s = upright_s + 1 if upright else upright_s * unnamed
+        seated_s = seated_s + 1 if context == Context.SITTING else 0
+        upright_s = upright_s + 1 if upright else 0
         since_break_s += 1
         if upright_s >= _BREAK_S:
             since_break_s, spacing_s, last_s = 0, _SPACING_S, -1e9
-        due = c >= _LEVEL and not unnamed and seated_s >= _SITTING_S and since_break_s >= _GRACE_S
+        due = c >= _LEVEL and seated_s >= _SITTING_S and since_break_s >= _GRACE_S
         if due and second - last_s >= spacing_s and len(alerts) < _A_DAY:
             spacing_s = min(_SPACING_MAX_S, 2 * spacing_s) if last_s > 0 else spacing_s
             last_s = float(second)
@@ -70,6 +69,19 @@ class AlertScore:
     hit: int
     not_sitting: int
     off_s: tuple[float, ...]
+
+
+def whole_breaks(day: LabelledDay) -> LabelledDay:
+    """The day with every second that no posture names, between two upright ones, labelled standing: what such a wearer does."""
+    context = day.labels.context
+    named = np.isin(context, list(LABELS.values()))
+    at, last = np.arange(len(context)), len(context) - 1
+    before = np.maximum.accumulate(np.where(named, at, -1))
+    after = np.minimum.accumulate(np.where(named, at, last + 1)[::-1])[::-1]
+    upright = np.isin(context, (Context.STANDING, Context.WALKING))
+    within = ~named & (before >= 0) & (after <= last) & upright[before] & upright[np.minimum(after, last)]
+    filled = np.where(within, np.int8(Context.STANDING), context).astype(np.int8)
+    return replace(day, labels=replace(day.labels, context=filled))
 
 
 def score_alerts(day: LabelledDay) -> AlertScore:

@@ -133,7 +133,7 @@ def score_day(day: LabelledDay) -> Score:
     """Score one day."""
     truth, said, hours = day.truth, day.said, len(day.rows) / 3600.0
     flexion, sacrum, upper = _angles(day)
-    flexed_f1, flexed_min = _flexed(day)
+    hit, false, missed = flexed_counts(day)
     bend_recall, bend_n, bend_false, rounded_f1, right, unknown = _bends(truth, said, hours)
     floor_recall, floor_n, floor_verdict, floor_false = _floor(truth, said, hours)
     rise, sit, chair_false = _chairs(truth, said, hours)
@@ -143,8 +143,8 @@ def score_day(day: LabelledDay) -> Score:
         sacrum_rmse_deg=sacrum,
         upper_rmse_deg=upper,
         context_balanced=_context(day),
-        flexed_f1=flexed_f1,
-        flexed_min=flexed_min,
+        flexed_f1=f1(hit, false, missed),
+        flexed_min=(hit + missed) / 60.0,
         bend_recall=bend_recall,
         bend_n=bend_n,
         bend_false_per_h=bend_false,
@@ -219,15 +219,15 @@ def _context(day: LabelledDay) -> float:
     return float(np.mean(recalls)) if recalls else float("nan")
 
 
-def _flexed(day: LabelledDay) -> tuple[float, float]:
-    """F1 of flexed sitting and its true minutes; `flexed` null counts as not said."""
+def flexed_counts(day: LabelledDay) -> tuple[int, int, int]:
+    """Seconds of flexed sitting that were said, said falsely, and missed; `flexed` null counts as not said."""
     epochs = day.epochs
     pct = 100.0 * day.labels.flexion_deg[day.rows] / day.rom_deg
     seated = day.labels.context[day.rows] == Context.SITTING
     scored = (day.at(epochs.valid_fraction) >= 0.5) & ~(seated & (np.abs(pct - 60.0) < EDGE_PCT))
     true = seated & (pct >= 60.0) & scored
     said = (day.at(epochs.flexed) == 1) & (day.at(epochs.context) == Context.SITTING) & scored
-    return f1(int((true & said).sum()), int((~true & said).sum()), int((true & ~said).sum())), float(true.sum() / 60.0)
+    return int((true & said).sum()), int((~true & said).sum()), int((true & ~said).sum())
 
 
 def f1(hit: int, false: int, missed: int) -> float:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from posture.config import SittingConfig
+from posture.config import Config, SittingConfig
 from posture.detect.context import ContextBlock
 from posture.detect.said import Said
+from posture.detect.seat import Seat, SeatState
 from posture.signal.calibration import Calibration
 from posture.types import Basis, Bool, Context, EpochBlock, EventKind, Float, Int8, Placement, PostureEvent, Verdict
 
@@ -32,37 +33,54 @@ class Bout:
 
 @dataclass(slots=True)
 class SittingState:
-    """The meter (0-1), seconds of gap in a row, and the open bout."""
+    """The meter (0-1), seconds of gap in a row, the open bout; of a sacrum alone its seat, and whether it was flexed last."""
 
     creep: float = 0.0
     gap_s: float = 0.0
     bout: Bout | None = field(default=None)
+    seat: SeatState | None = None
+    flexed: bool = False
 
 
 class Sitting:
     """Labelled seconds -> epochs with `flexed` and the meter, and `flexed_sitting` events when a bout has ended."""
 
-    def __init__(self, params: SittingConfig, calibration: Calibration, state: SittingState | None = None) -> None:
+    def __init__(self, config: Config, calibration: Calibration, state: SittingState | None = None) -> None:
+        params = config.sitting
         self.params, self.calibration = params, calibration
         self.two = calibration.basis is Basis.TWO
         self.on_pct = flexed_from_pct(params, calibration)
         self.off_pct = params.flexed_off_pct if self.two else params.slump_off_pct
-        self.state = state or SittingState()
+        self._state = state or SittingState()
+        sacrum = None if self.two else calibration.sensors.get(Placement.SACRUM)
+        judges = sacrum is not None and calibration.judges_sitting
+        self._seat = Seat(config.seat, sacrum, self._state.seat) if sacrum is not None and judges else None
+        self.full_pct = self.on_pct if self._seat is None else params.slump_full_pct
+
+    @property
+    def state(self) -> SittingState:
+        """The live memory."""
+        self._state.seat = None if self._seat is None else self._seat.state
+        return self._state
 
     def push(self, block: ContextBlock, paused: Bool | None = None) -> tuple[EpochBlock, list[Said]]:
         """Epochs of these seconds, and the bouts that ended in them. paused : (m,) seconds in which nothing may be judged."""
         f = block.features
         pct_rom, index = flexion_levels(block, self.calibration)
+        held = np.zeros(len(block.start_s), dtype=np.bool_)
+        if self._seat is not None:
+            back, held = self._seat.push(block, paused)
+            index = np.where(block.context == Context.SITTING, back, index)
         level = pct_rom if self.two else index
         sitting = block.context == Context.SITTING
         judged = sitting & ~np.isnan(level) & self.calibration.judges_sitting & ~self._reclined(block)
         if paused is not None:
             judged &= ~paused
-        flexed = np.where(judged, level >= self.on_pct, -1).astype(np.int8)
-        drive = np.clip((level - (self.on_pct - self.params.ramp_pct)) / self.params.ramp_pct, 0.0, 1.0)
+        flexed = self._flexed(np.where(judged, level, np.nan))
+        drive = np.clip((level - (self.full_pct - self.params.ramp_pct)) / self.params.ramp_pct, 0.0, 1.0)
         creep = self._meter(block.context, np.where(judged, drive, 0.0))
         angle = f.flexion_deg if self.two else _one_sensor_deg(block, self.calibration)
-        said = self._bouts(block, np.where(judged, level, np.nan), angle)
+        said = self._bouts(block, np.where(judged, level, np.nan), angle, held)
         epochs = EpochBlock(
             start_s=block.start_s,
             context=block.context,
@@ -83,6 +101,17 @@ class Sitting:
         """End of session ends an open bout."""
         bout, self.state.bout = self.state.bout, None
         return [] if bout is None else self._event(bout, bout.last_s)
+
+    def _flexed(self, level: Float) -> Int8:
+        """1 or 0, -1 where the level is NaN: a plain cut, which at the sacrum holds on until the level is under `off`."""
+        if self._seat is None:
+            return np.where(np.isnan(level), -1, level >= self.on_pct).astype(np.int8)
+        held, out = self._state.flexed, []
+        for pct in level.tolist():
+            held = pct >= (self.off_pct if held else self.on_pct)  # NaN: no
+            out.append(-1 if np.isnan(pct) else int(held))
+        self._state.flexed = held
+        return np.array(out, dtype=np.int8)
 
     def _reclined(self, block: ContextBlock) -> Bool:
         """One sensor at the sacrum: so far behind full slump that the chair's back carries it; flexion is then not known.
@@ -113,8 +142,11 @@ class Sitting:
         state.creep = creep
         return np.array(out, dtype=np.float64)
 
-    def _bouts(self, block: ContextBlock, level: Float, angle: Float) -> list[Said]:
-        """Bouts begin at the on level and end after `bout_end_s` under the off level, out of sitting or unjudged."""
+    def _bouts(self, block: ContextBlock, level: Float, angle: Float, held: Bool) -> list[Said]:
+        """Bouts begin at the on level and end after `bout_end_s` under the off level, out of sitting or unjudged.
+
+        What follows seconds whose level is `held` says whether they were part of the bout, or its end.
+        """
         state = self.state
         said: list[Said] = []
         flexed = level >= self.off_pct  # NaN: no
@@ -128,9 +160,12 @@ class Sitting:
             level.tolist(),
             angle.tolist(),
             block.confidence.tolist(),
+            held.tolist(),
             strict=True,
         )
-        for second, over, starts_here, pct, deg, confidence in rows:
+        for second, over, starts_here, pct, deg, confidence, waits in rows:
+            if waits:
+                continue
             bout = state.bout
             if bout is None and starts_here:
                 bout = state.bout = Bout(second, second, second, deg)
