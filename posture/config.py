@@ -409,8 +409,8 @@ class SittingConfig(_Section):
         60.0, description="s; a shorter stay in flexion is in the epochs, not an event of its own; ours"
     )
     one_sensor_share: Share = Field(
-        0.72,
-        description="share of the bouts said with one sensor that are flexed, 47 of 65: factor on their confidence; "
+        0.84,
+        description="share of the bouts said with one sensor that are flexed, 37 of 44: factor on their confidence; "
         + _TUNED,
     )
     hold_over_gap_s: Positive = Field(

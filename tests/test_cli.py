@@ -396,7 +396,7 @@ def test_replay_writes_the_files_of_the_contract_and_angles_on_request(
     assert sorted(p.name for p in (results / "max").iterdir()) == sorted([*FILES, "angles.parquet"])
     done = posture("replay", short, "--poses", POSES, "--out", tmp_path / "out")
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == FILES
-    assert "9 movements of the calibration routine are left out" in done.out
+    assert "10 movements of the calibration routine are left out" in done.out
     assert "posture report --from" in done.out
     assert all(listing(results / "max")[name] == (tmp_path / "out" / name).read_bytes() for name in FILES)
 
