@@ -408,11 +408,12 @@ class SittingConfig(_Section):
     bout_min_s: Positive = Field(
         60.0, description="s; a shorter stay in flexion is in the epochs, not an event of its own; ours"
     )
-    one_sensor_share: Share = Field(
-        0.84,
-        description="share of the bouts said with one sensor that are flexed, 37 of 44: factor on their confidence; "
+    sacrum_share: Share = Field(
+        0.89,
+        description="share of the bouts said with the sacrum alone that are flexed, 24 of 27: factor on their confidence; "
         + _TUNED,
     )
+    upper_share: Share = Field(0.76, description="the same with the upper lumbar alone, 13 of 17; " + _TUNED)
     hold_over_gap_s: Positive = Field(
         600.0,
         description="s; the meter holds through this much gap, then recovers as if sitting out of flexion; design default",

@@ -658,7 +658,7 @@ def test_a_slump_is_one_bout_with_its_times(calibration: object, measure: str, s
     assert bout.start_s == pytest.approx(from_s + 1 + still_s, abs=2)
     assert bout.end_s == pytest.approx(to_s + 1, abs=2)
     assert bout.evidence["measure"] == measure
-    assert bout.confidence <= (1.0 if calibration is BOTH else Config().sitting.one_sensor_share)
+    assert bout.confidence <= (1.0 if calibration is BOTH else Config().sitting.sacrum_share)
     flexed = said.epochs.flexed[int(from_s) + 3 + still_s : int(to_s) - 1]
     assert set(flexed.tolist()) == {1}
     assert set(said.epochs.flexed[20 + still_s : int(from_s) - 1].tolist()) == {0}

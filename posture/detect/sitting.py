@@ -53,6 +53,7 @@ class Sitting:
         self.off_pct = params.flexed_off_pct if self.two else params.slump_off_pct
         self._state = state or SittingState()
         sacrum = None if self.two else calibration.sensors.get(Placement.SACRUM)
+        self.sure_share = 1.0 if self.two else params.upper_share if sacrum is None else params.sacrum_share
         judges = sacrum is not None and calibration.judges_sitting
         self._seat = Seat(config.seat, sacrum, self._state.seat) if sacrum is not None and judges else None
         self.full_pct = self.on_pct if self._seat is None else params.slump_full_pct
@@ -187,7 +188,7 @@ class Sitting:
         if end_s - bout.start_s < self.params.bout_min_s:
             return []
         # That somebody sits is one thing, that it is flexed another.
-        sure = 1.0 if self.two else self.params.one_sensor_share
+        sure = self.sure_share
         event = PostureEvent(
             kind=EventKind.FLEXED_SITTING,
             start_s=bout.start_s,
