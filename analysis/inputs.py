@@ -130,12 +130,12 @@ class DayAlert(BaseModel):
 
     @property
     def was_wrong(self) -> bool:
-        """Whether the wearer called it wrong: `wrong`, or the last that was said of it in `answers` or `answer`."""
+        """Whether the wearer called it wrong: the last that was said of it in `answers` or `answer`."""
         extra = self.model_extra or {}
         answers = extra.get("answers")
         said = [a.get("said") for a in answers if isinstance(a, Mapping)] if isinstance(answers, list) else []
         judged = [word for word in (*said, extra.get("answer")) if word in ("wrong", "right")]
-        return extra.get("wrong") is True or judged[-1:] == ["wrong"]
+        return judged[-1:] == ["wrong"]
 
 
 class SegmentInfo(BaseModel):

@@ -36,7 +36,7 @@ def days_of(store: Store, first: date, last: date) -> dict[date, ReportInput]:
         about = {**session.about, "start_utc": session.start_utc.isoformat(), "zone": session.zone}
         about["silences"] = _silences(store, session.id)
         whole = ReportInput.from_records(
-            store.epochs(session.id), events=store.events(session.id), alerts=_alerts(store, session.id), session=about
+            store.epochs(session.id), events=store.events(session.id), alerts=store.alerts(session.id), session=about
         )
         for part in split(whole) if len(whole.epochs) else ():
             on = part.session.clock.day_of(float(part.epochs.start_s[0]))
@@ -50,17 +50,6 @@ def _silences(store: Store, session_id: int) -> list[JsonValue]:
     count = store.seconds(session_id)
     found = silences(store.actions(session_id), begun=Quiet(), end_s=count[1] if count else 0.0)
     return [{"act": str(s.act), "from_s": s.from_s, "to_s": s.to_s} for s in found]
-
-
-def _alerts(store: Store, session_id: int) -> list[dict[str, JsonValue]]:
-    """As raised, with their answers; `wrong` where feedback says so of the same alert."""
-    said = {
-        (f.kind, round(f.about_s, 3))
-        for f in store.diary.feedback(session_id)
-        if f.about == "alert" and f.said == "wrong"
-    }
-    alerts = store.alerts(session_id)
-    return [a | {"wrong": True} if (a["kind"], round(float(str(a["about_s"])), 3)) in said else a for a in alerts]
 
 
 def _utc_span(first: date, last: date) -> tuple[datetime, datetime]:

@@ -163,6 +163,7 @@ class AlertState:
             last_cue_s={kind: s - later_s for kind, s in self.last_cue_s.items()},
             said_n=dict(self.said_n),
             last_chair_s=self.last_chair_s - later_s,
+            last_training_s=self.last_training_s - later_s,
             walking_s=[s - later_s for s in self.walking_s],
             first_s=None if self.first_s is None else self.first_s - later_s,
             snoozed_until_s=self.snoozed_until_s - later_s,
@@ -177,7 +178,8 @@ class AlertState:
             never = {k: _NEVER if k in _AHEAD else -_NEVER for k, v in tree.items() if v == "never"}
             state = cls(**{**tree, **never})
             numbers = [state.sitting_s, state.upright_s, state.since_break_s, state.last_sitting_s, state.last_chair_s]
-            if not all(isinstance(n, int | float) for n in (*numbers, state.snoozed_until_s, state.paused_from_s)):
+            numbers += [state.last_training_s, state.snoozed_until_s, state.paused_from_s]
+            if not all(isinstance(n, int | float) for n in numbers):
                 raise TypeError("a number is missing")
         except (TypeError, AttributeError) as error:
             raise InputError(

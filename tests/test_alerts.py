@@ -406,6 +406,7 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
         walking_s=[80.0],
         first_s=10.0,
         said_n={"bend": 1},
+        last_training_s=70.0,
         snoozed_until_s=130.0,
         paused_from_s=50.0,
     )
@@ -416,7 +417,7 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
         [20.0],
         -50.0,
     )
-    assert later.last_chair_s == float("-inf")
+    assert (later.last_chair_s, later.last_training_s) == (float("-inf"), 10.0)
     assert later.quiet == Quiet(snoozed_until_s=70.0, paused_from_s=-10.0)
     later.said_n["bend"] = 9
     assert state.said_n == {"bend": 1}

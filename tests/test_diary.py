@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from posture.app.cli import app
 from posture.app.exits import run
 from posture.app.options import today
 from posture.app.places import store_path
-from posture.store import Feedback, Store
+from posture.store import Store
 from posture.types import InputError
 
 PACK = load_pack()
@@ -104,16 +103,6 @@ def test_a_declared_workout_goes_on_until_it_is_ended_and_only_one_does(store: S
     assert store.diary.workouts(START + timedelta(minutes=4)) == (second,), (
         "what ended before the session began is not its"
     )
-
-
-def test_feedback_is_on_what_was_said_at_a_time_and_outlives_a_later_result(store: Store) -> None:
-    session = begun(store)
-    wrong = Feedback(session, "event", "bend", 40.0, "wrong", "I tied my shoes", START)
-    store.diary.put_feedback(wrong)
-    store.diary.put_feedback(replace(wrong, about="alert", kind="flexed_sitting", about_s=10.0, note=""))
-    store.put_final(session, epochs=store.epochs(session), events=[], about={}, code_version="1", made_utc=START)
-    assert [f.about_s for f in store.diary.feedback(session)] == [10.0, 40.0]
-    assert store.diary.feedback(session)[1] == wrong
 
 
 # The command

@@ -62,7 +62,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     folder = realistic_folder(base / "day", two="two" in request.param)
     alerts = json.loads((folder / "alerts.json").read_text())
     if spoken:
-        alerts[0] |= {"wrong": True}
+        alerts[0] |= {"answer": "wrong"}
         alerts[1] |= {"answers": [{"said": "wrong"}]}
     lean = {"about_s": 900.0, "raised_s": 905.0, "kind": "bend", "preset": "balanced", "reason": "That was deep."}
     (folder / "alerts.json").write_text(json.dumps([*alerts, lean]))

@@ -456,8 +456,11 @@ def test_a_session_goes_on_with_the_alert_policy_of_the_one_before_on_that_day_o
     assert later.profile == {"height_cm": 180}
     assert "0011223344556677" not in later.to_json()
     assert "secret" not in later.to_json()
-    tomorrow = meta_of(have, Config(), start_utc=began + timedelta(days=1), zone="UTC", salt="secret")
-    assert tomorrow.alert_state is None
+    night, morning = (
+        meta_of(have, Config(), start_utc=began + timedelta(hours=h), zone="UTC", salt="s") for h in (19, 20)
+    )
+    assert night.alert_state is not None, "03:00 belongs to the day before"
+    assert morning.alert_state is None, "less than 24 h later, and another day: what was said yesterday does not count"
 
 
 def test_a_declared_workout_is_recorded_counts_its_squats_and_replays_bit_for_bit(tmp_path: Path) -> None:

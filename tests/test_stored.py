@@ -21,7 +21,7 @@ from posture.app.cli import app
 from posture.app.exits import run
 from posture.app.options import today
 from posture.app.places import store_path
-from posture.store import Feedback, Store
+from posture.store import Store
 from posture.store.days import KeptDay
 from posture.types import Context
 
@@ -201,7 +201,7 @@ def test_a_summed_up_day_is_read_again_and_made_anew_only_when_something_of_it_c
     assert len(store.days.changes()) == 1, "what is up to date is not logged again"
 
 
-def test_later_seconds_an_answer_and_that_was_wrong_make_a_day_anew(store: Store) -> None:
+def test_later_seconds_and_an_answer_make_a_day_anew(store: Store) -> None:
     session = worn(store, MONDAY, ("sitting", 1, 3600))
     alert = {"about_s": 900.0, "raised_s": 906.0, "kind": "flexed_sitting", "preset": "balanced", "reason": "long"}
     (alert_id,) = store.put_alerts(session, [alert])
@@ -214,10 +214,12 @@ def test_later_seconds_an_answer_and_that_was_wrong_make_a_day_anew(store: Store
     assert counted() == (60.0, 0)
     store.put_epochs(session, table(("standing", -1, 600), start_s=3600.0))
     assert counted() == (70.0, 0)
-    store.diary.put_feedback(Feedback(session, "alert", "flexed_sitting", 900.0, "wrong", "", MONDAY))
+    store.put_answer(alert_id, "wrong", MONDAY)
     assert counted() == (70.0, 1)
     store.put_answer(alert_id, "wrong", MONDAY)
     assert counted() == (70.0, 1), "said twice of one alert is one"
+    store.put_answer(alert_id, "right", MONDAY)
+    assert counted() == (70.0, 0), "the last answer counts"
 
 
 def test_an_alert_that_was_called_wrong_is_so_in_words_page_and_csv(store: Store, posture: Said, home: Path) -> None:

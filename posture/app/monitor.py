@@ -91,6 +91,7 @@ class Monitor:
         A second request to end does not wait for the sensors any more; what has come is kept all the same.
         """
         terminal = self.console.is_terminal
+        self._subtitle = self.view.subtitle
         # Redrawn by hand: the panel changes when there is something new, and not oftener than the eye needs.
         self._live = (
             Live(self.view.render(self.console), console=self.console, auto_refresh=False) if terminal else None
@@ -258,7 +259,6 @@ class Monitor:
     def _look(self) -> None:
         """The links as they are now: a line each, a word when one changes, a word on its battery."""
         now_ns = self.source.clock.now_ns()
-        self._subtitle = self._subtitle or self.view.subtitle
         notice = self.asked.notice(now_ns / 1e9)
         self.view.subtitle = f"{notice}; {self._subtitle}" if notice else self._subtitle
         for link in self.source.links:

@@ -175,11 +175,11 @@ def wear_of(have: Known, config: Config, sensors: tuple[Placement, ...] | None =
 
 def meta_of(have: Known, config: Config, *, start_utc: datetime, zone: str, salt: str) -> SessionMeta:
     """session.json of a session that begins now."""
-    policy = None
-    quiet = going_on(have.quiet, was=have.quiet_of, now=Clock(start_utc, ZoneInfo(zone)))
-    same_day = have.policy_start_utc is not None and start_utc - have.policy_start_utc < timedelta(days=1)
-    if have.policy is not None and have.policy_start_utc is not None and same_day:
-        policy = have.policy.shifted((start_utc - have.policy_start_utc).total_seconds())
+    policy, now = None, Clock(start_utc, ZoneInfo(zone))
+    quiet = going_on(have.quiet, was=have.quiet_of, now=now)
+    if have.policy is not None and have.policy_start_utc is not None:
+        later_s = (start_utc - have.policy_start_utc).total_seconds()
+        policy = have.policy.shifted(later_s) if now.day_of(-later_s) == now.day_of(0.0) else None
     if policy is not None or quiet != Quiet():
         policy = policy or AlertState()
         policy.quiet = quiet

@@ -40,7 +40,7 @@ _REST_N = 5  # steps of rest that a way up from lying begins and ends with: what
 _UPRIGHT_N = 15  # upright steps that end a way up from lying, at rest or not; one more would be too late for its second
 _SURGE_N = 4  # steps before and after a speed over which it stands out: a push onto the feet takes about a second; ours
 _SURGE_TILT_DEG = 50.0  # the swing of a part on a trunk that comes up from lying is none; ours
-_PRONE_LATERAL_DEG = 45.0  # a trunk leaning this far to a side is not leant forward; ours
+PRONE_LATERAL_DEG = 45.0  # a trunk leaning this far to a side is not leant forward; ours
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class Climbs:
                 way = self._climb(first + a, first + b, _risen_m(steps, a, b, p.step_s), _REST_N)
                 out.append(replace(way, from_lying=True, lean_deg=float(np.nanmax(lean))))
         out += self._upright_again(steps, first, new_from)
-        return tuple(sorted(out, key=lambda c: (c.known_s, c.from_lying, c.surge_mps)))
+        return tuple(sorted(out, key=lambda c: (c.known_s, c.from_lying)))
 
     def _upright_again(self, steps: Float, first: int, new_from: int) -> list[Climb]:
         """Ways from lying to being upright, which may go on without a rest."""
@@ -151,7 +151,7 @@ class Climbs:
     def _forward(self, steps: Float) -> Bool:
         """Which steps lean forward and not to a side. NaN: no."""
         with np.errstate(invalid="ignore"):
-            return np.asarray((steps[_LEAN] > 0.0) & (np.abs(steps[_LATERAL]) < _PRONE_LATERAL_DEG))
+            return np.asarray((steps[_LEAN] > 0.0) & (np.abs(steps[_LATERAL]) < PRONE_LATERAL_DEG))
 
 
 def _stops(still: Bool, least_n: int) -> tuple[Int, Int]:

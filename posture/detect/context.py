@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posture.config import ClimbConfig, Config, ContextConfig, MovementConfig
-from posture.detect.climbs import Climb
+from posture.detect.climbs import PRONE_LATERAL_DEG, Climb
 from posture.detect.epochs import EpochFeatures
 from posture.detect.movement import Movement
 from posture.signal.calibration import Calibration
@@ -47,7 +47,6 @@ _LYING_RAMP_DEG = 3.0
 _DECLARED = 5.0  # a calibration pose is what the wearer was asked to do
 _SETTLED_S = 4  # s upright until the posture after lying is looked at
 _GETS_UP_S = 10  # and at most this long after lying; ours
-_PRONE_LATERAL_DEG = 45.0  # a trunk leaning this far to a side is not leant forward; ours
 _LOW_HELD, _LOW_UPRIGHT, _LOW_LYING = (
     0.7,
     -1.5,
@@ -267,7 +266,7 @@ class ContextModel:
     def _beyond_s(self, rows: EpochFeatures) -> tuple[Float, Float]:
         """(m,) s: how long, up to and with this second, the tilt has been beyond lying; and the same, forward and not on a side."""
         beyond = _known(rows.tilt_deg) > self.params.lying_tilt_deg
-        forward = beyond & (_known(_lowest_deg(rows)) > 0.0) & (np.abs(_known(rows.lateral_deg)) < _PRONE_LATERAL_DEG)
+        forward = beyond & (_known(_lowest_deg(rows)) > 0.0) & (np.abs(_known(rows.lateral_deg)) < PRONE_LATERAL_DEG)
         down_s, forward_s = self.state.beyond_s
         return _run_lengths(beyond, down_s), _run_lengths(forward, forward_s)
 
@@ -451,8 +450,7 @@ def seated_log_ratio(
 
     Standing is normal around neutral; sitting is flat over this person's range from tall to slumped, with normal edges; for one
     sensor also over that of people, and only over that without seated poses. To the side people stand straight and sit less so.
-    A floor under both keeps a posture that neither describes (leaning on a
-    desk) from deciding.
+    A floor under both keeps a posture that neither describes (leaning on a desk) from deciding.
     """
     ratio = np.zeros(len(sacrum_deg))
     sensors = calibration.sensors

@@ -3,7 +3,7 @@
 The core never reads it: `posture.app` loads what a run needs and puts down what it gives; `analysis` reads the days.
 """
 
-from posture.store.diary import DeclaredWorkout, Diary, Feedback, LoggedEntry
+from posture.store.diary import DeclaredWorkout, Diary, LoggedEntry
 from posture.store.differences import Difference
 from posture.store.mailbox import Request
 from posture.store.rows import StoredSession
@@ -13,7 +13,6 @@ __all__ = [
     "DeclaredWorkout",
     "Diary",
     "Difference",
-    "Feedback",
     "KnownSensor",
     "LoggedEntry",
     "PolicyMemory",

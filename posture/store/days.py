@@ -44,7 +44,7 @@ class DayBook:
             "SELECT (SELECT coalesce(sum(count), 0) FROM epochs WHERE session_id = ?1),"
             " (SELECT count(*) FROM event WHERE session_id = ?1), (SELECT count(*) FROM alert WHERE session_id = ?1),"
             " (SELECT count(*) FROM answer a JOIN alert b ON a.alert_id = b.id WHERE b.session_id = ?1),"
-            " (SELECT count(*) FROM feedback WHERE session_id = ?1), (SELECT count(*) FROM action WHERE session_id = ?1)",
+            " (SELECT count(*) FROM action WHERE session_id = ?1)",
             (session_id,),
         ).fetchone()
         return ".".join(str(n) for n in counts)

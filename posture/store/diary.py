@@ -1,4 +1,4 @@
-"""What the wearer says: log entries, declared workouts, and feedback on what the monitor said.
+"""What the wearer says: log entries and declared workouts.
 
 The store knows an entry's day and kind; what its other keys mean, and which are allowed, is the programme's matter
 (`analysis.programme.diary`), so that a new kind of entry needs no migration.
@@ -48,19 +48,6 @@ class DeclaredWorkout:
     side: str | None
     started_utc: datetime
     ended_utc: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """What the wearer said of an `alert`, an `event` or an `epoch` of a session that begins at about_s."""
-
-    session_id: int
-    about: str
-    kind: str
-    about_s: float
-    said: str
-    note: str
-    at_utc: datetime
 
 
 class Diary:
@@ -124,26 +111,4 @@ class Diary:
         return tuple(
             DeclaredWorkout(id_, exercise, side, as_moment(start), end and as_moment(end))
             for id_, exercise, side, start, end in rows
-        )
-
-    def put_feedback(self, feedback: Feedback) -> None:
-        """Keep what was said, beside what was said before."""
-        f = feedback
-        row = (f.session_id, f.about, f.kind, f.about_s, f.said, f.note, as_text(f.at_utc))
-        with transaction(self._database):
-            self._database.execute(
-                "INSERT INTO feedback (session_id, about, kind, about_s, said, note, at_utc) VALUES (?, ?, ?, ?, ?, ?, ?)",
-                row,
-            )
-
-    def feedback(self, session_id: int) -> tuple[Feedback, ...]:
-        """All on one session, by what it is about."""
-        rows = self._database.execute(
-            "SELECT session_id, about, kind, about_s, said, note, at_utc FROM feedback WHERE session_id = ? "
-            "ORDER BY about_s, id",
-            (session_id,),
-        )
-        return tuple(
-            Feedback(session, about, kind, about_s, said, note, as_moment(at))
-            for session, about, kind, about_s, said, note, at in rows
         )
