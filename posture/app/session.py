@@ -34,7 +34,7 @@ from posture.recording.session import (
     compact,
     recover,
 )
-from posture.replay import Records, ReplayRequest, prepare, records
+from posture.replay import SESSION_FORMAT, Records, ReplayRequest, prepare, records
 from posture.replay import run as replay_run
 from posture.sensors.backend import SYSTEM, Backend
 from posture.sensors.ble import Link
@@ -253,6 +253,26 @@ def final_records(folder: Path) -> Records:
     """The pipeline over the completed record: late data merged, last clock fit."""
     prepared = prepare(ReplayRequest(folder))
     return records(prepared, replay_run(prepared, prepared.recording.batches()))
+
+
+def live_about(meta: SessionMeta, config: Config, calibration: Calibration) -> dict[str, JsonValue]:
+    """What the store says of a session while it goes on: reports are made before its end too. Keys as in a result's."""
+    return {
+        "format": SESSION_FORMAT,
+        "code_version": meta.code_version,
+        "source": meta.session_id,
+        "session_id": meta.session_id,
+        "result": "live",
+        "revision": 0,
+        "start_utc": meta.start_utc.isoformat(),
+        "zone": meta.zone,
+        "sensors": [str(p) for p in meta.placements],
+        "preset": str(config.alerts.preset),
+        "calibration": cal.to_json(calibration),
+        "judges": calibration.judges(),
+        "notes": ["The session had not ended when this was made; its numbers are those of the live result."],
+        "config": config.as_json(),
+    }
 
 
 def finished(folder: Path, store: Store, session_id: int) -> Difference:
