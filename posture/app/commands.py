@@ -115,12 +115,17 @@ async def pair_command(here: Here, name: str, placement: Placement | None, secon
                     + ", ".join(f.handle for f in matches)
                 )
             have = await keeper.do(lambda store: store.sensors())
-            where = placement or next_placement(have)
+            was = next((s.placement for s in have if s.handle == matches[0].handle), None)
+            where = placement or was or next_placement(have)
             made = await paired(matches[0], where, radio, keeper)
+            now = await keeper.do(lambda store: store.sensors())
     here.say(
         f"{made.name} (serial {made.serial}) is paired as the sensor at the {made.placement}: wear it {WHERE[where]}."
     )
-    here.say("Next: posture calibrate, or pair the second sensor")
+    for other in have:
+        if other.serial not in {s.serial for s in now}:
+            here.say(f"{other.name} had that place and is forgotten.")
+    here.say("Next: posture calibrate" + ("" if len(now) == len(Placement) else ", or pair the second sensor"))
 
 
 def next_placement(have: Sequence[KnownSensor]) -> Placement:
