@@ -440,9 +440,16 @@ def test_a_battery_is_spoken_of_at_20_and_10_per_cent_and_when_it_will_not_last_
 def test_the_difference_is_a_sentence() -> None:
     none = Difference(0, 0, 0, {}, {})
     assert difference_words(none, 0) == "The final result says what live said; nothing came late."
-    some = Difference(12, 3, 0, {"bend": 2}, {"gap": 1})
+    some = Difference(12, 3, 0, {"bend": 4, "roll": 3}, {"gap": 1, "bend": 3})
     words = difference_words(some, 624)
-    for part in ("+12 s", "3 s of context", "2 bend more", "1 gap less", "624 samples that came late"):
+    for part in (
+        "+12 s",
+        "3 s of context",
+        "bend: 3 with other times or verdict, bend: 1 more",
+        "roll: 3 more",
+        "gap: 1 less",
+        "624 samples that came late",
+    ):
         assert part in words
 
 

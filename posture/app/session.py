@@ -308,8 +308,11 @@ def difference_words(found: Difference, backfilled: int) -> str:
         for name in ("seconds_added", "context_s", "flexed_s")
         if (count := getattr(found, name))
     ]
-    parts += [f"{n} {kind.replace('_', ' ')} more" for kind, n in found.events_added.items()]
-    parts += [f"{n} {kind.replace('_', ' ')} less" for kind, n in found.events_removed.items()]
+    for kind in dict.fromkeys((*found.events_added, *found.events_removed)):
+        added, removed = found.events_added.get(kind, 0), found.events_removed.get(kind, 0)
+        other = min(added, removed)
+        counts = ((other, "with other times or verdict"), (added - other, "more"), (removed - other, "less"))
+        parts += [f"{kind.replace('_', ' ')}: {n} {what}" for n, what in counts if n]
     return f"The final result differs from live: {', '.join(parts)}; {late}."
 
 
