@@ -236,6 +236,7 @@ def test_a_request_to_end_from_the_system_is_a_clean_end_too(
     assert [r["kind"] for r in Session.open(folder).records if r["kind"] != "alert"] == ["pause", "end"]
     assert "One sensor at the sacrum" in session.said
     assert "The final result" in session.said
+    assert session.said.endswith("Next: posture report\n")
     sensors.until("disconnected: remote_user_terminated", 3)  # two pairings, and the session
     again = start("run", "--calibration", cal, "--hci", address, "--speed", SPEED, "--sensors", "sacrum")
     again.until("Alerts paused since .*; posture resume ends it.")

@@ -227,6 +227,8 @@ async def run_command(
             found = await keeper.do(lambda store: finished(folder, store, session_id))
             say(difference_words(found, sum(s.backfilled for s in ended.status.values())))
             say(f"Recorded in {folder}")
+            if any(status.received for status in ended.status.values()):
+                say("Next: posture report")
     return folder, ended
 
 
