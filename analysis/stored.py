@@ -33,12 +33,14 @@ def days_of(store: Store, first: date, last: date) -> dict[date, ReportInput]:
     begin, end = _utc_span(first, last)
     parts: dict[date, list[ReportInput]] = {}
     for session in store.sessions(begin, end):
+        if store.seconds(session.id) is None:
+            continue  # it has just begun, or nothing was heard in it
         about = {**session.about, "start_utc": session.start_utc.isoformat(), "zone": session.zone}
         about["silences"] = _silences(store, session.id)
         whole = ReportInput.from_records(
             store.epochs(session.id), events=store.events(session.id), alerts=store.alerts(session.id), session=about
         )
-        for part in split(whole) if len(whole.epochs) else ():
+        for part in split(whole):
             on = part.session.clock.day_of(float(part.epochs.start_s[0]))
             if on is not None and first <= on <= last:
                 parts.setdefault(on, []).append(part)

@@ -236,6 +236,7 @@ def test_a_request_to_end_from_the_system_is_a_clean_end_too(
     assert [r["kind"] for r in Session.open(folder).records if r["kind"] != "alert"] == ["pause", "end"]
     assert "One sensor at the sacrum" in session.said
     assert "The final result" in session.said
+    assert session.said.endswith("Next: posture report\n")
     sensors.until("disconnected: remote_user_terminated", 3)  # two pairings, and the session
     again = start("run", "--calibration", cal, "--hci", address, "--speed", SPEED, "--sensors", "sacrum")
     again.until("Alerts paused since .*; posture resume ends it.")
@@ -250,12 +251,25 @@ def test_without_a_sensor_or_a_calibration_one_line_says_what_comes_first(
 ) -> None:
     assert posture("run", code=2) == "posture: no sensor is paired yet; run posture setup\n"
     _, address = sensors_near(start)
-    posture("pair", "lps-4c01", "--hci", address, "--seconds", "0.5")
+    assert "or pair the second sensor" in posture("pair", "lps-4c01", "--hci", address, "--seconds", "0.5")
     assert "run posture calibrate" in posture("run", "--hci", address, code=2)
     assert posture("calibrate", "--quick", "--hci", address, code=2).count("\n") == 1
     assert "no virtual sensor answers" in posture("scan", "--hci", "tcp-client:127.0.0.1:1", code=1)
     assert "is forgotten" in posture("pair", "LPS-4C01", "--forget")
     assert "No sensor is paired" in posture("sensors")
+
+
+def test_a_sensor_that_is_paired_again_keeps_its_place_and_one_that_loses_it_is_named(
+    posture: Callable[..., str], start: Start
+) -> None:
+    _, address = sensors_near(start)
+    for name in ("LPS-4C01", "LPS-4C02", "LPS-4C02"):
+        said = posture("pair", name, "--hci", address, "--seconds", "0.5")
+    assert said.endswith("Next: posture calibrate\n")
+    assert re.search(r"sacrum +LPS-4C01[^\0]*upper_lumbar +LPS-4C02", posture("sensors"))
+    taken = posture("pair", "LPS-4C02", "--placement", "sacrum", "--hci", address, "--seconds", "0.5")
+    assert "LPS-4C01 had that place and is forgotten." in taken
+    assert "LPS-4C01" not in posture("sensors")
 
 
 def test_guided_calibration_asks_again_and_ends_with_a_sentence_where_nobody_walks(

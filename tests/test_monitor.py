@@ -19,6 +19,7 @@ from sessions import Bench, excerpt_boot, in_order, meta
 from streams import BOTH
 
 from analysis.inputs import Clock
+from analysis.stored import days_of
 from posture.alerts import AlertState, Quiet, silences
 from posture.app.asked import Asked, day_ends_s
 from posture.app.battery import BatteryState, watch
@@ -26,7 +27,16 @@ from posture.app.keeping import Keeper, Saved
 from posture.app.live import View
 from posture.app.monitor import Ended, Monitor, status_words
 from posture.app.notify import Button
-from posture.app.session import BATTERY_KEY, SALT_KEY, Known, difference_words, final_records, finished, meta_of
+from posture.app.session import (
+    BATTERY_KEY,
+    SALT_KEY,
+    Known,
+    difference_words,
+    final_records,
+    finished,
+    live_about,
+    meta_of,
+)
 from posture.app.source import LiveSource
 from posture.config import Config
 from posture.pipeline import Output
@@ -430,9 +440,16 @@ def test_a_battery_is_spoken_of_at_20_and_10_per_cent_and_when_it_will_not_last_
 def test_the_difference_is_a_sentence() -> None:
     none = Difference(0, 0, 0, {}, {})
     assert difference_words(none, 0) == "The final result says what live said; nothing came late."
-    some = Difference(12, 3, 0, {"bend": 2}, {"gap": 1})
+    some = Difference(12, 3, 0, {"bend": 4, "roll": 3}, {"gap": 1, "bend": 3})
     words = difference_words(some, 624)
-    for part in ("+12 s", "3 s of context", "2 bend more", "1 gap less", "624 samples that came late"):
+    for part in (
+        "+12 s",
+        "3 s of context",
+        "bend: 3 with other times or verdict, bend: 1 more",
+        "roll: 3 more",
+        "gap: 1 less",
+        "624 samples that came late",
+    ):
         assert part in words
 
 
@@ -441,6 +458,27 @@ def test_a_session_compacts_after_the_fact(whole: Run) -> None:
     compact(whole.folder)
     after = final_records(whole.folder)
     assert after.events == before.events
+
+
+def test_a_report_can_be_made_while_the_session_goes_on(whole: Run, tmp_path: Path) -> None:
+    begun, epochs = Session.open(whole.folder).meta, final_records(whole.folder).epochs
+    calibration = live_pipeline(begun).calibration
+    with Store(tmp_path / "store.sqlite3") as store:
+        session = store.put_session(
+            folder=begun.session_id,
+            start_utc=begun.start_utc,
+            zone=begun.zone,
+            about=live_about(begun, Config(), calibration),
+            code_version="1",
+            made_utc=begun.start_utc,
+        )
+        store.put_epochs(session, epochs)
+        on = Clock(begun.start_utc, ZoneInfo(begun.zone)).day_of(float(epochs.start_s[0]))
+        assert on is not None
+        day = days_of(store, on, on)[on]
+    assert day.session.calibration.grade == calibration.grade
+    assert day.session.judges == calibration.judges()
+    assert any("had not ended" in note for note in day.session.notes)
 
 
 def test_a_session_goes_on_with_the_alert_policy_of_the_one_before_on_that_day_only() -> None:

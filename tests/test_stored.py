@@ -143,7 +143,7 @@ def test_clocks_that_were_set_back_do_not_make_a_second_twice(store: Store) -> N
 
 
 def test_a_session_that_has_just_begun_is_no_day(store: Store) -> None:
-    store.put_session(folder="a", start_utc=MONDAY, zone="UTC", about=session_json(), code_version="1", made_utc=MONDAY)
+    store.put_session(folder="a", start_utc=MONDAY, zone="UTC", about={}, code_version="1", made_utc=MONDAY)
     assert days_of(store, date(2026, 3, 1), date(2026, 3, 3)) == {}
     assert last_day(store) is None
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +30,7 @@ from posture.app.session import (
     finished,
     known,
     links_of,
+    live_about,
     local_zone,
     meta_of,
     new_folder,
@@ -48,7 +48,7 @@ from posture.sensors.driver import Enrolled, Found, LinkState, clean
 from posture.sensors.scanning import enrol, scan
 from posture.signal.calibration import Calibration
 from posture.store import KnownSensor, Store
-from posture.types import InputError, Placement, PostureError
+from posture.types import InputError, JsonValue, Placement, PostureError
 
 SCAN_S = 5.0
 """A sensor advertises several times a second; a radio that also serves a headset may need seconds to hear it."""
@@ -115,12 +115,17 @@ async def pair_command(here: Here, name: str, placement: Placement | None, secon
                     + ", ".join(f.handle for f in matches)
                 )
             have = await keeper.do(lambda store: store.sensors())
-            where = placement or next_placement(have)
+            was = next((s.placement for s in have if s.handle == matches[0].handle), None)
+            where = placement or was or next_placement(have)
             made = await paired(matches[0], where, radio, keeper)
+            now = await keeper.do(lambda store: store.sensors())
     here.say(
         f"{made.name} (serial {made.serial}) is paired as the sensor at the {made.placement}: wear it {WHERE[where]}."
     )
-    here.say("Next: posture calibrate, or pair the second sensor")
+    for other in have:
+        if other.serial not in {s.serial for s in now}:
+            here.say(f"{other.name} had that place and is forgotten.")
+    here.say("Next: posture calibrate" + ("" if len(now) == len(Placement) else ", or pair the second sensor"))
 
 
 def next_placement(have: Sequence[KnownSensor]) -> Placement:
@@ -222,6 +227,8 @@ async def run_command(
             found = await keeper.do(lambda store: finished(folder, store, session_id))
             say(difference_words(found, sum(s.backfilled for s in ended.status.values())))
             say(f"Recorded in {folder}")
+            if any(status.received for status in ended.status.values()):
+                say("Next: posture report")
     return folder, ended
 
 
@@ -244,7 +251,8 @@ async def _session(
     links = links_of(have.sensors, radio, clock)
     with SessionWriter.create(folder, meta) as writer:
         asked = Asked(meta, pipeline, writer)
-        session_id = await keeper.do(lambda store: _put_session(store, folder, meta, asked))
+        about = live_about(meta, config, pipeline.calibration)
+        session_id = await keeper.do(lambda store: _put_session(store, folder, meta, about, asked))
         decoder = SessionDecoder(meta.placements, config.clock)
         title, subtitle = titles
         view = View.live(pipeline.calibration, config, title=title, subtitle=subtitle, speed=radio.speed)
@@ -263,13 +271,13 @@ async def _session(
     return folder, session_id, ended
 
 
-def _put_session(store: Store, folder: Path, meta: SessionMeta, asked: Asked) -> int:
+def _put_session(store: Store, folder: Path, meta: SessionMeta, about: Mapping[str, JsonValue], asked: Asked) -> int:
     store.mailbox.clear()
     session_id = store.put_session(
         folder=folder.name,
         start_utc=meta.start_utc,
         zone=meta.zone,
-        about=json.loads(replace(meta, raw_poses=None).to_json()),  # the calibration has them already
+        about=about,
         code_version=__version__,
         made_utc=datetime.now(UTC),
     )

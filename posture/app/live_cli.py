@@ -59,7 +59,12 @@ def pair(
     ],
     placement: Annotated[
         Placement | None,
-        typer.Option("--placement", "-p", help="Where you wear it. Default: the first free one.", show_default=False),
+        typer.Option(
+            "--placement",
+            "-p",
+            help="Where you wear it. Default: as before, or the first free one.",
+            show_default=False,
+        ),
     ] = None,
     forget: Annotated[bool, typer.Option("--forget", help="Forget a paired sensor instead.")] = False,
     seconds: SecondsOption = 5.0,

@@ -25,7 +25,7 @@ SensorsOption = Annotated[
     str | None,
     typer.Option(
         "--sensors",
-        help="Use only these: sacrum, upper_lumbar, or both with a comma. Default: all in the file.",
+        help="Use only these: sacrum, upper_lumbar, or both with a comma. Default: all there are.",
         show_default=False,
     ),
 ]

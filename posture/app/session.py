@@ -34,7 +34,7 @@ from posture.recording.session import (
     compact,
     recover,
 )
-from posture.replay import Records, ReplayRequest, prepare, records
+from posture.replay import SESSION_FORMAT, Records, ReplayRequest, prepare, records
 from posture.replay import run as replay_run
 from posture.sensors.backend import SYSTEM, Backend
 from posture.sensors.ble import Link
@@ -255,6 +255,26 @@ def final_records(folder: Path) -> Records:
     return records(prepared, replay_run(prepared, prepared.recording.batches()))
 
 
+def live_about(meta: SessionMeta, config: Config, calibration: Calibration) -> dict[str, JsonValue]:
+    """What the store says of a session while it goes on: reports are made before its end too. Keys as in a result's."""
+    return {
+        "format": SESSION_FORMAT,
+        "code_version": meta.code_version,
+        "source": meta.session_id,
+        "session_id": meta.session_id,
+        "result": "live",
+        "revision": 0,
+        "start_utc": meta.start_utc.isoformat(),
+        "zone": meta.zone,
+        "sensors": [str(p) for p in meta.placements],
+        "preset": str(config.alerts.preset),
+        "calibration": cal.to_json(calibration),
+        "judges": calibration.judges(),
+        "notes": ["The session had not ended when this was made; its numbers are those of the live result."],
+        "config": config.as_json(),
+    }
+
+
 def finished(folder: Path, store: Store, session_id: int) -> Difference:
     """A session that has ended, clean or not: mended, made small, and its final result in the store.
 
@@ -288,8 +308,11 @@ def difference_words(found: Difference, backfilled: int) -> str:
         for name in ("seconds_added", "context_s", "flexed_s")
         if (count := getattr(found, name))
     ]
-    parts += [f"{n} {kind.replace('_', ' ')} more" for kind, n in found.events_added.items()]
-    parts += [f"{n} {kind.replace('_', ' ')} less" for kind, n in found.events_removed.items()]
+    for kind in dict.fromkeys((*found.events_added, *found.events_removed)):
+        added, removed = found.events_added.get(kind, 0), found.events_removed.get(kind, 0)
+        other = min(added, removed)
+        counts = ((other, "with other times or verdict"), (added - other, "more"), (removed - other, "less"))
+        parts += [f"{kind.replace('_', ' ')}: {n} {what}" for n, what in counts if n]
     return f"The final result differs from live: {', '.join(parts)}; {late}."
 
 
