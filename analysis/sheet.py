@@ -94,6 +94,8 @@ def sheet_rows(
 def _wear(s: DailySummary) -> list[Row]:
     wear, basis = s.wear, s.basis
     valid = {"day": "a day", "short_recording": "a short recording, not a day", "empty": "nothing worn"}[wear.validity]
+    if wear.validity == "day" and not wear.counts_for_trend:
+        valid += "; under 6 h"
     two = len(basis.sensors) == 2
     if not two:
         rom = "not measured by one sensor"
@@ -107,7 +109,7 @@ def _wear(s: DailySummary) -> list[Row]:
     return [
         (
             "worn",
-            f"{span(wear.worn_min)} of {span(wear.recorded_min)}; {valid}{'' if wear.counts_for_trend else '; under 6 h'}",
+            f"{span(wear.worn_min)} of {span(wear.recorded_min)}; {valid}",
         ),
         ("gaps; not worn; reduced rate", f"{span(wear.gap_min)}; {span(wear.non_wear_min)}; {slow}"),
         ("sensors", " and ".join(SENSOR_NAMES.get(name, name) for name in basis.sensors) or "none"),

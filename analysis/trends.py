@@ -264,7 +264,7 @@ def _notes(days: Sequence[Day], sensors: tuple[str, ...]) -> list[str]:
     worn = span(sum(d.worn_min for d in days))
     notes = [f"{len(by_state['valid'])} of {_days(len(days))} count (6 h worn or more); {worn} worn in all."]
     if by_state["short"]:
-        notes.append(f"{_days(len(by_state['short']))} worn too short to count: drawn hollow, not compared.")
+        notes.append(f"{_days(len(by_state['short']))} worn too short to count: not compared, and hollow where drawn.")
     if by_state["other_sensors"]:
         names = " and ".join(SENSOR_NAMES.get(s, s) for s in sensors)
         notes.append(

@@ -90,7 +90,7 @@ def render_trend(trend: Trend, *, week: bool = False, lived: Sequence[WeekDay] =
 
     panels = panels_of(trend)
     figure = draw_trend(panels, date.fromisoformat(trend.days[0].day)) if panels else None
-    caption = CAPTION if panels else "Nothing was measured in these days: there is nothing to draw."
+    caption = CAPTION if panels else "No day of these was measured for long enough: there is nothing to draw."
     days = trend.last(WEEK_DAYS) if week else trend.days
     measured = {c.metric for c in trend.compared}
     return template(

@@ -128,6 +128,11 @@ def test_a_snooze_of_no_length_or_of_more_than_half_a_day_is_refused(posture: Sa
     assert (code, out, words.count("\n")) == (2, "", 1)
 
 
+def test_a_snooze_of_minutes_and_for_the_rest_of_the_day_is_refused(posture: Said) -> None:
+    words = "posture: give MINUTES or --rest-of-day, not both\n"
+    assert posture("snooze", "15", "--rest-of-day") == (2, "", words)
+
+
 def test_a_wrong_alert_of_a_running_session_is_told_to_the_monitor(posture: Said, home: Path) -> None:
     start = datetime.now(UTC) - timedelta(hours=1)
     with Store(Home(home).store) as store:

@@ -163,7 +163,7 @@ def test_days_worn_short_are_shown_and_not_compared() -> None:
     assert (of(trend).outcome, of(trend).median, of(trend).days_n) == ("no_change", 40.0, 6)
     assert trend.days[-1].state == "short"
     assert trend.days[-1].values["flexed_share_pct"] == 95.0, "it is drawn hollow, not hidden"
-    assert "1 day worn too short to count: drawn hollow, not compared." in trend.notes
+    assert "1 day worn too short to count: not compared, and hollow where drawn." in trend.notes
 
 
 def test_a_change_of_sensors_is_no_change_of_the_person() -> None:

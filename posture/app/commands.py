@@ -120,7 +120,8 @@ async def pair_command(here: Here, name: str, placement: Placement | None, secon
             made = await paired(matches[0], where, radio, keeper)
             now = await keeper.do(lambda store: store.sensors())
     here.say(
-        f"{made.name} (serial {made.serial}) is paired as the sensor at the {made.placement}: wear it {WHERE[where]}."
+        f"{made.name} (serial {made.serial}) is paired as the sensor at the {made.placement.replace('_', ' ')}: "
+        f"wear it {WHERE[where]}."
     )
     for other in have:
         if other.serial not in {s.serial for s in now}:
@@ -303,7 +304,7 @@ def ended_lines(ended: Ended) -> list[str]:
             for count, what in (
                 (s.backfilled, "of them late"),
                 (s.overwritten, "overwritten in the sensor before they could be fetched"),
-                (s.not_stored, "that it never had"),
+                (s.not_stored, "lost in the sensor before they were kept"),
                 (s.duplicates, "came twice"),
                 (s.rejected, "frames spoilt"),
                 (s.dropped, "packets dropped by this computer"),
@@ -368,7 +369,9 @@ async def setup_command(here: Here, config: Config, *, ask: Callable[[str, str],
                 say(f"  {sensor.name}: {WHERE[sensor.placement]}. It buzzes twice now.")
             for placement, buzzed in (await buzz_command(have, radio)).items():
                 if not buzzed:
-                    say(f"  The sensor at the {placement} did not buzz; alerts will be on the screen only.")
+                    say(
+                        f"  The sensor at the {placement.replace('_', ' ')} did not buzz; alerts will be on the screen only."
+                    )
     ask("Put them on, then press Enter", "")
     say("Step 3 of 3: calibrate, about 2.5 minutes. Stop if anything hurts.")
     made = await calibrate_command(here, config, None, quick=False, gentle=gentle)

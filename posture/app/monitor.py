@@ -271,7 +271,11 @@ class Monitor:
             state = self._batteries.setdefault(placement, BatteryState())
             if words := watch(state, status.battery_pct, now_ns / 3.6e12, charging=status.charging):
                 self.say(f"{placement}: {words}")
-                self._spawn(self.notifier.notify("Battery", f"{link.enrolled.name} at the {placement}: {words}"))
+                self._spawn(
+                    self.notifier.notify(
+                        "Battery", f"{link.enrolled.name} at the {placement.replace('_', ' ')}: {words}"
+                    )
+                )
 
 
 def status_words(status: LinkStatus, now_ns: int) -> str:

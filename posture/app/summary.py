@@ -26,7 +26,7 @@ _NAMES = {
     "flexed_sitting": ("stretch of flexed sitting", "stretches of flexed sitting"),
 }
 """Events that are counted. Gaps and time not worn are in the worn time."""
-_ALERTS = {"flexed_sitting": "sitting", "bend": "bend", "floor_transition": "floor transition"}
+_ALERTS = {"flexed_sitting": "on sitting", "bend": "on bends", "floor_transition": "on floor transitions"}
 _VERDICTS = {"rounded": "rounded", "mixed": "mixed", "neutral": "neutral", "unknown": "not judged"}
 
 
@@ -66,7 +66,7 @@ def result_lines(made: Records) -> list[str]:
     if routine_n:
         lines.append(f"{routine_n} movements of the calibration routine are left out of these counts.")
     kinds = Counter(str(a["kind"]) for a in made.alerts)
-    names = _ALERTS if two else _ALERTS | {"bend": "forward lean"}
+    names = _ALERTS if two else _ALERTS | {"bend": "on forward leans"}
     what = ", ".join(f"{n} {names.get(kind, kind)}" for kind, n in kinds.items())
     lines.append(f"Alerts: {len(made.alerts)}{f' ({what})' if what else ''}.")
     return lines

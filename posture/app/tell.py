@@ -43,9 +43,11 @@ def status(person: PersonOption = None) -> None:
 @app.command()
 def snooze(
     minutes: Annotated[
-        float,
-        typer.Argument(metavar="MINUTES", min=1, max=720, help="How long; often 15, 30 or 60.", show_default="30"),
-    ] = SNOOZE_MIN,
+        float | None,
+        typer.Argument(
+            metavar="MINUTES", min=1, max=720, help=f"How long; often 15, 30 or 60. Default: {SNOOZE_MIN:g}."
+        ),
+    ] = None,
     rest_of_day: Annotated[bool, typer.Option("--rest-of-day", help="Until 04:00, when the next day begins.")] = False,
     person: PersonOption = None,
 ) -> None:
@@ -56,7 +58,9 @@ def snooze(
 
     Example: posture snooze 60
     """
-    _told(person, "snooze", {"rest_of_day": True} if rest_of_day else {"minutes": minutes})
+    if rest_of_day and minutes is not None:
+        raise InputError("give MINUTES or --rest-of-day, not both")
+    _told(person, "snooze", {"rest_of_day": True} if rest_of_day else {"minutes": minutes or SNOOZE_MIN})
 
 
 @app.command()

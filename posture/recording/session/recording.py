@@ -184,7 +184,8 @@ def _notes(session: Session, merged: Mapping[Placement, Merged]) -> list[str]:
             spans = ", ".join(f"{a:.0f}-{b:.0f} s" for a, b in found.late[:_LATE_SHOWN])
             more = f" and {len(found.late) - _LATE_SHOWN} more" if len(found.late) > _LATE_SHOWN else ""
             total_s = sum(b - a for a, b in found.late)
-            notes.append(f"{placement}: {total_s:.0f} s came late from the sensor's memory ({spans}{more}).")
+            if round(total_s):
+                notes.append(f"{placement}: {total_s:.0f} s came late from the sensor's memory ({spans}{more}).")
         if found.thin_s:
             notes.append(
                 f"{placement}: {found.thin_s:.0f} s are averages of a quarter of the rate; the rest was overwritten."
