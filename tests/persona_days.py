@@ -84,7 +84,7 @@ def _alerts(epochs: EpochBlock, *, wrong: int) -> list[DayAlert]:
     rises = np.flatnonzero(np.diff((epochs.creep >= 0.8).astype(int)) == 1)
     fixed = {"kind": "flexed_sitting", "preset": "balanced"}
     return [
-        DayAlert.model_validate({**fixed, "about_s": k, "raised_s": k + 6, "wrong": n < wrong})
+        DayAlert.model_validate({**fixed, "about_s": k, "raised_s": k + 6, "answer": "wrong" if n < wrong else None})
         for n, k in enumerate(rises.tolist())
     ]
 
