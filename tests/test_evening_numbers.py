@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_report import Page, realistic_folder
+from pages import Page, realistic_folder
 
 from analysis import report
 from analysis.daily import summarise

@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from programme_people import PACK, entries
-from test_daily import bend, summary, table, wear
-from test_report import (
+from pages import (
     Page,
     epochs_of,
     event_json,
@@ -21,6 +19,8 @@ from test_report import (
     session_json,
     write_folder,
 )
+from programme_people import PACK, entries
+from test_daily import bend, summary, table, wear
 
 from analysis import report
 from analysis.exposure import were_answered

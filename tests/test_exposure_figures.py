@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import Page, realistic_folder
 from test_daily import summary, table, wear
-from test_report import Page, realistic_folder
 
 from analysis import report
 from analysis.daily import summarise

@@ -11,10 +11,10 @@ import re
 from typing import Any
 
 import pytest
+from pages import BANNED
 from persona_days import day_of
 from programme_people import PACK, PEOPLE, REPOSITORY
 from test_programme_rules import lived
-from test_report import BANNED
 
 from analysis.programme.advice import Memory, judge
 from analysis.programme.diary import parse

@@ -9,259 +9,29 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import fields
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
+from pages import (
+    BANNED,
+    Page,
+    count_words,
+    event_json,
+    html_of,
+    page,
+    quiet_folder,
+    realistic_folder,
+    said,
+    sentences,
+    session_json,
+    write_folder,
+)
 
-from analysis import figure_data, report, words
-from analysis.daily import summarise
-from analysis.inputs import NOTICE, DayAlert, DayEvent, Session, load
-from analysis.schema import SittingBout
-from posture.types import CONTEXT_NAMES, EpochBlock, InputError, Verdict
-
-BANNED = ("bad posture", "damage", "dangerous", "correct spine", "injury risk")
-
-
-def session_json(*, two: bool = True, clock: bool = True, **changes: Any) -> dict[str, Any]:
-    """session.json of a calibrated wear; without `two` the sacrum alone."""
-    sensors = ["sacrum", "upper_lumbar"] if two else ["sacrum"]
-    judges = (
-        "Two sensors: sitting in flexion, bends and floor transitions are measured and judged."
-        if two
-        else "One sensor at the belt line: sitting in flexion is judged; forward leans are counted, not judged."
-    )
-    return {
-        "format": 1,
-        "code_version": "0.1.0",
-        "source": "day.parquet",
-        "start_utc": "2026-03-02T07:00:00+00:00" if clock else None,
-        "zone": "Europe/Berlin" if clock else None,
-        "sensors": sensors,
-        "rate_hz": dict.fromkeys(sensors, 50.0),
-        "gyroscope": dict.fromkeys(sensors, True),
-        "preset": "balanced",
-        "calibration": {
-            "format": 1,
-            "source": "poses",
-            "grade": "good",
-            "reasons": [],
-            "rom_deg": 50.0 if two else None,
-            "rom_source": "measured" if two else None,
-            "flexed_sitting": True,
-        },
-        "judges": judges,
-        "notes": [] if clock else ["No clock: quiet hours and days are unknown."],
-        "config": {},
-    } | changes
-
-
-def event_json(kind: str, start_s: float, **changes: Any) -> dict[str, Any]:
-    """One entry of events.json, three seconds long."""
-    end_s = start_s + 3.0
-    fixed = {"kind": kind, "start_s": start_s, "end_s": end_s, "peak_s": start_s + 1.5, "peak_deg": 50.0}
-    return fixed | {"verdict": "unknown", "basis": "two", "confidence": 0.9, "set_id": None} | changes
-
-
-def write_folder(
-    folder: Path,
-    *,
-    columns: Mapping[str, Any],
-    session: Mapping[str, Any],
-    events: list[dict[str, Any]] | None = None,
-    alerts: list[dict[str, Any]] | None = None,
-) -> Path:
-    """A replay folder; `columns` holds `context` (names) and `flexed` (True, False, None), the rest has quiet defaults."""
-    n = len(columns["context"])
-    nan = np.full(n, np.nan)
-    table: dict[str, Any] = {
-        "start_s": np.arange(float(n)),
-        "context_confidence": np.full(n, 0.9),
-        "creep": np.zeros(n),
-    }
-    table |= dict.fromkeys(
-        ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg", "lateral_deg", "flexion_pct_rom"), nan
-    )
-    table |= {"slump_index_pct": nan, "valid_fraction": np.ones(n)} | dict(columns)
-    table["context"] = pa.array(list(table["context"]), pa.string())
-    table["flexed"] = pa.array(list(table.get("flexed", [None] * n)), pa.bool_())
-    folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(table), folder / "epochs.parquet")
-    for name, content in (("session", session), ("events", events or []), ("alerts", alerts or [])):
-        (folder / f"{name}.json").write_text(json.dumps(content))
-    return folder
-
-
-def realistic_folder(folder: Path, *, hours: float = 8.5, two: bool = True, clock: bool = True) -> Path:
-    """An office day by chance but always the same: desk bouts that drift into flexion, walks, bends, gaps, a lie-down."""
-    rng = np.random.default_rng(3)
-    n = int(hours * 3600)
-    context, pct = _activities(rng, n)
-    sits = context == "sitting"
-    pct = np.where(sits, pct, np.nan)
-    flexed = np.where(sits & (rng.random(n) > 0.001), pct >= (60 if two else 62), None)
-    flexed[(np.arange(n) % 9000) < 500] = None
-    creep, c = np.zeros(n), 0.0
-    for k, (name, level) in enumerate(zip(context, pct, strict=True)):
-        if name == "sitting" and flexed[k] is not None:
-            c += (min(1.0, max(0.0, (level - 40) / 20)) - c) / (9.4 * 60)
-        elif name in ("standing", "walking", "lying"):
-            c -= c / (2.9 * 60)
-        creep[k] = c
-    seen = np.where(context == "gap", np.nan, 0.0)
-    columns = {
-        "context": context,
-        "flexed": flexed,
-        "creep": creep,
-        "valid_fraction": np.where(context == "gap", 0.0, 0.99),
-        "sacrum_inclination_deg": seen + np.where(sits, -pct / 3, 2.0),
-        "upper_lumbar_inclination_deg": seen + 5.0 if two else np.full(n, np.nan),
-        "flexion_deg": seen + np.where(sits, pct / 2, 3.0) if two else np.full(n, np.nan),
-        "flexion_pct_rom" if two else "slump_index_pct": pct,
-    }
-    over = np.flatnonzero(np.diff((creep >= 0.8).astype(int)) == 1)
-    alerts = [
-        {
-            "about_s": float(k),
-            "raised_s": float(k + 6),
-            "kind": "flexed_sitting",
-            "preset": "balanced",
-            "reason": f"time-in-flexion meter {creep[k]:.2f} <b>sat</b> flexed",
-        }
-        for k in over[:8]
-    ]
-    events = _movements(rng, context, two=two)
-    return write_folder(
-        folder, columns=columns, session=session_json(two=two, clock=clock), events=events, alerts=alerts
-    )
-
-
-def _activities(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Context names and % of range for n seconds."""
-    context, pct = np.full(n, "standing", dtype=object), np.full(n, 20.0)
-    at = 120
-    while at < n:
-        for name, low_s, high_s in (("walking", 60, 400), ("transition", 3, 4), ("sitting", 200, 4200)):
-            length = int(rng.integers(low_s, high_s))
-            context[at : at + length] = name
-            drift = 35 + 45 * (1 - np.exp(-np.arange(length) / 900.0)) + rng.normal(0, 5)
-            pct[at : at + length] = drift[: max(0, n - at)] + rng.normal(0, 3, len(pct[at : at + length]))
-            at += length
-        at += int(rng.integers(20, 500))
-    for name, share, length in (("lying", 0.55, 900), ("unknown", 0.3, 240), ("gap", 0.42, 420), ("gap", 0.8, 45)):
-        context[int(share * n) : int(share * n) + length] = name
-    context[int(0.9 * n) : int(0.9 * n) + 1200] = "non_wear"
-    return context, pct
-
-
-def _movements(rng: np.random.Generator, context: np.ndarray, *, two: bool) -> list[dict[str, Any]]:
-    """Bends, chair and floor transitions of the realistic day, in order of start."""
-    basis = "two" if two else "one"
-    upright = np.flatnonzero(np.isin(context, ["standing", "walking"]))
-    verdicts = list(Verdict) if two else [Verdict.UNKNOWN]
-    events = []
-    for start in np.sort(rng.choice(upright, min(60, len(upright)), replace=False)):
-        verdict = verdicts[int(rng.integers(len(verdicts)))]
-        share = {"rounded": 0.6, "mixed": 0.45, "neutral": 0.25, "unknown": 0.4}[verdict.value] + rng.normal(0, 0.05)
-        peak = float(rng.uniform(30, 95))
-        flexion = {"flexion_peak_deg": min(50.0, peak * share)} if two else {}
-        end_s = float(start + rng.exponential(5) + 1)
-        events.append(
-            event_json("bend", float(start), end_s=end_s, peak_deg=peak, verdict=verdict, basis=basis) | flexion
-        )
-    for k in np.flatnonzero((context[1:] == "sitting") & (context[:-1] == "transition")):
-        verdict = ["rounded", "neutral", "unknown"][int(k) % 3] if two else "unknown"
-        events.append(event_json("stand_to_sit", float(k), verdict=verdict, basis=basis))
-    for share, way, path in ((0.549, "down", "half_kneel"), (0.58, "up", "straight_sit_up")):
-        verdict = ("rounded" if way == "up" else "neutral") if two else "unknown"
-        evidence = {"direction": way, "path": path, "surface": "floor_or_bed"}
-        events.append(
-            event_json("floor_transition", share * len(context), verdict=verdict, basis=basis, confidence=0.7)
-            | evidence
-        )
-    events += [event_json("gap", 0.42 * len(context), end_s=0.42 * len(context) + 420, verdict=None, peak_deg=None)]
-    events += [event_json("bend", 0.2 * len(context) + k, set_id=1, basis=basis) for k in range(5)]
-    return sorted(events, key=lambda e: e["start_s"])
-
-
-class Page(HTMLParser):
-    """What a reader and a browser would find: text without styles, references, unbalanced tags, ids, headings."""
-
-    VOID = frozenset({"meta", "br", "link", "img", "input", "hr", "path", "use"})
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.references: list[str] = []
-        self.ids: list[str] = []
-        self.headings: list[str] = []
-        self.labels: list[str] = []
-        self.captions = self.tables = self.pictures = 0
-        self.feed(text)
-        self.close()
-        assert not self.open, f"not closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in self.VOID:
-            self.open.append(tag)
-        given = dict(attrs)
-        self.references += [v or "" for k, v in attrs if k in ("src", "href", "xlink:href", "action", "data", "srcset")]
-        self.ids += [given["id"] or ""] if "id" in given else []
-        self.headings += [tag] if tag in ("h1", "h2", "h3") else []
-        self.captions += tag == "caption"
-        self.tables += tag == "table"
-        if tag == "svg":
-            self.pictures += 1
-            assert given["role"] == "img"
-            assert given["aria-label"]
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if self.open and self.open[-1] == tag:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", " ".join(self.words))
-
-
-def html_of(folder: Path) -> str:
-    day = load(folder)
-    return report.render_html(day, report.advice_on((day,), day))
-
-
-def page(folder: Path) -> Page:
-    return Page(html_of(folder))
-
-
-def sentences(folder: Path) -> tuple[words.Sentence, ...]:
-    day = load(folder)
-    summary = summarise(day.epochs, day.events, day.alerts, day.session)
-    return words.words(summary, report.advice_on((day,), day))
-
-
-def said(folder: Path) -> str:
-    return " ".join(s.text for s in sentences(folder))
-
-
-def count_words(folder: Path) -> int:
-    """Of what was seen and said; basis and what was not judged come after."""
-    return sum(len(s.text.split()) for s in sentences(folder) if s.kind not in ("basis", "not_judged"))
+from analysis import report, words
+from analysis.inputs import NOTICE, load
+from posture.types import InputError
 
 
 @pytest.fixture(scope="module")
@@ -483,12 +253,6 @@ def test_a_recording_with_nothing_in_it_still_gives_every_format(tmp_path: Path,
     assert ("Nothing was worn" in said(folder)) == (context != "unknown")
 
 
-def quiet_folder(folder: Path, events: list[dict[str, Any]], **session: Any) -> Path:
-    """Ten minutes of standing with these events."""
-    columns = {"context": ["standing"] * 600, "flexed": [None] * 600}
-    return write_folder(folder, columns=columns, session=session_json(**session), events=events)
-
-
 def test_the_calibration_routine_is_named_apart_from_exercise_sets(tmp_path: Path) -> None:
     events = [event_json("bend", 10.0 * k, set_id=0) for k in range(3)] + [event_json("bend", 90.0, set_id=4)]
     folder = quiet_folder(tmp_path / "d", [*events, event_json("bend", 200.0, verdict="neutral")])
@@ -667,101 +431,6 @@ def test_a_whole_day_is_drawn_small_and_soon(tmp_path: Path) -> None:
     (path,) = report.write(folder, "html")
     assert time.perf_counter() - begun < 15
     assert path.stat().st_size < 1_000_000
-
-
-def epochs_of(*stretches: tuple[str, int, int], **columns: Any) -> EpochBlock:
-    """Epochs from (context, flexed, seconds), all else zero."""
-    n = sum(s for _, _, s in stretches)
-    given = {
-        "start_s": np.arange(float(n)),
-        "context": np.array([CONTEXT_NAMES.index(c) for c, _, s in stretches for _ in range(s)], dtype=np.int8),
-        "flexed": np.array([f for _, f, s in stretches for _ in range(s)], dtype=np.int8),
-    }
-    return EpochBlock(**({f.name: np.zeros(n) for f in fields(EpochBlock)} | given | columns))
-
-
-def test_majority_takes_what_fills_most_of_a_step() -> None:
-    codes = np.array([0, 0, 1, 1, 1, 0, 2])
-    np.testing.assert_array_equal(figure_data.majority(codes, step=3, kinds=3), [0, 1, 2])
-
-
-def test_ribbon_shows_sitting_by_how_it_was_judged() -> None:
-    pct = np.concatenate([np.full(20, 70.0), np.full(10, 85.0), np.zeros(60)])
-    epochs = epochs_of(
-        ("sitting", 1, 30), ("sitting", -1, 20), ("sitting", 0, 10), ("gap", -1, 30), flexion_pct_rom=pct
-    )
-    events = [DayEvent(kind="bend", start_s=3, end_s=4), DayEvent(kind="bend", start_s=5, end_s=6, set_id=1)]
-    data = figure_data.ribbon_data(epochs, events, [DayAlert(about_s=1, raised_s=7, kind="bend")])
-    assert {role: spans.tolist() for role, spans in data.spans.items()} == {
-        "flexed": [[0, 20]],
-        "end_range": [[20, 30]],
-        "unjudged": [[30, 50]],
-        "not_flexed": [[50, 60]],
-        "gap": [[60, 90]],
-    }
-    assert data.bends_s[Verdict.UNKNOWN] == (3.0,)
-    assert data.alerts_s == (7.0,)
-
-
-def test_a_day_is_drawn_in_at_most_1440_steps() -> None:
-    rng = np.random.default_rng(1)
-    noisy = epochs_of(("standing", -1, 86_400), context=rng.integers(0, 9, 86_400).astype(np.int8))
-    data = figure_data.ribbon_data(noisy, [], [])
-    assert data.step_s == 60
-    assert sum(len(s) for s in data.spans.values()) <= 1440
-    assert len(figure_data.meter_data(noisy, []).time_s) <= 1440
-
-
-def test_bout_bars_hold_flexed_unjudged_and_holes_in_their_place() -> None:
-    epochs = epochs_of(
-        ("standing", -1, 60), ("sitting", 1, 60), ("sitting", -1, 30), ("gap", -1, 30), ("sitting", 0, 60)
-    )
-    bout = SittingBout(60.0, 240.0, 2.5, 1.0, 0.5, 0.5)
-    (bar,) = figure_data.bout_data(epochs, [bout])
-    assert bar.segments == ((0.0, 1.0, "flexed"), (1.0, 1.5, "unjudged"), (1.5, 2.0, "gap"), (2.0, 3.0, "not_flexed"))
-
-
-def test_only_the_longest_bouts_are_drawn_in_the_order_of_the_day() -> None:
-    epochs = epochs_of(("sitting", 0, 3000))
-    bouts = [SittingBout(k * 100.0, k * 100.0 + 90, 1.0 + (k % 7), 0.0, 0.0, 0.0) for k in range(30)]
-    bars = figure_data.bout_data(epochs, bouts)
-    assert len(bars) == figure_data.MAX_BOUTS
-    assert [b.bout.start_s for b in bars] == sorted(b.bout.start_s for b in bars)
-    assert min(b.bout.sitting_min for b in bars) >= 4.0
-
-
-def test_meter_trace_breaks_in_a_gap_and_marks_alerts_at_its_level() -> None:
-    epochs = epochs_of(("sitting", 1, 20), ("gap", -1, 10), ("sitting", 1, 20), creep=np.linspace(0, 0.98, 50))
-    alerts = [DayAlert(about_s=40, raised_s=41, kind="flexed_sitting"), DayAlert(about_s=1, raised_s=2, kind="bend")]
-    data = figure_data.meter_data(epochs, alerts)
-    assert np.isnan(data.creep[20:30]).all()
-    assert np.isfinite(np.delete(data.creep, np.s_[20:30])).all()
-    assert data.gaps.tolist() == [[20.0, 30.0]]
-    assert data.alerts == ((41.0, pytest.approx(0.82)),)
-
-
-def test_bend_points_take_the_event_then_the_seconds_then_leave_out() -> None:
-    flexion = np.full(60, np.nan)
-    flexion[10:13] = (20.0, 31.0, 25.0)
-    epochs = epochs_of(("standing", -1, 60), flexion_deg=flexion)
-    events = [
-        DayEvent(kind="bend", start_s=1, end_s=2, peak_deg=60, verdict=Verdict.ROUNDED, flexion_peak_deg=33.0),
-        DayEvent(kind="bend", start_s=10.2, end_s=12.5, peak_deg=50, verdict=Verdict.NEUTRAL),
-        DayEvent(kind="bend", start_s=30, end_s=32, peak_deg=50, verdict=Verdict.UNKNOWN),
-        DayEvent(kind="bend", start_s=40, end_s=42, peak_deg=50, flexion_peak_deg=9.0, set_id=1),
-    ]
-    data = figure_data.bend_points(epochs, events, Session.model_validate(session_json()))
-    assert data.points[Verdict.ROUNDED].tolist() == [[60.0, 33.0]]
-    assert data.points[Verdict.NEUTRAL].tolist() == [[50.0, 31.0]]
-    assert data.left_out == 1
-    assert data.rounded_deg == 24.0
-
-
-def test_the_cut_of_a_range_that_is_not_the_wearers_own_is_the_uncalibrated_one() -> None:
-    session = session_json()
-    session["calibration"] |= {"rom_source": "population"}
-    epochs = epochs_of(("standing", -1, 9))
-    assert figure_data.bend_points(epochs, [], Session.model_validate(session)).rounded_deg == 22.0
 
 
 def test_a_pdf_has_the_colours_of_the_figures_and_none_that_follow_the_screen() -> None:

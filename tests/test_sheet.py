@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import BANNED, Page, realistic_folder
 from programme_people import PACK, TODAY, entries
 from test_daily import bend, summary, table, wear
-from test_report import BANNED, Page, realistic_folder
 
 from analysis import report
 from analysis.daily import summarise

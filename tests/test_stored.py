@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import Page, session_json
 from test_daily import table
-from test_report import Page, session_json
 
 from analysis.daily import summarise
 from analysis.schema import SilenceTime

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pages import BANNED, Page
 from test_daily import summary, table, wear
-from test_report import BANNED, Page
 
 from analysis.inputs import NOT_MEDICAL
 from analysis.programme.facts import Facts, improvement
