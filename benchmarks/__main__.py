@@ -74,10 +74,12 @@ def filter_alone(path: Path) -> tuple[float, float]:
     """Seconds inside vqf for both sensors, of wall and of processor; batches as the replay has them, reading is not counted."""
     from vqf import VQF
 
+    from posture.config import FusionConfig
     from posture.recording import open_recording
+    from posture.signal.fusion import vqf_settings
 
     recording = open_recording(path)
-    filters = {p: VQF(0.02, biasClip=15.0) for p in recording.info.selected}
+    filters = {p: VQF(0.02, **vqf_settings(FusionConfig())) for p in recording.info.selected}
     wall_s = cpu_s = 0.0
     for batch in recording.batches():
         for block in batch.blocks:

@@ -95,6 +95,12 @@ class FusionConfig(_Section):
     bias_clip_dps: Positive = Field(
         15.0, description="deg/s; the default of 2 gives 12 deg at 10 deg/s bias, 15 mends it (measured on BROAD)"
     )
+    rest_gyr_dps: Positive = Field(
+        0.5,
+        description="deg/s; vqf: a sensor whose rate strays further than this from its own mean of 0.5 s does not lie still. vqf's "
+        "default of 2 takes somebody who sways on a chair for still, and learns the sway as bias: flexion 1.12 deg, 0.98 with "
+        "0.3 to 1, on labelled days 21-24, 121-123 and 126-128, on which it was chosen; BROAD 0.754, 0.755 with this",
+    )
     start_bias_sigma_dps: Positive = Field(
         0.2,
         description="deg/s; how well the gyroscope bias of a calibration is known: stands were off by 0.15 RMS, and one that is "

@@ -185,7 +185,7 @@ def test_the_alerts_of_a_smoothed_replay_are_those_of_a_live_run(plain: Result, 
 
 
 def test_a_smoothed_day_is_closer_to_its_truth(plain: Result, smooth: Result, repository: Path) -> None:
-    """Median flexion of each second of the excerpt: 0.39 deg RMS smoothed, 0.72 causal, when this was written."""
+    """Median flexion of each second of the excerpt: 0.38 deg RMS smoothed, 0.46 causal, when this was written."""
     import pyarrow.parquet as pq
 
     truth = pq.read_table(repository / "recordings" / "day_excerpt.truth.parquet")
@@ -202,7 +202,7 @@ def test_a_smoothed_day_is_closer_to_its_truth(plain: Result, smooth: Result, re
         return float(np.sqrt(np.nanmean(off[180:] ** 2)))
 
     assert rms_deg(smooth) <= 0.45
-    assert rms_deg(plain) > 0.6
+    assert rms_deg(plain) > rms_deg(smooth) + 0.04
 
 
 def test_a_smoothed_replay_does_not_depend_on_the_batches(smooth: Result) -> None:

@@ -32,7 +32,7 @@ class OrientationFilter(Protocol):
 
 
 class VqfFilter:
-    """VQF, six axes, with its bias limit raised (see `FusionConfig.bias_clip_dps`)."""
+    """VQF, six axes; where it differs from its authors' defaults is in `FusionConfig`."""
 
     def __init__(self, rate_hz: float, params: FusionConfig, *, bias_radps: Float | None = None) -> None:
         self._rate_hz, self._params = rate_hz, params
@@ -86,7 +86,12 @@ def _new_vqf(rate_hz: float, params: FusionConfig) -> Any:
         raise PostureError(
             "the package vqf is missing and has no wheel for this system; set filter = 'builtin'"
         ) from error
-    return VQF(1.0 / rate_hz, tauAcc=params.tau_acc_s, biasClip=params.bias_clip_dps)
+    return VQF(1.0 / rate_hz, **vqf_settings(params))
+
+
+def vqf_settings(params: FusionConfig) -> dict[str, float]:
+    """What of VQF is not its default, under vqf's names."""
+    return {"tauAcc": params.tau_acc_s, "biasClip": params.bias_clip_dps, "restThGyr": params.rest_gyr_dps}
 
 
 class TiltFilter:

@@ -14,12 +14,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
 
 import numpy as np
 
 from posture.config import FusionConfig, TimebaseConfig
-from posture.signal.fusion import up_of
+from posture.signal.fusion import up_of, vqf_settings
 from posture.signal.timebase import Run, Timebase
 from posture.types import Float, ImuBlock, InputError, PostureError
 
@@ -126,7 +125,7 @@ def _offline(samples: Float, handed_on: int, bias: _Bias, rate_hz: float, params
     """
     from vqf import offlineVQF
 
-    settings: dict[str, Any] = {"tauAcc": params.tau_acc_s, "biasClip": params.bias_clip_dps}
+    settings = vqf_settings(params)
     if bias.sigma_dps is not None:
         settings["biasSigmaInit"] = bias.sigma_dps
     acc, gyr = np.ascontiguousarray(samples[:, :3]), samples[:, 3:] - bias.radps
