@@ -12,7 +12,7 @@ from analysis.validation.claims import claims
 from analysis.validation.datasets.days import best_cut_f1
 from analysis.validation.measures import Auc, Claim, Ratio, estimate, per_person, reliability
 from analysis.validation.page import measures, reliabilities, replaced
-from analysis.validation.score import LabelledDay, Labels
+from analysis.validation.score import LabelledDay, Labels, difference_rmse_deg
 from posture.types import Context, EpochBlock, InputError, Placement
 
 
@@ -187,3 +187,14 @@ def test_the_best_cut_is_a_ceiling_on_what_one_segment_can_say() -> None:
     known = LabelledDay(labels, [], 0.0, 50.0, SECOND, np.arange(n), [], [])
     # At a cut of 25 or less: 200 flexed said, 100 not flexed said with them; beyond it 100 of 200 and none false.
     assert best_cut_f1(known, Placement.SACRUM) == pytest.approx(2 * 200 / (2 * 200 + 100))
+
+
+def test_the_flexion_of_exact_inclinations_is_scored_on_seated_and_upright_seconds_with_data() -> None:
+    """Off by 3 deg while sitting; what the lying second and the one without data are off by does not count."""
+    apart = np.array([3.0, 3.0, 40.0, 40.0])
+    context = np.array([SIT, SIT, Context.LYING, SIT], np.int8)
+    labels = Labels(context, np.ones(4, np.bool_), np.zeros(4), np.full(4, 20.0), 20.0 + apart)
+    epochs = EpochBlock.joined([SECOND] * 4)
+    epochs.valid_fraction[:] = (1.0, 0.5, 1.0, 0.4)
+    known = LabelledDay(labels, [], 0.0, 50.0, epochs, np.arange(4), [], [])
+    assert difference_rmse_deg(known) == pytest.approx(3.0)

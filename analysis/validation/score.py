@@ -192,19 +192,35 @@ def labels_of(time_s: Float, index: NDArray[Any], names: Sequence[str], angles_d
 
 def _angles(day: LabelledDay) -> tuple[float, float, float]:
     """RMSE of flexion, sacrum and upper lumbar over upright and seated seconds with data."""
-    labels, epochs, rows = day.labels, day.epochs, day.rows
-    scored = np.isin(labels.context[rows], (Context.STANDING, Context.WALKING, Context.SITTING))
-    scored &= day.at(epochs.valid_fraction) >= 0.5
-    out = []
-    for said, true in (
-        (epochs.flexion_deg, labels.flexion_deg),
-        (epochs.sacrum_inclination_deg, labels.sacrum_deg),
-        (epochs.upper_lumbar_inclination_deg, labels.upper_deg),
-    ):
-        error = (day.at(said) - true[rows])[scored]
-        error = error[~np.isnan(error)]
-        out.append(float(np.sqrt((error**2).mean())) if len(error) else float("nan"))
-    return out[0], out[1], out[2]
+    labels, epochs = day.labels, day.epochs
+    flexion, sacrum, upper = (
+        _rmse(day, day.at(said), true)
+        for said, true in (
+            (epochs.flexion_deg, labels.flexion_deg),
+            (epochs.sacrum_inclination_deg, labels.sacrum_deg),
+            (epochs.upper_lumbar_inclination_deg, labels.upper_deg),
+        )
+    )
+    return flexion, sacrum, upper
+
+
+def difference_rmse_deg(day: LabelledDay) -> float:
+    """By how much the difference of the true inclinations misses the true flexion, deg: what exact angles would be off.
+
+    The product's flexion is that difference; the truth is the turn between the segments in three dimensions, which is another
+    angle for somebody who is turned or leans to the side.
+    """
+    labels = day.labels
+    return _rmse(day, (labels.upper_deg - labels.sacrum_deg)[day.rows], labels.flexion_deg)
+
+
+def _rmse(day: LabelledDay, said: Float, true: Float) -> float:
+    """RMSE of a value per row over upright and seated seconds with data; `true` is per labelled second."""
+    scored = np.isin(day.labels.context[day.rows], (Context.STANDING, Context.WALKING, Context.SITTING))
+    scored &= day.at(day.epochs.valid_fraction) >= 0.5
+    error = (said - true[day.rows])[scored]
+    error = error[~np.isnan(error)]
+    return float(np.sqrt((error**2).mean())) if len(error) else float("nan")
 
 
 def _context(day: LabelledDay) -> float:

@@ -19,7 +19,16 @@ from analysis.validation.claims import claims
 from analysis.validation.evaluation import WEARS, Dataset, Evaluation, Progress
 from analysis.validation.figures import draw_alert_day, draw_reliability
 from analysis.validation.measures import Claim, Measure, Ratio, reliability
-from analysis.validation.score import EDGE_PCT, LabelledDay, Score, f1, flexed_counts, read_day, score_day
+from analysis.validation.score import (
+    EDGE_PCT,
+    LabelledDay,
+    Score,
+    difference_rmse_deg,
+    f1,
+    flexed_counts,
+    read_day,
+    score_day,
+)
 from analysis.validation.tables import COLUMNS, LEAST_FLEXED_MIN, failures, page
 from posture.outputs import Staging
 from posture.replay import ReplayRequest, prepare, records, run, write_records
@@ -54,6 +63,7 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
     bouts = {wear: Ratio(f"{name}, another cut each bout", "days", digits=3) for wear in WEARS}
     whole: dict[str, dict[str, AlertScore]] = {wear: {} for wear in WEARS}
     perfect = Ratio(f"alerts of the policy on the truth{_WHOLE}: within 3 min of an expected one", "raised")
+    exact = Ratio("flexion RMSE of the difference of the true inclinations", "days", "deg", at_most=True)
     pooled = {wear: Ratio("flexed sitting F1, all days as one", "s", digits=3) for wear in WEARS}
     said: dict[str, list[Claim]] = {wear: [] for wear in WEARS}
     worst: tuple[float, str, LabelledDay] | None = None
@@ -72,6 +82,7 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
             said[wear] += [replace(c, kind=c.kind + kind) for c in claims(day)]
             whole[wear][stem.name] = score_alerts(whole_breaks(day))
             if len(sensors) == 2:
+                exact.add(stem.name, difference_rmse_deg(day))
                 best_said = score_said(day, expected(whole_breaks(day)).alerts_s)
                 perfect.add(stem.name, best_said.hit, best_said.said)
                 off = float(raised.expected - raised.found + raised.said - raised.hit)
@@ -87,7 +98,7 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
             *_alerts(alerts[wear]),
             *_alerts(whole[wear], _WHOLE)[:2],
         ]
-    tables["Both sensors"] = [*tables["Both sensors"], perfect]
+    tables["Both sensors"] = [*tables["Both sensors"], exact, perfect]
     figures = {"days_reliability": draw_reliability(reliability(said["both sensors"]))} if stems else {}
     if worst is not None:
         _, name, day = worst
