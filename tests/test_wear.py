@@ -217,6 +217,28 @@ def test_events_inside_leave_the_list_and_are_counted() -> None:
     assert (epochs.context == Context.NON_WEAR).sum() == 0, "the input was written to"
 
 
+@pytest.mark.parametrize(
+    ("kind", "start_s", "end_s", "left_out"),
+    [
+        (EventKind.SIT_TO_LIE, 525, 540, False),
+        (EventKind.SIT_TO_LIE, 530, 545, True),
+        (EventKind.SIT_TO_LIE, 590, 603, True),
+        (EventKind.LIE_TO_SIT, 590, 603, False),
+        (EventKind.LIE_TO_SIT, 1297, 1310, True),
+        (EventKind.LIE_TO_SIT, 1355, 1370, True),
+        (EventKind.LIE_TO_SIT, 1360, 1375, False),
+        (EventKind.SIT_TO_LIE, 1297, 1310, False),
+    ],
+)
+def test_putting_the_sensor_down_and_on_again_is_not_lying_down_and_getting_up(
+    kind: EventKind, start_s: float, end_s: float, left_out: bool
+) -> None:
+    """Up to a minute before and after; most of it may lie outside, across the edge of the interval as well."""
+    epochs, _ = Day().sit(30, 75).run()
+    _, events = finalised(epochs, [event(EventKind.NON_WEAR, 600, 1300), event(kind, start_s, end_s)])
+    assert (kind not in {e.kind for e in events}) == left_out
+
+
 def test_a_lean_on_the_way_to_the_floor_is_not_a_bend_as_well() -> None:
     epochs, _ = Day().sit(1, 75).run()
     said = [

@@ -91,8 +91,8 @@ def _inside(event: PostureEvent, other: PostureEvent) -> bool:
 
 
 def _not_the_wearer(event: PostureEvent, interval: PostureEvent) -> bool:
-    """Half of it or more lies in the interval, or it is the putting down before or the putting on after it."""
-    direction = event.evidence.get("direction")
-    put_down = event.kind in _LYING_DOWN and direction != "up" and 0.0 <= interval.start_s - event.end_s < _HANDLED_S
-    put_on = event.kind in _GETTING_UP and direction != "down" and 0.0 <= event.start_s - interval.end_s < _HANDLED_S
+    """Half of it or more lies in the interval, or it is the putting down that leads into it or the putting on that ends it."""
+    direction, down, up = event.evidence.get("direction"), event.kind in _LYING_DOWN, event.kind in _GETTING_UP
+    put_down = down and direction != "up" and event.start_s <= interval.start_s < event.end_s + _HANDLED_S
+    put_on = up and direction != "down" and event.start_s - _HANDLED_S < interval.end_s <= event.end_s
     return put_down or put_on or _inside(event, interval)

@@ -32,6 +32,7 @@ _STEP = {
     "creep": 0.0001,
     "valid_fraction": 0.001,
 }
+_DOWN = ("creep", "flexion_pct_rom", "slump_index_pct")
 _NAN = np.iinfo(np.int16).min
 _MOST = np.iinfo(np.int16).max
 
@@ -62,8 +63,8 @@ def unpack(blob: bytes, *, first_s: int, count: int) -> EpochBlock:
 
 def _whole(values: Float, name: str) -> Int16:
     scaled = np.asarray(values, dtype=float) / _STEP[name]
-    # The meter is rounded down: what is under an alert level stays under it.
-    rounded = np.floor(scaled + 1e-6) if name == "creep" else np.round(scaled)
+    # What is held against a level is rounded down: under an alert level, or under 60 % of the range, it stays under it.
+    rounded = np.floor(scaled + 1e-6) if name in _DOWN else np.round(scaled)
     return np.where(np.isnan(scaled), _NAN, np.clip(rounded, -_MOST, _MOST)).astype(np.int16)
 
 
