@@ -138,7 +138,8 @@ def test_any_angle_comes_back_within_half_a_step(values: list[float]) -> None:
 def test_what_is_under_a_level_stays_under_it(name: str, level: float, off: float) -> None:
     value = level * (1.0 + off)
     back = getattr(unpack(pack(replace(seconds(0, 1), **{name: np.array([value])})), first_s=0, count=1), name)[0]
-    assert (back >= level) == (value >= level * (1.0 - 1e-8))
+    if not level * (1.0 - 1e-8) < value < level:  # so near is the level itself, but for rounding in the last bits
+        assert (back >= level) == (value >= level)
 
 
 def test_damaged_epochs_are_said_in_a_sentence() -> None:
