@@ -29,6 +29,14 @@ SensorsOption = Annotated[
         show_default=False,
     ),
 ]
+PresetOption = Annotated[
+    Preset | None,
+    typer.Option(
+        "--preset",
+        help="How much the monitor says: all three detections gently, sitting only, or every verdict.",
+        show_default=False,
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
