@@ -103,3 +103,8 @@ class Preset(StrEnum):
     BALANCED = "balanced"
     QUIET = "quiet"
     COACH = "coach"
+
+
+def confidence_text(confidence: float) -> str:
+    """A confidence (0-1) as every text writes it; none is shown as certain, so what would round to 1.00 is `over 0.99`."""
+    return "over 0.99" if confidence >= 0.995 else f"{confidence:.2f}"
