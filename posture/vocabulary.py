@@ -22,6 +22,11 @@ class Placement(StrEnum):
     SACRUM = "sacrum"
     UPPER_LUMBAR = "upper_lumbar"
 
+    @property
+    def words(self) -> str:
+        """How a sentence names it; files, columns and options have the value."""
+        return self.value.replace("_", " ")
+
 
 class Basis(StrEnum):
     """How many sensors a verdict rests on."""

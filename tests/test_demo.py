@@ -122,7 +122,7 @@ def row(text: str, label: str) -> str:
 def test_a_live_session_shows_its_sensors_and_its_news_and_fits_a_low_terminal(view: View, columns: int) -> None:
     prepared = prepare(ReplayRequest(shipped_recording(), poses=POSES))
     live = View.live(prepared.calibration, prepared.config, title="posture run", subtitle="Ctrl-C ends the session")
-    live.sensors = {"sacrum": "streaming, battery 81 %", "upper_lumbar": "lost for 12 s: " + "no sensor heard " * 9}
+    live.sensors = {"sacrum": "streaming, battery 81 %", "upper lumbar": "lost for 12 s: " + "no sensor heard " * 9}
     live.news = "The battery of the sacrum sensor is at 20 %. " * 3
     live.update(Output(angles=[angles_until(600.0)], epochs=[second(595.0, Context.SITTING, flexed=1)]), 600.0)
     for _ in range(7):

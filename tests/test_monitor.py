@@ -332,6 +332,11 @@ def test_each_alert_is_recorded_kept_buzzed_shown_and_notified(whole: Run) -> No
         assert [a["reason"] for a in store.alerts(whole.session_id)] == [a.reason for a in whole.alerts]
 
 
+def test_a_sensor_is_named_by_words_and_not_by_its_key(whole: Run) -> None:
+    assert "  upper lumbar: connected" in whole.said
+    assert "upper_lumbar" not in whole.said
+
+
 def test_what_comes_late_raises_no_alert_and_is_in_the_final_result(whole: Run, holed: Run, tmp_path: Path) -> None:
     missed = whole.alerts[0]
     assert missed.about_s not in {a.about_s for a in holed.alerts}
@@ -587,7 +592,7 @@ def test_each_request_gets_one_plain_line_and_what_makes_no_sense_is_refused(ans
     assert status == [
         "posture run since 09:00 (2.5 min), preset balanced: s1",
         "sacrum: streaming, battery 80 %",
-        "upper_lumbar: streaming, battery 80 %",
+        "upper lumbar: streaming, battery 80 %",
         "1 alert, the last at 09:01 (bend, called wrong)",
         "no alerts until 09:02",
     ]

@@ -191,7 +191,7 @@ class View:
 
     lag_s : how long after its end a second is decided. speed : times real time. creep_min : where the sitting alert may come.
     last_s : where a recording ends; None for a live session, which has sensors to show and news to tell instead.
-    sensors : one line each, by placement, as the link has it. news : what was said last of the session itself.
+    sensors : one line each, by the placement's words, as the link has it. news : what was said last of the session itself.
     """
 
     title: str
@@ -299,7 +299,7 @@ class View:
         if self.last_s is None:
             top.add_row("session", Text(clock_text(self.now_s)))
             for name, words in self.sensors.items():
-                top.add_row(name.replace("_", " "), Text(words, style="" if words.startswith("streaming") else "bold"))
+                top.add_row(name, Text(words, style="" if words.startswith("streaming") else "bold"))
         else:
             top.add_row("played", self._progress(room, self.last_s))
         top.add_row(self.scale.name, Text(f"{value:<10}{marks}", style="dim" if np.isnan(self.angle_deg) else ""))

@@ -166,7 +166,7 @@ def wear_of(have: Known, config: Config, sensors: tuple[Placement, ...] | None =
         raise InputError(
             "no sensor is paired yet; run posture setup"
             if not have.sensors
-            else f"no sensor is paired for {' or '.join(sensors or ())}; posture sensors shows what is"
+            else f"no sensor is paired for {' or '.join(p.words for p in sensors or ())}; posture sensors shows what is"
         )
     if have.calibration is None:
         raise InputError("there is no calibration of these sensors yet; put them on and run posture calibrate")
