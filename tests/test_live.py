@@ -259,6 +259,28 @@ def test_without_a_sensor_or_a_calibration_one_line_says_what_comes_first(
     assert "No sensor is paired" in posture("sensors")
 
 
+def test_scan_and_pair_show_on_a_terminal_that_they_wait_and_say_nothing_of_it_elsewhere(
+    home: Path, start: Start
+) -> None:
+    _, address = sensors_near(start)
+    environment = {**os.environ, "POSTURE_HOME": str(home), "PYTHONPATH": str(REPOSITORY), "TERM": "xterm-256color"}
+    for arguments, bars in ((("scan",), ("listen",)), (("pair", "LPS-4C01"), ("listen", "pair with LPS-4C01"))):
+        command = [sys.executable, "-m", "posture.app.cli", *arguments, "--hci", address, "--seconds", "0.5"]
+        ours, theirs = os.openpty()
+        shown = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=theirs, env=environment, timeout=PATIENCE_S, check=True
+        )
+        os.close(theirs)
+        drawn = os.read(ours, 65_536).decode()  # it all fits the terminal's buffer
+        os.close(ours)
+        piped = subprocess.run(command, capture_output=True, env=environment, timeout=PATIENCE_S, check=True)
+        assert all(bar in drawn for bar in bars), drawn
+        assert drawn.endswith("\x1b[2K"), "what was drawn is taken away again"
+        assert piped.stderr == b""
+        assert shown.stdout == piped.stdout
+        assert b"LPS-4C01" in piped.stdout
+
+
 def test_a_sensor_that_is_paired_again_keeps_its_place_and_one_that_loses_it_is_named(
     posture: Callable[..., str], start: Start
 ) -> None:

@@ -39,6 +39,7 @@ from posture.app.session import (
     wear_of,
 )
 from posture.app.source import LiveSource, SessionClock
+from posture.app.waiting import waiting
 from posture.config import Config
 from posture.pipeline import Output
 from posture.recording.session import SessionDecoder, SessionMeta, SessionWriter
@@ -67,7 +68,8 @@ Say = Callable[[str], None]
 
 async def found_sensors(radio: Radio, seconds: float) -> list[Found]:
     """What advertises, nearest first."""
-    return await scan(seconds, radio.backend, radio.timers)
+    async with waiting("listen", seconds * radio.timers.scale):
+        return await scan(seconds, radio.backend, radio.timers)
 
 
 async def scan_command(here: Here, seconds: float) -> None:
@@ -88,7 +90,8 @@ async def scan_command(here: Here, seconds: float) -> None:
 
 async def paired(found: Found, placement: Placement, radio: Radio, keeper: Keeper) -> Enrolled:
     """Bond with a sensor and keep it; another one of that placement is forgotten."""
-    made = await enrol(found, placement, backend=radio.backend, timers=radio.timers)
+    async with waiting(f"pair with {found.name}"):
+        made = await enrol(found, placement, backend=radio.backend, timers=radio.timers)
 
     def keep(store: Store) -> None:
         for other in store.sensors():
