@@ -14,6 +14,7 @@ import numpy as np
 
 from posture.alerts import AlertPolicy, AlertState, Epoch, UserAction
 from posture.config import Config
+from posture.days import Days
 from posture.detect.bends import Bends, BendsState, Lean, Leans, LeansState
 from posture.detect.chair import Chair, ChairState
 from posture.detect.climbs import Climb, Climbs, ClimbsState
@@ -189,7 +190,7 @@ class Pipeline:
     actions : what the wearer asked of the alerts, in order; more come with `tell`.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
     filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
-    alerts : where the alert policy of an earlier session stopped.
+    alerts : where the alert policy of an earlier session stopped. days : when the days of this one end; None: no clock is known.
     state : of an earlier pipeline of the same session, to go on where it stopped.
     """
 
@@ -206,6 +207,7 @@ class Pipeline:
         start_s: float | None = None,
         filters: Mapping[Placement, OrientationFilter] | None = None,
         alerts: AlertState | None = None,
+        days: Days | None = None,
         state: PipelineState | None = None,
     ) -> None:
         calibration = calibration.for_sensors(tuple(sensors), config)
@@ -254,6 +256,7 @@ class Pipeline:
             config.alerts,
             lag_s=config.context.lag_s,
             judges_sitting=calibration.judges_sitting,
+            days=days,
             state=s.alerts if s else alerts,
         )
 

@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from posture import __version__
 from posture.alerts import AlertState, Quiet, UserAction, silences
 from posture.config import Config, parse_config
+from posture.days import Days
 from posture.detect.declared import Declared
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, alert_record, event_record, json_rows, write_epochs
@@ -124,6 +126,7 @@ class Prepared:
             start_s=info.first_s,
             filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
             alerts=None if self.alert_state is None else self.alert_state.copy(),
+            days=None if self.start_utc is None else Days(self.start_utc, ZoneInfo(self.zone or "UTC")),
         )
 
     def filter_name(self, placement: Placement) -> str:
@@ -205,6 +208,7 @@ def live_pipeline(meta: SessionMeta, *, want_angles: bool = False) -> Pipeline:
         want_angles=want_angles,
         start_s=0.0,
         alerts=_alert_state(meta),
+        days=Days(meta.start_utc, ZoneInfo(meta.zone)),
     )
 
 
