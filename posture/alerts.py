@@ -120,7 +120,8 @@ class AlertState:
     """All memory of the policy; a service stores it and gives it back after a restart.
 
     `since_break_s` counts from the end of the last upright break, inf before the first; `said_n` per kind, of the day that ends at
-    `day_ends_s` (None: not known). `held` : a prompt that waits for the end of a silence.
+    `day_ends_s` (None: not known). `held` : a prompt that waits for the end of a silence. `creep` : the meter after the second that
+    began at `seen_s`, the last that was decided: the next session goes on from it.
     """
 
     sitting_s: float = 0.0
@@ -138,6 +139,8 @@ class AlertState:
     snoozed_until_s: float = float("-inf")
     paused_from_s: float = float("inf")
     held: dict[str, Any] | None = None
+    creep: float = 0.0
+    seen_s: float = float("-inf")
 
     @property
     def quiet(self) -> Quiet:
@@ -172,6 +175,7 @@ class AlertState:
             snoozed_until_s=self.snoozed_until_s - later_s,
             paused_from_s=self.paused_from_s - later_s,
             held=self.held if later_s == 0.0 else None,  # a new session looks at its sensors for itself
+            seen_s=self.seen_s - later_s,
         )
 
     @classmethod
@@ -182,6 +186,7 @@ class AlertState:
             state = cls(**{**tree, **never})
             numbers = [state.sitting_s, state.upright_s, state.since_break_s, state.last_sitting_s, state.last_chair_s]
             numbers += [state.last_training_s, state.snoozed_until_s, state.paused_from_s, state.day_ends_s or 0.0]
+            numbers += [state.creep, state.seen_s]
             if not all(isinstance(n, int | float) for n in numbers):
                 raise TypeError("a number is missing")
         except (TypeError, AttributeError) as error:
@@ -246,6 +251,7 @@ class AlertPolicy:
         state = self.state
         if state.first_s is None:
             state.first_s = epoch.start_s
+        state.creep, state.seen_s = epoch.creep, epoch.start_s
         self._count(epoch)
         if state.held is not None and not self._silent(epoch.start_s):
             held, state.held = state.held, None

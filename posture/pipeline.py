@@ -30,7 +30,7 @@ from posture.detect.practice import Holds, HoldsState
 from posture.detect.reps import Rep, Reps, RepsState
 from posture.detect.said import Said
 from posture.detect.sets import IN_SETS, unjudged
-from posture.detect.sitting import Sitting, SittingState
+from posture.detect.sitting import Sitting, SittingState, carried
 from posture.detect.slip import REMOUNT_S, Slip, SlipState
 from posture.detect.uprights import Uprights, UprightsState
 from posture.detect.wear import Wear, WearState
@@ -190,7 +190,8 @@ class Pipeline:
     actions : what the wearer asked of the alerts, in order; more come with `tell`.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
     filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
-    alerts : where the alert policy of an earlier session stopped. days : when the days of this one end; None: no clock is known.
+    alerts : where the alert policy and the meter of an earlier session stopped.
+    days : when the days of this session end; None: no clock is known.
     state : of an earlier pipeline of the same session, to go on where it stopped.
     """
 
@@ -241,7 +242,9 @@ class Pipeline:
         self._bends = Bends(
             config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=self._has_gyros
         )
-        self._sitting = Sitting(config, calibration, s.sitting if s else None)
+        # The meter goes on, as the policy does, where an earlier session stopped: at a negative time of this one.
+        meter = carried(alerts.creep, -(alerts.seen_s + 1.0), config.sitting) if alerts else None
+        self._sitting = Sitting(config, calibration, s.sitting if s else meter)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
         self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)
         self._feet = Reps(config.reps, tuple(sensors), s.feet if s else None)

@@ -9,12 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from seconds import Day, wear
 
 from posture.alerts import Act, AlertPolicy, AlertState, Epoch, Quiet, Silence, UserAction, cue_reason, silences
 from posture.config import Config, parse_config
 from posture.days import Days
+from posture.detect.sitting import Sitting, carried
 from posture.types import AlertKind, Basis, Context, EventKind, InputError, Placement, PostureEvent, Preset, Verdict
 
 TALL, FLEXED, FULL = 15.0, 75.0, 88.0
@@ -102,6 +104,16 @@ def test_more_than_ten_minutes_without_data_recover_as_sitting_out_of_flexion() 
     held, after = epochs.creep[20 * 60 + 590], epochs.creep[-1]
     assert held == epochs.creep[20 * 60 - 1]
     assert after == pytest.approx(held * 2.718281828 ** (-10 / 9.4), rel=0.01)
+
+
+@pytest.mark.parametrize("away_min", [0.5, 9, 40])
+def test_a_session_that_goes_on_after_a_restart_has_the_meter_of_one_with_a_gap_there(away_min: float) -> None:
+    whole, _ = Day().sit(14, FULL).add(away_min, Context.GAP).add(2, Context.GAP).sit(5, FULL).run()
+    before, _ = Day().sit(14, FULL).run()
+    meter = carried(float(before.creep[-1]), 60.0 * away_min, Config().sitting)
+    after, _ = Sitting(Config(), wear(), meter).push(Day().add(2, Context.GAP).sit(5, FULL).block())
+    np.testing.assert_allclose(after.creep, whole.creep[-len(after.creep) :], rtol=1e-9)
+    assert after.creep[0] > 0.01
 
 
 def test_a_sensor_that_is_not_worn_raises_nothing() -> None:
@@ -426,6 +438,8 @@ def test_the_state_of_the_policy_survives_json_also_before_anything_happened() -
         snoozed_until_s=1900.0,
         paused_from_s=95.0,
         held={"about_s": 96.0, "reason": "A sensor", "evidence": {"state": "ask"}},
+        creep=0.4,
+        seen_s=99.0,
     )
     for state in (AlertState(), used):
         text = json.dumps(state.to_json(), allow_nan=False)
@@ -443,6 +457,8 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
         first_s=10.0,
         said_n={"bend": 1},
         day_ends_s=7200.0,
+        creep=0.4,
+        seen_s=55.0,
         last_training_s=70.0,
         snoozed_until_s=130.0,
         paused_from_s=50.0,
@@ -456,6 +472,6 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
     )
     assert (later.last_chair_s, later.last_training_s) == (float("-inf"), 10.0)
     assert later.quiet == Quiet(snoozed_until_s=70.0, paused_from_s=-10.0)
-    assert later.day_ends_s == 7140.0
+    assert (later.day_ends_s, later.creep, later.seen_s) == (7140.0, 0.4, -5.0)
     later.said_n["bend"] = 9
     assert state.said_n == {"bend": 1}

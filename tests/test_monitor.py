@@ -531,6 +531,28 @@ def test_the_limits_of_a_day_begin_anew_at_four_live_and_in_a_replay_bit_for_bit
     assert [a for a in at_nine.alerts if a.kind == "bend"] == [before]
 
 
+def test_a_monitor_that_was_restarted_goes_on_with_the_meter_live_and_in_a_replay(tmp_path: Path) -> None:
+    first = monitored(tmp_path, packets(until_s=60.0), about=with_meter("s1", 0.7))
+    with Store(tmp_path / "store.sqlite3") as store:
+        memory = store.policy_state()
+    assert memory is not None
+    left = float(first.epochs.creep[first.epochs.start_s == memory.state.seen_s][0])
+    assert memory.state.creep == left > 0.1
+    have = Known((), None, {}, memory.state, meta().start_utc)
+    begun = meta_of(have, Config(), start_utc=meta().start_utc + timedelta(minutes=5), zone="Europe/Berlin", salt="s")
+    second = monitored(
+        tmp_path, packets(until_s=60.0), name="s2", about=replace(meta(name="s2"), alert_state=begun.alert_state)
+    )
+    assert second.epochs.creep[0] == left, "4 min away hold it"
+    epochs, _, _ = as_live(second.folder)
+    np.testing.assert_array_equal(epochs.creep, second.epochs.creep)
+
+
+def with_meter(name: str, creep: float) -> SessionMeta:
+    """A session that begins a minute after one that left the meter there."""
+    return replace(meta(name=name), alert_state=AlertState(creep=creep, seen_s=-61.0).to_json())
+
+
 def test_a_session_that_ran_over_four_hands_on_the_counts_of_the_new_day() -> None:
     """From 23:00 to 06:00; what was said after 04:00 still counts at 08:00, and no more the next morning."""
     sensor = Enrolled("0011223344556677", Placement.SACRUM, "LPS-6677", "h", True)
