@@ -233,6 +233,12 @@ def test_no_confidence_is_shown_as_certain(view: View) -> None:
     ]
 
 
+def test_upright_is_0_deg_from_both_sides(view: View) -> None:
+    for flexion_deg in (-0.4, 0.4):
+        view.update(Output(angles=[angles_until(600.0, flexion_deg=flexion_deg)]), 600.0)
+        assert re.search("lumbar flexion +0 deg ", row(screen(view), "lumbar flexion"))
+
+
 def test_every_verdict_is_whole_at_80_columns(view: View) -> None:
     path = event(EventKind.FLOOR_TRANSITION, Verdict.NEUTRAL, basis=Basis.ONE, evidence={"direction": "up"})
     view.update(Output(events=[path]), 600.0)

@@ -86,7 +86,9 @@ def test_without_poses_a_wrong_mounting_is_found_from_gravity_and_leans(turn: Fl
     """The excerpt's own mounting is up to 15 deg off, which adds to what is said of the heading."""
     found = excerpt_worn(turn)
     for placement in BOTH:
-        assert any(r.startswith(f"{placement.words}: the sensor sits {words.partition(' and ')[0]}") for r in found.reasons)
+        assert any(
+            r.startswith(f"{placement.words}: the sensor sits {words.partition(' and ')[0]}") for r in found.reasons
+        )
         up, calibrated = found.sensors[placement].body_from_sensor[2], excerpt().sensors[placement].body_from_sensor[2]
         assert angle_deg(turn @ up, calibrated) <= 2.0
         left = found.sensors[placement].body_from_sensor[1]

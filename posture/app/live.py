@@ -295,7 +295,7 @@ class View:
         top.add_column(style="dim", width=_LABEL, no_wrap=True)
         top.add_column(width=room, no_wrap=True, overflow="ellipsis")
         marks, labels = gauge(self.angle_deg, self.scale, room - 10, plain=plain)
-        value = "no data" if np.isnan(self.angle_deg) else f"{self.angle_deg:4.0f} deg"
+        value = "no data" if np.isnan(self.angle_deg) else f"{self.angle_deg:z4.0f} deg"
         if self.last_s is None:
             top.add_row("session", Text(clock_text(self.now_s)))
             for name, words in self.sensors.items():
