@@ -8,8 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from analysis.inputs import DAY_BEGINS_H, DayEvent, Session, runs
+from analysis.inputs import DayEvent, Session, runs
 from analysis.schema import Habits, Meter, Sitting
+from posture.days import DAY_BEGINS_H
 from posture.types import Bool, Context, EpochBlock, EventKind, Float, Verdict
 
 METER_REARM = (

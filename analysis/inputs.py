@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from posture.alerts import Act
+from posture.days import DAY_BEGINS_H
 from posture.types import (
     CONTEXT_NAMES,
     Basis,
@@ -32,8 +33,6 @@ from posture.types import (
 
 FORMAT = 1
 """The version of session.json that this code reads."""
-DAY_BEGINS_H = 4
-"""o'clock, local time of the zone in which the session began (architecture.md)."""
 EPOCH_COLUMNS: tuple[str, ...] = tuple(f.name for f in fields(EpochBlock))
 """Columns of epochs.parquet, by the names of `EpochBlock`."""
 CODE_COLUMNS = ("context", "flexed")

@@ -42,6 +42,7 @@ from analysis.words import (
 )
 from posture.atomic import write_whole
 from posture.types import EventKind, InputError
+from posture.vocabulary import confidence_text
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -290,6 +291,7 @@ def template(name: str) -> Template:
     page = Environment(loader=PackageLoader("analysis"), autoescape=True, undefined=StrictUndefined, trim_blocks=True)
     page.lstrip_blocks = True
     page.filters |= {
+        "confidence": confidence_text,
         "span": span,
         "plain": plain,
         "detail": detail,

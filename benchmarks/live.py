@@ -187,10 +187,12 @@ def monitored(base: Path, bus: str, seconds: float, *, panel: bool) -> Usage:
     try:
         if process.stdout is None or process.stdout.readline() != "DECIDING\n":
             raise SystemExit("the monitor ended before it decided anything")
+        # What is measured is a monitor that runs, not one that starts; another process gives no sign that it has settled.
         time.sleep(WARM_S)
         used.start_s, began_s = processor_s(process.pid), time.monotonic()
         while (now_s := time.monotonic()) < began_s + seconds:
             used.resident_mb.append(resident_mb(process.pid))
+            # Another process can only be looked at. Its memory grows over minutes, and looking oftener would cost what is measured.
             time.sleep(min(1.0, began_s + seconds - now_s))
         used.running_s = processor_s(process.pid) - used.start_s
         used.wall_s = time.monotonic() - began_s

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from posture.config import AlertsConfig
+from posture.days import Days
 from posture.types import (
     Alert,
     AlertKind,
@@ -118,8 +119,9 @@ def silences(actions: Iterable[UserAction], *, begun: Quiet, end_s: float) -> li
 class AlertState:
     """All memory of the policy; a service stores it and gives it back after a restart.
 
-    `since_break_s` counts from the end of the last upright break, inf before the first; `said_n` per kind and day. `held` : a
-    prompt that waits for the end of a silence.
+    `since_break_s` counts from the end of the last upright break, inf before the first; `said_n` per kind, of the day that ends at
+    `day_ends_s` (None: not known). `held` : a prompt that waits for the end of a silence. `creep` : the meter after the second that
+    began at `seen_s`, the last that was decided: the next session goes on from it.
     """
 
     sitting_s: float = 0.0
@@ -129,6 +131,7 @@ class AlertState:
     spacing_min: float | None = None
     last_cue_s: dict[str, float] = field(default_factory=dict)
     said_n: dict[str, int] = field(default_factory=dict)
+    day_ends_s: float | None = None
     last_chair_s: float = float("-inf")
     last_training_s: float = float("-inf")
     walking_s: list[float] = field(default_factory=list)
@@ -136,6 +139,8 @@ class AlertState:
     snoozed_until_s: float = float("-inf")
     paused_from_s: float = float("inf")
     held: dict[str, Any] | None = None
+    creep: float = 0.0
+    seen_s: float = float("-inf")
 
     @property
     def quiet(self) -> Quiet:
@@ -162,6 +167,7 @@ class AlertState:
             last_sitting_s=self.last_sitting_s - later_s,
             last_cue_s={kind: s - later_s for kind, s in self.last_cue_s.items()},
             said_n=dict(self.said_n),
+            day_ends_s=None if self.day_ends_s is None else self.day_ends_s - later_s,
             last_chair_s=self.last_chair_s - later_s,
             last_training_s=self.last_training_s - later_s,
             walking_s=[s - later_s for s in self.walking_s],
@@ -169,6 +175,7 @@ class AlertState:
             snoozed_until_s=self.snoozed_until_s - later_s,
             paused_from_s=self.paused_from_s - later_s,
             held=self.held if later_s == 0.0 else None,  # a new session looks at its sensors for itself
+            seen_s=self.seen_s - later_s,
         )
 
     @classmethod
@@ -178,7 +185,8 @@ class AlertState:
             never = {k: _NEVER if k in _AHEAD else -_NEVER for k, v in tree.items() if v == "never"}
             state = cls(**{**tree, **never})
             numbers = [state.sitting_s, state.upright_s, state.since_break_s, state.last_sitting_s, state.last_chair_s]
-            numbers += [state.last_training_s, state.snoozed_until_s, state.paused_from_s]
+            numbers += [state.last_training_s, state.snoozed_until_s, state.paused_from_s, state.day_ends_s or 0.0]
+            numbers += [state.creep, state.seen_s]
             if not all(isinstance(n, int | float) for n in numbers):
                 raise TypeError("a number is missing")
         except (TypeError, AttributeError) as error:
@@ -193,14 +201,22 @@ class AlertPolicy:
 
     judges_sitting : False for a wear that is not calibrated: nothing is said of sitting.
     lag_s : how long after its end a second is decided; `raised_s` is that moment.
+    days : when the days of this session end; None where no clock is known: then all of it is one day.
     """
 
     def __init__(
-        self, params: AlertsConfig, *, lag_s: int, judges_sitting: bool, state: AlertState | None = None
+        self,
+        params: AlertsConfig,
+        *,
+        lag_s: int,
+        judges_sitting: bool,
+        days: Days | None = None,
+        state: AlertState | None = None,
     ) -> None:
         self.params = params
         self.lag_s = lag_s
         self.judges_sitting = judges_sitting
+        self.days = days
         self.state = state or AlertState()
 
     def push(self, item: Epoch | PostureEvent | UserAction, *, epoch_s: float | None = None) -> Alert | None:
@@ -209,20 +225,33 @@ class AlertPolicy:
         A UserAction comes before the first item that would be raised at its `at_s` or later.
         """
         if isinstance(item, Epoch):
+            self._new_day(item.start_s)
             return self._epoch(item)
         if isinstance(item, UserAction):
             self.state.quiet = self.state.quiet.after(item)
             return None
-        return self._event(item, item.end_s if epoch_s is None else epoch_s)
+        decided_s = item.end_s if epoch_s is None else epoch_s
+        self._new_day(decided_s)
+        return self._event(item, decided_s)
 
     def raised_s(self, epoch_s: float) -> float:
         """When that is raised which the second that begins at `epoch_s` decides."""
         return epoch_s + 1.0 + self.lag_s
 
+    def _new_day(self, epoch_s: float) -> None:
+        """Limits of a day begin anew with it. An alert is of the day in which it is raised, as in the day's summary."""
+        state, raised_s = self.state, self.raised_s(epoch_s)
+        if self.days is None or (state.day_ends_s is not None and raised_s < state.day_ends_s):
+            return
+        if state.day_ends_s is not None:
+            state.said_n = {}
+        state.day_ends_s = self.days.ends_s(raised_s)
+
     def _epoch(self, epoch: Epoch) -> Alert | None:
         state = self.state
         if state.first_s is None:
             state.first_s = epoch.start_s
+        state.creep, state.seen_s = epoch.creep, epoch.start_s
         self._count(epoch)
         if state.held is not None and not self._silent(epoch.start_s):
             held, state.held = state.held, None

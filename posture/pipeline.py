@@ -14,6 +14,7 @@ import numpy as np
 
 from posture.alerts import AlertPolicy, AlertState, Epoch, UserAction
 from posture.config import Config
+from posture.days import Days
 from posture.detect.bends import Bends, BendsState, Lean, Leans, LeansState
 from posture.detect.chair import Chair, ChairState
 from posture.detect.climbs import Climb, Climbs, ClimbsState
@@ -29,7 +30,7 @@ from posture.detect.practice import Holds, HoldsState
 from posture.detect.reps import Rep, Reps, RepsState
 from posture.detect.said import Said
 from posture.detect.sets import IN_SETS, unjudged
-from posture.detect.sitting import Sitting, SittingState
+from posture.detect.sitting import Sitting, SittingState, carried
 from posture.detect.slip import REMOUNT_S, Slip, SlipState
 from posture.detect.uprights import Uprights, UprightsState
 from posture.detect.wear import Wear, WearState
@@ -189,7 +190,8 @@ class Pipeline:
     actions : what the wearer asked of the alerts, in order; more come with `tell`.
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
     filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
-    alerts : where the alert policy of an earlier session stopped.
+    alerts : where the alert policy and the meter of an earlier session stopped.
+    days : when the days of this session end; None: no clock is known.
     state : of an earlier pipeline of the same session, to go on where it stopped.
     """
 
@@ -206,6 +208,7 @@ class Pipeline:
         start_s: float | None = None,
         filters: Mapping[Placement, OrientationFilter] | None = None,
         alerts: AlertState | None = None,
+        days: Days | None = None,
         state: PipelineState | None = None,
     ) -> None:
         calibration = calibration.for_sensors(tuple(sensors), config)
@@ -239,7 +242,9 @@ class Pipeline:
         self._bends = Bends(
             config.bends, calibration, s.bends if s else None, trust=self._trust, has_gyro=self._has_gyros
         )
-        self._sitting = Sitting(config, calibration, s.sitting if s else None)
+        # The meter goes on, as the policy does, where an earlier session stopped: at a negative time of this one.
+        meter = carried(alerts.creep, -(alerts.seen_s + 1.0), config.sitting) if alerts else None
+        self._sitting = Sitting(config, calibration, s.sitting if s else meter)
         self._gaps = Gaps(calibration.basis, s.gaps if s else None)
         self._wear = Wear(config.wear, config.context.lying_tilt_deg, calibration, s.wear if s else None)
         self._feet = Reps(config.reps, tuple(sensors), s.feet if s else None)
@@ -254,6 +259,7 @@ class Pipeline:
             config.alerts,
             lag_s=config.context.lag_s,
             judges_sitting=calibration.judges_sitting,
+            days=days,
             state=s.alerts if s else alerts,
         )
 

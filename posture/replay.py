@@ -13,12 +13,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from posture import __version__
 from posture.alerts import AlertState, Quiet, UserAction, silences
 from posture.config import Config, parse_config
+from posture.days import Days
 from posture.detect.declared import Declared
 from posture.detect.finalise import finalised
 from posture.outputs import AngleWriter, alert_record, event_record, json_rows, write_epochs
@@ -124,6 +126,7 @@ class Prepared:
             start_s=info.first_s,
             filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
             alerts=None if self.alert_state is None else self.alert_state.copy(),
+            days=None if self.start_utc is None else Days(self.start_utc, ZoneInfo(self.zone or "UTC")),
         )
 
     def filter_name(self, placement: Placement) -> str:
@@ -161,15 +164,15 @@ class Result:
     def ended(self, pipeline: Pipeline) -> None:
         """Take over what a flushed pipeline has to say of its input."""
         self.notes += [
-            f"{placement}: {seconds:.0f} s in which the sensor was stuck on one reading were left out."
+            f"{placement.words}: {seconds:.0f} s in which the sensor was stuck on one reading were left out."
             for placement, seconds in pipeline.frozen_s().items()
         ]
         self.notes += [
-            f"{placement}: samples that came twice or too late were left out ({count})."
+            f"{placement.words}: samples that came twice or too late were left out ({count})."
             for placement, count in pipeline.dropped().items()
         ]
         self.notes += [
-            f"{placement}: {seconds:.2f} s are missing where its clock was corrected."
+            f"{placement.words}: {seconds:.2f} s are missing where its clock was corrected."
             for placement, seconds in pipeline.lost_s().items()
         ]
         self.notes += [
@@ -185,7 +188,7 @@ def clipping_note(placement: Placement, clipped: Clipped) -> str:
         else f"{np.degrees(clipped.limit):.4g} deg/s"
     )
     return (
-        f"{placement}: the {clipped.part} was at the end of its range of {limit} for {max(clipped.seconds, 0.1):.1f} s; "
+        f"{placement.words}: the {clipped.part} was at the end of its range of {limit} for {max(clipped.seconds, 0.1):.1f} s; "
         "what rests on it is not trusted: set a wider range."
     )
 
@@ -205,6 +208,7 @@ def live_pipeline(meta: SessionMeta, *, want_angles: bool = False) -> Pipeline:
         want_angles=want_angles,
         start_s=0.0,
         alerts=_alert_state(meta),
+        days=Days(meta.start_utc, ZoneInfo(meta.zone)),
     )
 
 
@@ -300,7 +304,7 @@ def _smoothed(info: RecordingInfo, request: ReplayRequest, config: Config, notes
         return ()
     check_smoothing(config.fusion)
     smoothed = tuple(p for p in info.selected if info.has_gyro[p])
-    notes += [f"{p}: not smoothed, that needs a gyroscope." for p in info.selected if p not in smoothed]
+    notes += [f"{p.words}: not smoothed, that needs a gyroscope." for p in info.selected if p not in smoothed]
     if smoothed:
         notes.append(
             "Smoothed: angles and events come from an orientation worked out with later samples too, which a live run would "
@@ -580,7 +584,7 @@ def _one_sensor_notes(epochs: EpochBlock, sensors: Sequence[Placement]) -> list[
         alone = [int(np.count_nonzero(k & ~here)) for k in others]
         if alone and alone[0] >= _ALONE_MIN_S:
             notes.append(
-                f"{placement}: no angle for {alone[0] / 60:.0f} min in which the other sensor had one; "
+                f"{placement.words}: no angle for {alone[0] / 60:.0f} min in which the other sensor had one; "
                 "what needs both was not judged."
             )
     return notes

@@ -22,6 +22,11 @@ class Placement(StrEnum):
     SACRUM = "sacrum"
     UPPER_LUMBAR = "upper_lumbar"
 
+    @property
+    def words(self) -> str:
+        """How a sentence names it; files, columns and options have the value."""
+        return self.value.replace("_", " ")
+
 
 class Basis(StrEnum):
     """How many sensors a verdict rests on."""
@@ -103,3 +108,8 @@ class Preset(StrEnum):
     BALANCED = "balanced"
     QUIET = "quiet"
     COACH = "coach"
+
+
+def confidence_text(confidence: float) -> str:
+    """A confidence (0-1) as every text writes it; none is shown as certain, so what would round to 1.00 is `over 0.99`."""
+    return "over 0.99" if confidence >= 0.995 else f"{confidence:.2f}"

@@ -8,6 +8,7 @@ import numpy as np
 
 from posture.alerts import AlertPolicy, Epoch, UserAction
 from posture.config import Config
+from posture.days import Days
 from posture.detect.context import ContextBlock
 from posture.detect.epochs import EpochFeatures
 from posture.detect.sitting import Sitting
@@ -71,11 +72,16 @@ class Day:
         seated = np.where(context == Context.SITTING, confidence, 1 - confidence)
         return ContextBlock(start, context.astype(np.int8), confidence, seated, features)
 
-    def run(self, config: Config = Config(), calibration: Calibration | None = None) -> tuple[EpochBlock, list[Alert]]:  # noqa: B008
+    def run(
+        self,
+        config: Config = Config(),  # noqa: B008
+        calibration: Calibration | None = None,
+        days: Days | None = None,
+    ) -> tuple[EpochBlock, list[Alert]]:
         """Through the meter and the policy, as the pipeline does it."""
         made = calibration or (wear() if self.two else wear(Placement.SACRUM))
         epochs, _ = Sitting(config, made).push(self.block())
-        policy = AlertPolicy(config.alerts, lag_s=5, judges_sitting=made.judges_sitting)
+        policy = AlertPolicy(config.alerts, lag_s=5, judges_sitting=made.judges_sitting, days=days)
         columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
         said, waiting = [], list(self.asked)
         for row in zip(*(c.tolist() for c in columns), strict=True):

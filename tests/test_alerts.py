@@ -6,15 +6,21 @@ import itertools
 import json
 import pickle
 from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from seconds import Day, wear
 
 from posture.alerts import Act, AlertPolicy, AlertState, Epoch, Quiet, Silence, UserAction, cue_reason, silences
 from posture.config import Config, parse_config
+from posture.days import Days
+from posture.detect.sitting import Sitting, carried
 from posture.types import AlertKind, Basis, Context, EventKind, InputError, Placement, PostureEvent, Preset, Verdict
 
 TALL, FLEXED, FULL = 15.0, 75.0, 88.0
+BERLIN = ZoneInfo("Europe/Berlin")
 BOTH_WEARS = pytest.mark.parametrize("two", [True, False], ids=["two sensors", "slump index"])
 
 
@@ -100,6 +106,16 @@ def test_more_than_ten_minutes_without_data_recover_as_sitting_out_of_flexion() 
     assert after == pytest.approx(held * 2.718281828 ** (-10 / 9.4), rel=0.01)
 
 
+@pytest.mark.parametrize("away_min", [0.5, 9, 40])
+def test_a_session_that_goes_on_after_a_restart_has_the_meter_of_one_with_a_gap_there(away_min: float) -> None:
+    whole, _ = Day().sit(14, FULL).add(away_min, Context.GAP).add(2, Context.GAP).sit(5, FULL).run()
+    before, _ = Day().sit(14, FULL).run()
+    meter = carried(float(before.creep[-1]), 60.0 * away_min, Config().sitting)
+    after, _ = Sitting(Config(), wear(), meter).push(Day().add(2, Context.GAP).sit(5, FULL).block())
+    np.testing.assert_allclose(after.creep, whole.creep[-len(after.creep) :], rtol=1e-9)
+    assert after.creep[0] > 0.01
+
+
 def test_a_sensor_that_is_not_worn_raises_nothing() -> None:
     assert Day().add(60, Context.NON_WEAR, FULL).minutes() == []
 
@@ -127,6 +143,37 @@ def test_there_are_at_most_eight_a_day() -> None:
     for _ in range(12):
         day.sit(25, FULL).stand(2.5)
     assert len(day.minutes()) == 8
+
+
+@pytest.mark.parametrize(
+    ("evening", "night_h"), [((2026, 3, 2, 23), 5), ((2026, 3, 28, 23), 4), ((2026, 10, 24, 23), 6)]
+)
+def test_after_four_in_the_morning_the_eight_of_the_new_day_begin(
+    evening: tuple[int, int, int, int], night_h: int
+) -> None:
+    """From 23:00 to 06:00 at a desk, also in the nights in which the clocks change."""
+    days = Days(datetime(*evening, tzinfo=BERLIN).astimezone(UTC), BERLIN)
+    day = Day()
+    while len(day.rows) < 3600 * (night_h + 4):
+        day.sit(25, FULL).stand(2.5)
+    raised_h = [a.raised_s / 3600.0 for a in day.run(days=days)[1]]
+    before = [h for h in raised_h if h < night_h]
+    assert len(before) == 8
+    assert max(before) < night_h - 0.2, "the limit is reached before 04:00"
+    assert night_h <= raised_h[8] < night_h + 0.5
+    assert len(raised_h) - 8 == 8
+    assert len(day.run()[1]) == 8, "without a clock all of it is one day"
+
+
+def test_the_cues_of_a_day_begin_anew_too_and_the_spacing_goes_on() -> None:
+    days = Days(datetime(2026, 3, 2, 23, tzinfo=BERLIN).astimezone(UTC), BERLIN)
+    policy = AlertPolicy(Config().alerts, lag_s=5, judges_sitting=True, days=days)
+    state = replace(policy.state, said_n={"bend": 6}, last_cue_s={"bend": 5 * 3600.0 - 300.0}, day_ends_s=5 * 3600.0)
+    policy = AlertPolicy(Config().alerts, lag_s=5, judges_sitting=True, days=days, state=state)
+    said = [policy.push(bend(5 * 3600.0 + minute * 60.0)) for minute in (-1, 3, 6)]
+    assert [a is not None for a in said] == [False, False, True]
+    assert policy.state.said_n == {"bend": 1}
+    assert policy.state.day_ends_s == 29 * 3600.0
 
 
 def test_two_minutes_upright_clear_the_backoff() -> None:
@@ -385,11 +432,14 @@ def test_the_state_of_the_policy_survives_json_also_before_anything_happened() -
         spacing_min=20.0,
         last_cue_s={"bend": 90.0},
         said_n={"bend": 2},
+        day_ends_s=7200.0,
         walking_s=[80.0, 81.0],
         first_s=0.0,
         snoozed_until_s=1900.0,
         paused_from_s=95.0,
         held={"about_s": 96.0, "reason": "A sensor", "evidence": {"state": "ask"}},
+        creep=0.4,
+        seen_s=99.0,
     )
     for state in (AlertState(), used):
         text = json.dumps(state.to_json(), allow_nan=False)
@@ -406,6 +456,9 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
         walking_s=[80.0],
         first_s=10.0,
         said_n={"bend": 1},
+        day_ends_s=7200.0,
+        creep=0.4,
+        seen_s=55.0,
         last_training_s=70.0,
         snoozed_until_s=130.0,
         paused_from_s=50.0,
@@ -419,5 +472,6 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
     )
     assert (later.last_chair_s, later.last_training_s) == (float("-inf"), 10.0)
     assert later.quiet == Quiet(snoozed_until_s=70.0, paused_from_s=-10.0)
+    assert (later.day_ends_s, later.creep, later.seen_s) == (7140.0, 0.4, -5.0)
     later.said_n["bend"] = 9
     assert state.said_n == {"bend": 1}

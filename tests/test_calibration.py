@@ -134,7 +134,7 @@ def test_a_standing_pose_without_samples_is_refused_by_name(name: str) -> None:
 @pytest.mark.parametrize("only", BOTH)
 def test_bending_while_standing_is_refused_by_name(name: str, only: Placement) -> None:
     with pytest.raises(
-        InputError, match=rf"^the wearer moved in the pose `{name}` \({only} swayed \d+\.\d deg\); stand"
+        InputError, match=rf"^the wearer moved in the pose `{name}` \({only.words} swayed \d+\.\d deg\); stand"
     ):
         made({**FULL, name: [(63.0, 68.0)]}, only=only)
 
@@ -186,7 +186,7 @@ def test_moving_in_a_seated_pose_is_said() -> None:
 def test_without_bends_the_nominal_axes_serve_and_it_says_so() -> None:
     found = made(without("bend_max"))
     assert [r for r in found.reasons if "forward is the sensor's nominal x axis" in r] == [
-        f"{p}: no bend of 12 deg was recorded; forward is the sensor's nominal x axis" for p in BOTH
+        f"{p.words}: no bend of 12 deg was recorded; forward is the sensor's nominal x axis" for p in BOTH
     ]
     assert sentence(found, "range") == "there is no measured range; the population value 48 deg stands in"
     assert (found.rom_deg, found.rom_measured, found.grade) == (48.0, False, "fair")
@@ -288,7 +288,7 @@ def test_the_calibration_walk_gives_its_own_neutral_and_bounce() -> None:
 def test_dropping_a_sensor_drops_what_it_and_both_together_said() -> None:
     two = made(without("bend_max"), upper_mounting=about("x", 30.0), seated=[SIT_TALL, (-3.0, 8.0), SLUMP])
     one = two.for_sensors((SACRUM,))
-    assert [r.split(":")[0] for r in two.reasons if ":" in r] == ["sacrum", "sacrum", "upper_lumbar"]
+    assert [r.split(":")[0] for r in two.reasons if ":" in r] == ["sacrum", "sacrum", "upper lumbar"]
     assert all(r.startswith("sacrum:") for r in one.reasons)
     assert len(one.reasons) == 2
     assert list(one.sensors) == [SACRUM]
@@ -297,6 +297,16 @@ def test_dropping_a_sensor_drops_what_it_and_both_together_said() -> None:
     assert (one.judges_sitting, one.rom_measured) == (True, False)
     assert np.isnan([one.sit_tall_flexion_deg, one.sit_usual_flexion_deg, one.slump_flexion_deg]).all()
     assert one.poses == two.poses
+
+
+def test_a_sensor_keeps_its_own_reasons_also_those_that_an_earlier_version_wrote() -> None:
+    two = made(without("bend_max"))
+    said = next(r for r in two.reasons if r.startswith("upper lumbar: no bend"))
+    assert said in two.for_sensors((UPPER,)).reasons
+    earlier = said.replace("upper lumbar:", "upper_lumbar:")
+    stored = replace(two, reasons=tuple(earlier if r == said else r for r in two.reasons))
+    assert earlier in stored.for_sensors((UPPER,)).reasons
+    assert earlier not in stored.for_sensors((SACRUM,)).reasons
 
 
 def test_dropping_a_sensor_judges_sitting_as_that_sensor_can() -> None:
@@ -320,7 +330,7 @@ def test_the_same_sensors_keep_the_calibration_as_it_is() -> None:
 
 def test_a_sensor_that_was_not_calibrated_is_refused_in_words() -> None:
     with pytest.raises(
-        InputError, match="this calibration was made with sacrum, not with upper_lumbar; calibrate with"
+        InputError, match="this calibration was made with sacrum, not with upper lumbar; calibrate with"
     ):
         made(only=SACRUM).for_sensors(BOTH)
 

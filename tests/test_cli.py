@@ -317,7 +317,7 @@ def test_a_calibration_of_other_sensors_is_refused_in_words(
     assert done.code == 0
     refused(
         posture("replay", short, "--calibration", made, "--out", tmp_path / "out"),
-        "was made with sacrum, not with upper_lumbar",
+        "was made with sacrum, not with upper lumbar",
     )
     assert not (tmp_path / "out").exists()
     for text in ("{}", "[]", "no", '{"format": 99}'):

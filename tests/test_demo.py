@@ -38,6 +38,7 @@ from posture.types import (
     Preset,
     Verdict,
 )
+from posture.vocabulary import confidence_text
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 POSES = REPOSITORY / "recordings" / "day_excerpt.poses.json"
@@ -121,7 +122,7 @@ def row(text: str, label: str) -> str:
 def test_a_live_session_shows_its_sensors_and_its_news_and_fits_a_low_terminal(view: View, columns: int) -> None:
     prepared = prepare(ReplayRequest(shipped_recording(), poses=POSES))
     live = View.live(prepared.calibration, prepared.config, title="posture run", subtitle="Ctrl-C ends the session")
-    live.sensors = {"sacrum": "streaming, battery 81 %", "upper_lumbar": "lost for 12 s: " + "no sensor heard " * 9}
+    live.sensors = {"sacrum": "streaming, battery 81 %", "upper lumbar": "lost for 12 s: " + "no sensor heard " * 9}
     live.news = "The battery of the sacrum sensor is at 20 %. " * 3
     live.update(Output(angles=[angles_until(600.0)], epochs=[second(595.0, Context.SITTING, flexed=1)]), 600.0)
     for _ in range(7):
@@ -211,6 +212,37 @@ def test_a_wear_that_cannot_judge_sitting_has_no_meter_to_show(views: dict[str, 
 def test_an_ascii_terminal_gets_ascii_only(view: View) -> None:
     view.update(Output(angles=[angles_until(600.0)], epochs=[second(595.0, Context.SITTING, flexed=1)]), 600.0)
     assert screen(view, encoding="ascii").isascii()
+
+
+def test_no_confidence_is_shown_as_certain(view: View) -> None:
+    sure = second(595.0, Context.SITTING, flexed=1)
+    sure.context_confidence[:] = 0.9951
+    seen = event(EventKind.FLEXED_SITTING, Verdict.ROUNDED, end_s=823.0, confidence=1.0)
+    view.update(Output(angles=[angles_until(600.0)], epochs=[sure], events=[seen]), 600.0)
+    text = screen(view)
+    assert "sitting, flexed (confidence over 0.99), 5 s ago" in row(text, "activity")
+    assert re.search("sat flexed for 12.7 min +flexed +conf. over 0.99", row(text, "events 1"))
+    assert event_line(seen).endswith("flexed (two sensors, confidence over 0.99)")
+    assert "1.00" not in text
+    assert [confidence_text(c) for c in (0.07, 0.5, 0.9949, 0.995, 1.0)] == [
+        "0.07",
+        "0.50",
+        "0.99",
+        "over 0.99",
+        "over 0.99",
+    ]
+
+
+def test_upright_is_0_deg_from_both_sides(view: View) -> None:
+    for flexion_deg in (-0.4, 0.4):
+        view.update(Output(angles=[angles_until(600.0, flexion_deg=flexion_deg)]), 600.0)
+        assert re.search("lumbar flexion +0 deg ", row(screen(view), "lumbar flexion"))
+
+
+def test_every_verdict_is_whole_at_80_columns(view: View) -> None:
+    path = event(EventKind.FLOOR_TRANSITION, Verdict.NEUTRAL, basis=Basis.ONE, evidence={"direction": "up"})
+    view.update(Output(events=[path]), 600.0)
+    assert re.search("up from floor or bed +with a turn +conf. 0.83", row(screen(view), "events 1"))
 
 
 def test_calibration_is_named_while_it_runs(view: View) -> None:

@@ -371,4 +371,4 @@ def test_a_sensor_that_falls_silent_half_way_is_said_and_single_lost_samples_are
     assert isinstance(said, Records)
     notes = [n for n in said.session["notes"] if "what needs both was not judged" in str(n)]  # type: ignore[union-attr]
     assert len(notes) == told
-    assert all(str(n).startswith("upper_lumbar: no angle for ") for n in notes)
+    assert all(str(n).startswith("upper lumbar: no angle for ") for n in notes)

@@ -196,8 +196,8 @@ def test_scan_pair_stream_loss_reconnect_backfill_stop(home: Path, posture: Call
     assert session.ended(signal.SIGINT) == 0
     said = session.said
     assert "Traceback" not in said
-    late = {p: int(n) for p, n in re.findall(r"(\w+): \d+ samples, (\d+) of them late", said)}
-    assert set(late) == {"sacrum", "upper_lumbar"}
+    late = {p: int(n) for p, n in re.findall(r"([\w ]+): \d+ samples, (\d+) of them late", said)}
+    assert set(late) == {"sacrum", "upper lumbar"}
     assert all(15 * 50 < n < 90 * 50 for n in late.values()), late
     assert "differs from live" in said
 
@@ -259,6 +259,28 @@ def test_without_a_sensor_or_a_calibration_one_line_says_what_comes_first(
     assert "No sensor is paired" in posture("sensors")
 
 
+def test_scan_and_pair_show_on_a_terminal_that_they_wait_and_say_nothing_of_it_elsewhere(
+    home: Path, start: Start
+) -> None:
+    _, address = sensors_near(start)
+    environment = {**os.environ, "POSTURE_HOME": str(home), "PYTHONPATH": str(REPOSITORY), "TERM": "xterm-256color"}
+    for arguments, bars in ((("scan",), ("listen",)), (("pair", "LPS-4C01"), ("listen", "pair with LPS-4C01"))):
+        command = [sys.executable, "-m", "posture.app.cli", *arguments, "--hci", address, "--seconds", "0.5"]
+        ours, theirs = os.openpty()
+        shown = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=theirs, env=environment, timeout=PATIENCE_S, check=True
+        )
+        os.close(theirs)
+        drawn = os.read(ours, 65_536).decode()  # it all fits the terminal's buffer
+        os.close(ours)
+        piped = subprocess.run(command, capture_output=True, env=environment, timeout=PATIENCE_S, check=True)
+        assert all(bar in drawn for bar in bars), drawn
+        assert drawn.endswith("\x1b[2K"), "what was drawn is taken away again"
+        assert piped.stderr == b""
+        assert shown.stdout == piped.stdout
+        assert b"LPS-4C01" in piped.stdout
+
+
 def test_a_sensor_that_is_paired_again_keeps_its_place_and_one_that_loses_it_is_named(
     posture: Callable[..., str], start: Start
 ) -> None:
@@ -266,7 +288,7 @@ def test_a_sensor_that_is_paired_again_keeps_its_place_and_one_that_loses_it_is_
     for name in ("LPS-4C01", "LPS-4C02", "LPS-4C02"):
         said = posture("pair", name, "--hci", address, "--seconds", "0.5")
     assert said.endswith("Next: posture calibrate\n")
-    assert re.search(r"sacrum +LPS-4C01[^\0]*upper_lumbar +LPS-4C02", posture("sensors"))
+    assert re.search(r"sacrum +LPS-4C01[^\0]*upper lumbar +LPS-4C02", posture("sensors"))
     taken = posture("pair", "LPS-4C02", "--placement", "sacrum", "--hci", address, "--seconds", "0.5")
     assert "LPS-4C01 had that place and is forgotten." in taken
     assert "LPS-4C01" not in posture("sensors")

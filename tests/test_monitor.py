@@ -21,7 +21,7 @@ from streams import BOTH
 from analysis.inputs import Clock
 from analysis.stored import days_of
 from posture.alerts import AlertState, Quiet, silences
-from posture.app.asked import Asked, day_ends_s
+from posture.app.asked import Asked
 from posture.app.battery import BatteryState, watch
 from posture.app.keeping import Keeper, Saved
 from posture.app.live import View
@@ -38,9 +38,18 @@ from posture.app.session import (
     meta_of,
 )
 from posture.app.source import LiveSource
-from posture.config import Config
+from posture.config import AlertsConfig, Config
+from posture.days import Days
 from posture.pipeline import Output
-from posture.recording.session import Session, SessionDecoder, SessionWriter, compact, raised_alerts, user_actions
+from posture.recording.session import (
+    Session,
+    SessionDecoder,
+    SessionMeta,
+    SessionWriter,
+    compact,
+    raised_alerts,
+    user_actions,
+)
 from posture.replay import ReplayRequest, live_pipeline, prepare, records
 from posture.replay import run as replayed
 from posture.sensors.driver import Enrolled, LinkState, LinkStatus
@@ -145,6 +154,7 @@ def monitored(
     asks: Mapping[float, tuple[str, dict[str, JsonValue]]] | None = None,
     clock_behind_s: float = 0.0,
     told: Told | None = None,
+    about: SessionMeta | None = None,
 ) -> Run:
     """A session of these packets, and then of silence. look_s : when the screen is looked at. workout_s : when one is declared.
 
@@ -152,8 +162,9 @@ def monitored(
     alert needs no name of it.
     """
 
+    about = about or meta(BOTH, name=name)
+
     async def scene() -> Run:
-        about = meta(BOTH, name=name)
         clock, hears, outputs = FedClock(), told or Told(), list[Output]()
         links = {p: FedLink(Enrolled(f"S{p}", p, f"LPS-{p}", "h", True)) for p in BOTH}
         out = io.StringIO()
@@ -332,6 +343,11 @@ def test_each_alert_is_recorded_kept_buzzed_shown_and_notified(whole: Run) -> No
         assert [a["reason"] for a in store.alerts(whole.session_id)] == [a.reason for a in whole.alerts]
 
 
+def test_a_sensor_is_named_by_words_and_not_by_its_key(whole: Run) -> None:
+    assert "  upper lumbar: connected" in whole.said
+    assert "upper_lumbar" not in whole.said
+
+
 def test_what_comes_late_raises_no_alert_and_is_in_the_final_result(whole: Run, holed: Run, tmp_path: Path) -> None:
     missed = whole.alerts[0]
     assert missed.about_s not in {a.about_s for a in holed.alerts}
@@ -501,6 +517,53 @@ def test_a_session_goes_on_with_the_alert_policy_of_the_one_before_on_that_day_o
     assert morning.alert_state is None, "less than 24 h later, and another day: what was said yesterday does not count"
 
 
+def test_the_limits_of_a_day_begin_anew_at_four_live_and_in_a_replay_bit_for_bit(tmp_path: Path) -> None:
+    """One cue on bends a day, and 04:00 in the middle of the rounded ones: 110 s after the start."""
+    start = datetime(2026, 3, 2, 3, 58, 10, tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC)
+    alerts = AlertsConfig(lean_per_day=1, lean_spacing_s=1.0)
+    about = replace(meta(BOTH), start_utc=start, config=Config(alerts=alerts).as_json())
+    run = monitored(tmp_path, packets(until_s=125.0), about=about)
+    before, after = (a for a in run.alerts if a.kind == "bend")
+    assert before.raised_s < 110.0 <= after.raised_s
+    assert as_live(run.folder)[2] == run.alerts
+    by_day = replace(about, session_id="s2", start_utc=meta().start_utc)
+    at_nine = monitored(tmp_path, packets(until_s=125.0), name="s2", about=by_day)
+    assert [a for a in at_nine.alerts if a.kind == "bend"] == [before]
+
+
+def test_a_monitor_that_was_restarted_goes_on_with_the_meter_live_and_in_a_replay(tmp_path: Path) -> None:
+    first = monitored(tmp_path, packets(until_s=60.0), about=with_meter("s1", 0.7))
+    with Store(tmp_path / "store.sqlite3") as store:
+        memory = store.policy_state()
+    assert memory is not None
+    left = float(first.epochs.creep[first.epochs.start_s == memory.state.seen_s][0])
+    assert memory.state.creep == left > 0.1
+    have = Known((), None, {}, memory.state, meta().start_utc)
+    begun = meta_of(have, Config(), start_utc=meta().start_utc + timedelta(minutes=5), zone="Europe/Berlin", salt="s")
+    second = monitored(
+        tmp_path, packets(until_s=60.0), name="s2", about=replace(meta(name="s2"), alert_state=begun.alert_state)
+    )
+    assert second.epochs.creep[0] == left, "4 min away hold it"
+    epochs, _, _ = as_live(second.folder)
+    np.testing.assert_array_equal(epochs.creep, second.epochs.creep)
+
+
+def with_meter(name: str, creep: float) -> SessionMeta:
+    """A session that begins a minute after one that left the meter there."""
+    return replace(meta(name=name), alert_state=AlertState(creep=creep, seen_s=-61.0).to_json())
+
+
+def test_a_session_that_ran_over_four_hands_on_the_counts_of_the_new_day() -> None:
+    """From 23:00 to 06:00; what was said after 04:00 still counts at 08:00, and no more the next morning."""
+    sensor = Enrolled("0011223344556677", Placement.SACRUM, "LPS-6677", "h", True)
+    began = datetime(2026, 3, 2, 23, tzinfo=UTC)
+    have = Known((sensor,), None, {}, AlertState(said_n={"bend": 2}, day_ends_s=29 * 3600.0), began)
+    for later_h, kept in ((9, True), (28, True), (29, False)):
+        made = meta_of(have, Config(), start_utc=began + timedelta(hours=later_h), zone="UTC", salt="s")
+        assert (made.alert_state is not None) == kept
+        assert made.alert_state is None or made.alert_state["day_ends_s"] == (29 - later_h) * 3600.0
+
+
 def test_a_declared_workout_is_recorded_counts_its_squats_and_replays_bit_for_bit(tmp_path: Path) -> None:
     run = monitored(tmp_path, packets(), workout_s=(50.0, 90.0))
     lines = [r for r in Session.open(run.folder).records if r["kind"] == "workout"]
@@ -587,7 +650,7 @@ def test_each_request_gets_one_plain_line_and_what_makes_no_sense_is_refused(ans
     assert status == [
         "posture run since 09:00 (2.5 min), preset balanced: s1",
         "sacrum: streaming, battery 80 %",
-        "upper_lumbar: streaming, battery 80 %",
+        "upper lumbar: streaming, battery 80 %",
         "1 alert, the last at 09:01 (bend, called wrong)",
         "no alerts until 09:02",
     ]
@@ -652,7 +715,7 @@ def test_the_rest_of_the_day_ends_at_four_in_the_morning_on_the_wall(
     start: tuple[int, int, int, int], length_h: float
 ) -> None:
     berlin = ZoneInfo("Europe/Berlin")
-    clock = Clock(datetime(*start, tzinfo=berlin).astimezone(UTC), berlin)
+    days = Days(datetime(*start, tzinfo=berlin).astimezone(UTC), berlin)
     for now_s in (0.0, 1800.0, length_h * 3600.0 - 1.0):
-        assert day_ends_s(clock, now_s) == length_h * 3600.0
-    assert day_ends_s(clock, length_h * 3600.0) > length_h * 3600.0
+        assert days.ends_s(now_s) == length_h * 3600.0
+    assert days.ends_s(length_h * 3600.0) == (length_h + 24.0) * 3600.0

@@ -138,7 +138,7 @@ def test_the_end_of_a_session_raises_no_alert() -> None:
 
 
 def test_a_calibration_of_another_placement_is_refused() -> None:
-    with pytest.raises(InputError, match="not with upper_lumbar"):
+    with pytest.raises(InputError, match="not with upper lumbar"):
         Pipeline({Placement.UPPER_LUMBAR: SensorSpec(50.0)}, wear(Placement.SACRUM), Config())
 
 

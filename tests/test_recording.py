@@ -192,8 +192,8 @@ def test_a_sensor_without_any_sample_is_left_out_with_a_note(tmp_path: Path, wri
     path = write(tmp_path / "a", columns)
     recording = open_recording(path)
     assert recording.info.selected == (SACRUM,)
-    assert recording.info.notes == ("upper_lumbar: no samples in this file, left out.",)
-    assert "upper_lumbar" in refused(path, sensors=[SACRUM, UPPER])
+    assert recording.info.notes == ("upper lumbar: no samples in this file, left out.",)
+    assert "upper lumbar" in refused(path, sensors=[SACRUM, UPPER])
 
 
 @pytest.mark.parametrize("write", [parquet, text])
@@ -210,7 +210,7 @@ def test_a_sensor_without_gyroscope_is_read_as_accelerometer_alone(
     recording = open_recording(write(tmp_path / "a", columns))
     assert recording.info.has_gyro == {SACRUM: True, UPPER: False}
     assert samples(recording)[UPPER].gyr_radps is None
-    assert recording.info.notes == ("upper_lumbar: accelerometer only, confidence is lower.",)
+    assert recording.info.notes == ("upper lumbar: accelerometer only, confidence is lower.",)
 
 
 def test_a_parquet_column_of_nulls_is_a_sensor_that_is_not_there(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_base_that_cannot_carry_is_refused_with_the_reason() -> None:
     poor = replace(worn.base, grade="poor", reasons=("sacrum: upright moved 5.0 deg",))
     with pytest.raises(InputError, match=r"the base calibration is poor \(sacrum: upright moved 5.0 deg\); repeat"):
         again(worn, base=poor)
-    with pytest.raises(InputError, match="was made with sacrum, not with upper_lumbar"):
+    with pytest.raises(InputError, match="was made with sacrum, not with upper lumbar"):
         again(worn, base=worn.base.for_sensors((SACRUM,)))
 
 

@@ -219,7 +219,7 @@ def test_a_stuck_sensor_is_left_out_and_said(tmp_path: Path) -> None:
     result = run(made, made.recording.batches())
     notes = records(made, result).session["notes"]
     assert isinstance(notes, list)
-    assert [n for n in notes if "stuck" in str(n)] == [n for n in notes if str(n).startswith("upper_lumbar: 7")] != []
+    assert [n for n in notes if "stuck" in str(n)] == [n for n in notes if str(n).startswith("upper lumbar: 7")] != []
     epochs = EpochBlock.joined(result.epochs)
     assert np.isnan(epochs.flexion_deg[2035:]).all()
     assert not np.isnan(epochs.sacrum_inclination_deg[2035:2700]).any()

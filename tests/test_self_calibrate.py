@@ -57,9 +57,9 @@ def test_without_poses_the_excerpt_finds_upright_within_2_deg() -> None:
 def test_without_poses_a_sensor_that_is_never_upright_is_refused_in_words() -> None:
     time_s = times(30.0, 50.0)
     block = mounted(UPPER, time_s, segment_signals(time_s, np.full(len(time_s), 90.0)))
-    with pytest.raises(InputError, match=r"^upper_lumbar: no upright moment was found .*; give --poses"):
+    with pytest.raises(InputError, match=r"^upper lumbar: no upright moment was found .*; give --poses"):
         self_calibrate([block], {UPPER: 50.0}, CONFIG)
-    with pytest.raises(InputError, match=r"^upper_lumbar: under 2 s of samples are too few"):
+    with pytest.raises(InputError, match=r"^upper lumbar: under 2 s of samples are too few"):
         self_calibrate([mounted(UPPER, time_s[:80], (block.acc_mps2[:80], np.zeros((80, 3))))], {UPPER: 50.0}, CONFIG)
 
 
@@ -86,7 +86,9 @@ def test_without_poses_a_wrong_mounting_is_found_from_gravity_and_leans(turn: Fl
     """The excerpt's own mounting is up to 15 deg off, which adds to what is said of the heading."""
     found = excerpt_worn(turn)
     for placement in BOTH:
-        assert any(r.startswith(f"{placement}: the sensor sits {words.partition(' and ')[0]}") for r in found.reasons)
+        assert any(
+            r.startswith(f"{placement.words}: the sensor sits {words.partition(' and ')[0]}") for r in found.reasons
+        )
         up, calibrated = found.sensors[placement].body_from_sensor[2], excerpt().sensors[placement].body_from_sensor[2]
         assert angle_deg(turn @ up, calibrated) <= 2.0
         left = found.sensors[placement].body_from_sensor[1]

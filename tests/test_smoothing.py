@@ -235,7 +235,7 @@ def test_a_sensor_without_a_gyroscope_is_not_smoothed_and_it_says_so(tmp_path: P
     said = records(made, run(made, made.recording.batches())).session
     assert said["fusion"] == {"sacrum": "vqf-offline", "upper_lumbar": "tilt"}
     assert isinstance(said["notes"], list)
-    assert "upper_lumbar: not smoothed, that needs a gyroscope." in said["notes"]
+    assert "upper lumbar: not smoothed, that needs a gyroscope." in said["notes"]
 
 
 def test_without_vqf_smoothing_is_refused_in_words(monkeypatch: pytest.MonkeyPatch) -> None:

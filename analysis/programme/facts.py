@@ -11,11 +11,11 @@ from datetime import date, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from analysis.inputs import DAY_BEGINS_H
 from analysis.programme.diary import Entry, PracticeEntry
 from analysis.schema import DailySummary, WorkoutSet
 from analysis.usual import DAYS_MIN, usual_of
 from analysis.words import MOSTLY_JUDGED, span
+from posture.days import DAY_BEGINS_H
 
 SHARE_FLOOR_PCT = 5.0
 """Of judged sitting; a smaller change is not called one, however alike the days were. Provisional: ours."""

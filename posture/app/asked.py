@@ -16,6 +16,7 @@ from analysis.inputs import Clock
 from posture.alerts import Act, AlertState, Quiet, UserAction
 from posture.app.notify import title_of
 from posture.app.tell import SNOOZE_MIN, WRONG, answer_words, clock_words
+from posture.days import Days
 from posture.pipeline import Pipeline
 from posture.recording.session import RecordKind, SessionMeta, SessionWriter, action_record, user_action
 from posture.store import Request, Store
@@ -97,7 +98,7 @@ class Asked:
     def _minutes(self, body: Mapping[str, JsonValue], now_s: float) -> float:
         """How long a snooze is: as said, or until the day ends, at 04:00 in the session's zone."""
         if body.get("rest_of_day"):
-            return (day_ends_s(self.clock, now_s) - now_s) / 60.0
+            return (Days(self.meta.start_utc, ZoneInfo(self.meta.zone)).ends_s(now_s) - now_s) / 60.0
         minutes = body.get("minutes")
         return float(minutes) if isinstance(minutes, int | float) else SNOOZE_MIN
 
@@ -107,11 +108,6 @@ class Asked:
         if action.act is Act.PAUSE:
             return "Alerts are paused, the recording goes on. Next: posture resume"
         return "Alerts are on again."
-
-    @property
-    def clock(self) -> Clock:
-        """The session's."""
-        return Clock(self.meta.start_utc, ZoneInfo(self.meta.zone))
 
     def _at(self, time_s: float) -> str:
         """A time of the session on the wall."""
@@ -125,11 +121,6 @@ def _keeper(alert: Alert, said: str) -> Callable[[Store, int], None]:
             store.put_answer(found, said, datetime.now(UTC))
 
     return keep
-
-
-def day_ends_s(clock: Clock, now_s: float) -> float:
-    """Second of the session at which the day of `now_s` ends: the next 04:00 on the wall, in nights of 23 and 25 h too."""
-    return clock.days(now_s, now_s + 26 * 3600.0)[1][1]
 
 
 def going_on(quiet: Quiet, *, was: Clock | None, now: Clock) -> Quiet:

@@ -14,8 +14,16 @@ import typer
 from posture import __version__
 from posture.app import live_cli, log, programme, tell, trend, whatif, workout
 from posture.app.exits import Commands, end_cleanly, run
-from posture.app.options import ConfigOption, PackOption, PersonOption, SensorsOption, config_of, sensors_of
-from posture.vocabulary import InputError, Preset
+from posture.app.options import (
+    ConfigOption,
+    PackOption,
+    PersonOption,
+    PresetOption,
+    SensorsOption,
+    config_of,
+    sensors_of,
+)
+from posture.vocabulary import InputError
 
 if TYPE_CHECKING:
     from posture.replay import Prepared
@@ -182,14 +190,7 @@ def replay(
         ),
     ] = None,
     sensors: SensorsOption = None,
-    preset: Annotated[
-        Preset | None,
-        typer.Option(
-            "--preset",
-            help="How much the monitor says: all three detections gently, sitting only, or every verdict.",
-            show_default=False,
-        ),
-    ] = None,
+    preset: PresetOption = None,
     as_live: Annotated[
         bool,
         typer.Option(

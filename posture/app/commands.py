@@ -39,6 +39,7 @@ from posture.app.session import (
     wear_of,
 )
 from posture.app.source import LiveSource, SessionClock
+from posture.app.waiting import waiting
 from posture.config import Config
 from posture.pipeline import Output
 from posture.recording.session import SessionDecoder, SessionMeta, SessionWriter
@@ -67,7 +68,8 @@ Say = Callable[[str], None]
 
 async def found_sensors(radio: Radio, seconds: float) -> list[Found]:
     """What advertises, nearest first."""
-    return await scan(seconds, radio.backend, radio.timers)
+    async with waiting("listen", seconds * radio.timers.scale):
+        return await scan(seconds, radio.backend, radio.timers)
 
 
 async def scan_command(here: Here, seconds: float) -> None:
@@ -77,7 +79,7 @@ async def scan_command(here: Here, seconds: float) -> None:
             mine = {s.handle: s for s in await keeper.do(lambda store: store.sensors())}
             seen = await found_sensors(radio, seconds)
     for found in seen:
-        known_as = f"paired, {mine[found.handle].placement}" if found.handle in mine else "not paired"
+        known_as = f"paired, {mine[found.handle].placement.words}" if found.handle in mine else "not paired"
         here.say(f"{found.name:<12} {found.rssi:>4} dBm  {found.driver:<6} {known_as}")
     if not seen:
         here.say(f"No sensor was heard in {seconds:g} s. Is it charged, near, and not connected to another computer?")
@@ -88,7 +90,8 @@ async def scan_command(here: Here, seconds: float) -> None:
 
 async def paired(found: Found, placement: Placement, radio: Radio, keeper: Keeper) -> Enrolled:
     """Bond with a sensor and keep it; another one of that placement is forgotten."""
-    made = await enrol(found, placement, backend=radio.backend, timers=radio.timers)
+    async with waiting(f"pair with {found.name}"):
+        made = await enrol(found, placement, backend=radio.backend, timers=radio.timers)
 
     def keep(store: Store) -> None:
         for other in store.sensors():
@@ -120,7 +123,7 @@ async def pair_command(here: Here, name: str, placement: Placement | None, secon
             made = await paired(matches[0], where, radio, keeper)
             now = await keeper.do(lambda store: store.sensors())
     here.say(
-        f"{made.name} (serial {made.serial}) is paired as the sensor at the {made.placement.replace('_', ' ')}: "
+        f"{made.name} (serial {made.serial}) is paired as the sensor at the {made.placement.words}: "
         f"wear it {WHERE[where]}."
     )
     for other in have:
@@ -142,7 +145,7 @@ async def sensors_command(here: Here) -> None:
     for sensor in have.sensors:
         bond = "bonded, encrypted" if sensor.bonded else "open link"
         here.say(
-            f"{sensor.placement:<13} {sensor.name:<12} serial {sensor.serial}  {bond}  {battery_words(have, sensor)}"
+            f"{sensor.placement.words:<13} {sensor.name:<12} serial {sensor.serial}  {bond}  {battery_words(have, sensor)}"
         )
     if not have.sensors:
         here.say("No sensor is paired yet. Next: posture setup")
@@ -262,7 +265,7 @@ async def _session(
         saved = Saved(keeper, session_id, lambda words: monitor.say(words))
         monitor = Monitor(source, pipeline, saved, view, notifier, here.console, start_utc, asked, heard)
         for sensor in have.sensors:
-            say(f"{sensor.placement}: {sensor.name}. Wear it {WHERE[sensor.placement]}.")
+            say(f"{sensor.placement.words}: {sensor.name}. Wear it {WHERE[sensor.placement]}.")
         say(pipeline.calibration.judges())
         if notice := asked.notice(0.0):
             say(f"{notice.capitalize()}; posture resume ends it.")
@@ -311,7 +314,7 @@ def ended_lines(ended: Ended) -> list[str]:
             )
             if count
         ]
-        lines.append(f"{placement}: {', '.join(parts)}.")
+        lines.append(f"{placement.words}: {', '.join(parts)}.")
     return lines
 
 
@@ -354,9 +357,14 @@ async def setup_command(here: Here, config: Config, *, ask: Callable[[str, str],
             have = [enrolled(s) for s in await keeper.do(lambda store: store.sensors())]
             new = [f for f in seen if f.handle not in {s.handle for s in have}]
             for found in new[: len(Placement)]:
-                default = next_placement([KnownSensor(**asdict(s)) for s in have]).value
-                places = "/".join(p.value for p in Placement)
-                answer = ask(f"Where do you wear {found.name} ({places}, or no)?", default).strip().casefold()
+                default = next_placement([KnownSensor(**asdict(s)) for s in have]).words
+                places = "/".join(p.words for p in Placement)
+                answer = (
+                    ask(f"Where do you wear {found.name} ({places}, or no)?", default)
+                    .strip()
+                    .casefold()
+                    .replace(" ", "_")
+                )
                 if answer not in {p.value for p in Placement}:
                     continue
                 have = [s for s in have if s.placement != answer]
@@ -369,9 +377,7 @@ async def setup_command(here: Here, config: Config, *, ask: Callable[[str, str],
                 say(f"  {sensor.name}: {WHERE[sensor.placement]}. It buzzes twice now.")
             for placement, buzzed in (await buzz_command(have, radio)).items():
                 if not buzzed:
-                    say(
-                        f"  The sensor at the {placement.replace('_', ' ')} did not buzz; alerts will be on the screen only."
-                    )
+                    say(f"  The sensor at the {placement.words} did not buzz; alerts will be on the screen only.")
     ask("Put them on, then press Enter", "")
     say("Step 3 of 3: calibrate, about 2.5 minutes. Stop if anything hurts.")
     made = await calibrate_command(here, config, None, quick=False, gentle=gentle)

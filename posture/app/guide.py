@@ -210,9 +210,7 @@ class Guide:
         for placement, samples in self._samples.items():
             seconds = samples.seconds(window)
             if seconds < _THERE_SHARE * (window[1] - window[0]):
-                return (
-                    f"only {seconds:.0f} of {window[1] - window[0]:.0f} s came from the {placement} sensor; stay near"
-                )
+                return f"only {seconds:.0f} of {window[1] - window[0]:.0f} s came from the {placement.words} sensor; stay near"
         poses = {name: [window]}
         tracks = {p: track_of(s.block(), s.rate_hz, self.config) for p, s in self._samples.items()}
         if name in STANDING:
@@ -289,7 +287,9 @@ class _Samples:
             if block.placement is not self.placement or not len(block.time_s):
                 continue
             if self._blocks and block.segment != self._blocks[0].segment:
-                raise PostureError(f"the {self.placement} sensor restarted during the calibration; calibrate again")
+                raise PostureError(
+                    f"the {self.placement.words} sensor restarted during the calibration; calibrate again"
+                )
             if block.segment is not None:
                 self.rate_hz = block.segment.rate_hz
             time_s = block.time_s if self._fit is None else block.time_s + self._fit.offset_s

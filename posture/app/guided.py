@@ -81,7 +81,7 @@ async def _guided(
         try:
             async with asyncio.TaskGroup() as group:
                 source.begin(group)
-                prompter.say("Waiting for " + " and ".join(f"{s.name} ({s.placement})" for s in worn) + " ...")
+                prompter.say("Waiting for " + " and ".join(f"{s.name} ({s.placement.words})" for s in worn) + " ...")
                 told: dict[Placement, str] = {}
                 try:
                     async for batch in source.batches():
@@ -89,7 +89,7 @@ async def _guided(
                             place, status = link.enrolled.placement, link.status
                             if status.state is not LinkState.STREAMING and told.get(place) != status.reason:
                                 told[place] = status.reason
-                                prompter.say(f"{place}: {status.reason}")
+                                prompter.say(f"{place.words}: {status.reason}")
                         for cue in guide.push(batch):
                             prompter.show(cue)
                             if cue.sign in (Sign.GO, Sign.STOP):

@@ -37,6 +37,7 @@ from posture.types import (
     PostureEvent,
     Verdict,
 )
+from posture.vocabulary import confidence_text
 
 WIDTH_MIN, WIDTH_MAX = 60, 100
 STALE_S = 1.0
@@ -47,6 +48,9 @@ SLACK_S = 0.2
 """Of this computer: how old what is shown may be where a virtual sensor runs faster than life."""
 _EVENTS, _LIVE_EVENTS, _ALERTS = 5, 3, 2
 _LABEL = 16
+_VERDICT, _SURE = len("with a turn"), len("conf. over 0.99")
+_ROOMY = 80 - 4 - _LABEL - 1
+"""Columns beside the labels on a terminal of 80: there the confidence leaves 23 for what happened."""
 _DONE = {
     EventKind.SIT_TO_STAND: "stood up",
     EventKind.STAND_TO_SIT: "sat down",
@@ -138,7 +142,7 @@ def event_line(event: PostureEvent) -> str:
     line = f"{clock_text(event.start_s)}  {what_text(event)}"
     if verdict := verdict_text(event):
         sensors = "two sensors" if event.basis is Basis.TWO else "one sensor"
-        line += f"  {verdict} ({sensors}, confidence {event.confidence:.2f})"
+        line += f"  {verdict} ({sensors}, confidence {confidence_text(event.confidence)})"
     return line
 
 
@@ -187,7 +191,7 @@ class View:
 
     lag_s : how long after its end a second is decided. speed : times real time. creep_min : where the sitting alert may come.
     last_s : where a recording ends; None for a live session, which has sensors to show and news to tell instead.
-    sensors : one line each, by placement, as the link has it. news : what was said last of the session itself.
+    sensors : one line each, by the placement's words, as the link has it. news : what was said last of the session itself.
     """
 
     title: str
@@ -291,11 +295,11 @@ class View:
         top.add_column(style="dim", width=_LABEL, no_wrap=True)
         top.add_column(width=room, no_wrap=True, overflow="ellipsis")
         marks, labels = gauge(self.angle_deg, self.scale, room - 10, plain=plain)
-        value = "no data" if np.isnan(self.angle_deg) else f"{self.angle_deg:4.0f} deg"
+        value = "no data" if np.isnan(self.angle_deg) else f"{self.angle_deg:z4.0f} deg"
         if self.last_s is None:
             top.add_row("session", Text(clock_text(self.now_s)))
             for name, words in self.sensors.items():
-                top.add_row(name.replace("_", " "), Text(words, style="" if words.startswith("streaming") else "bold"))
+                top.add_row(name, Text(words, style="" if words.startswith("streaming") else "bold"))
         else:
             top.add_row("played", self._progress(room, self.last_s))
         top.add_row(self.scale.name, Text(f"{value:<10}{marks}", style="dim" if np.isnan(self.angle_deg) else ""))
@@ -336,7 +340,7 @@ class View:
             name += {1: ", flexed", 0: ", not flexed", -1: ", flexion not judged"}[self.flexed]
         text = Text(name, style="dim" if self.context in (Context.GAP, Context.UNKNOWN) else "")
         if self.context is not Context.GAP:
-            text.append(f" (confidence {self.confidence:.2f})", style="dim")
+            text.append(f" (confidence {confidence_text(self.confidence)})", style="dim")
         text.append(f", {self.lag_s} s ago", style="dim")
         if self.routine is not None and self.routine[0] <= self.now_s < self.routine[1]:
             text.append("; calibration poses", style="dim")
@@ -352,15 +356,15 @@ class View:
 
     def _events_table(self, room: int) -> Table:
         grid = Table.grid(padding=(0, 1, 0, 0))
-        sure_width = 10 if room > 50 else 1  # a narrow terminal leaves the confidence out
-        for width in (_LABEL, 7, room - 7 - 10 - sure_width - 3, 10, sure_width):
+        sure_width = _SURE if room >= _ROOMY else 1  # under 80 columns the confidence is left out
+        for width in (_LABEL, 7, room - 7 - _VERDICT - sure_width - 3, _VERDICT, sure_width):
             grid.add_column(width=width, no_wrap=True, overflow="ellipsis" if width > 1 else "crop")
         rows = list(reversed(self.events))
         for k in range(_EVENTS if self.last_s is not None else _LIVE_EVENTS):
             label = f"events {self.events_n}" if k == 0 else "(newest first)" if k == 1 else ""
             cells = ["", "none yet" if k == 0 and not rows else "", "", ""]
             if k < len(rows):
-                sure = f"conf. {rows[k].confidence:.2f}" if verdict_text(rows[k]) else ""
+                sure = f"conf. {confidence_text(rows[k].confidence)}" if verdict_text(rows[k]) else ""
                 cells = [clock_text(rows[k].start_s), what_text(rows[k]), verdict_text(rows[k]), sure]
             grid.add_row(Text(label, style="dim"), *(Text(c) for c in cells[:3]), Text(cells[3], style="dim"))
         return grid

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from posture.app.exits import Commands
-from posture.app.options import ConfigOption, PersonOption, SensorsOption, config_of, sensors_of
-from posture.vocabulary import InputError, Placement, Preset
+from posture.app.options import ConfigOption, PersonOption, PresetOption, SensorsOption, config_of, sensors_of
+from posture.vocabulary import InputError, Placement
 
 if TYPE_CHECKING:
     from posture.app.session import Here
@@ -128,14 +128,7 @@ def setup(
 
 @app.command()
 def run(
-    preset: Annotated[
-        Preset | None,
-        typer.Option(
-            "--preset",
-            help="How much the monitor says: all three detections gently, sitting only, or every verdict.",
-            show_default=False,
-        ),
-    ] = None,
+    preset: PresetOption = None,
     sensors: SensorsOption = None,
     calibration: Annotated[
         Path | None,

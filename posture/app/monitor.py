@@ -263,19 +263,15 @@ class Monitor:
         self.view.subtitle = f"{notice}; {self._subtitle}" if notice else self._subtitle
         for link in self.source.links:
             placement, status = link.enrolled.placement, link.status
-            self.view.sensors[placement.value] = status_words(status, now_ns)
+            self.view.sensors[placement.words] = status_words(status, now_ns)
             before, now = self._states.get(placement), (status.state, status.reason)
             if before != now and status.state is not LinkState.CONNECTING:
-                self.say(f"{placement}: {status.reason}")
+                self.say(f"{placement.words}: {status.reason}")
             self._states[placement] = now
             state = self._batteries.setdefault(placement, BatteryState())
             if words := watch(state, status.battery_pct, now_ns / 3.6e12, charging=status.charging):
-                self.say(f"{placement}: {words}")
-                self._spawn(
-                    self.notifier.notify(
-                        "Battery", f"{link.enrolled.name} at the {placement.replace('_', ' ')}: {words}"
-                    )
-                )
+                self.say(f"{placement.words}: {words}")
+                self._spawn(self.notifier.notify("Battery", f"{link.enrolled.name} at the {placement.words}: {words}"))
 
 
 def status_words(status: LinkStatus, now_ns: int) -> str:

@@ -29,6 +29,14 @@ SensorsOption = Annotated[
         show_default=False,
     ),
 ]
+PresetOption = Annotated[
+    Preset | None,
+    typer.Option(
+        "--preset",
+        help="How much the monitor says: all three detections gently, sitting only, or every verdict.",
+        show_default=False,
+    ),
+]
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
@@ -75,7 +83,7 @@ def day_of(text: str, option: str) -> date:
 
 def today(now: datetime | None = None) -> date:
     """The day of this moment in the system's zone. A day begins at 04:00: what is done after midnight belongs to the evening."""
-    from analysis.inputs import DAY_BEGINS_H
+    from posture.days import DAY_BEGINS_H
 
     now = now or datetime.now().astimezone()
     return date.fromordinal(now.date().toordinal() - (now.hour < DAY_BEGINS_H))

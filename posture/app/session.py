@@ -27,6 +27,7 @@ from posture.app.keeping import Keeper
 from posture.app.places import Home
 from posture.app.source import SessionClock
 from posture.config import Config
+from posture.days import Days
 from posture.recording.session import (
     NoSamplesError,
     SessionMeta,
@@ -166,7 +167,7 @@ def wear_of(have: Known, config: Config, sensors: tuple[Placement, ...] | None =
         raise InputError(
             "no sensor is paired yet; run posture setup"
             if not have.sensors
-            else f"no sensor is paired for {' or '.join(sensors or ())}; posture sensors shows what is"
+            else f"no sensor is paired for {' or '.join(p.words for p in sensors or ())}; posture sensors shows what is"
         )
     if have.calibration is None:
         raise InputError("there is no calibration of these sensors yet; put them on and run posture calibrate")
@@ -179,7 +180,10 @@ def meta_of(have: Known, config: Config, *, start_utc: datetime, zone: str, salt
     quiet = going_on(have.quiet, was=have.quiet_of, now=now)
     if have.policy is not None and have.policy_start_utc is not None:
         later_s = (start_utc - have.policy_start_utc).total_seconds()
-        policy = have.policy.shifted(later_s) if now.day_of(-later_s) == now.day_of(0.0) else None
+        ends_s = have.policy.day_ends_s
+        if ends_s is None:
+            ends_s = Days(have.policy_start_utc, now.zone).ends_s(0.0)
+        policy = have.policy.shifted(later_s) if later_s < ends_s else None
     if policy is not None or quiet != Quiet():
         policy = policy or AlertState()
         policy.quiet = quiet

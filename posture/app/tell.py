@@ -191,7 +191,7 @@ def _told(person: str | None, kind: str, body: dict[str, JsonValue]) -> None:
 def _heard(store: Store, request: int) -> dict[str, JsonValue] | None:
     until_s = time.monotonic() + HEARD_S
     while (reply := store.mailbox.replied(request)) is None and time.monotonic() < until_s:
-        time.sleep(_LOOK_S)
+        time.sleep(_LOOK_S)  # a poll: another process answers, and what the two share is the store, which wakes nobody
     return reply
 
 

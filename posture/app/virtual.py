@@ -108,7 +108,7 @@ def wearings(first: Path, second: Path | None) -> tuple[Wearing, ...]:
     )
     if one.placement is two.placement:
         raise InputError(
-            f"{first} and {second} both hold {one.placement} alone; give one recording, or one of each placement"
+            f"{first} and {second} both hold {one.placement.words} alone; give one recording, or one of each placement"
         )
     return one, two
 
@@ -122,7 +122,7 @@ def _wearing(recording: Recording, placement: Placement) -> Wearing:
     info = recording.info
     if not info.has_gyro[placement]:
         raise InputError(
-            f"{info.path} has no gyroscope for {placement}, and the sensor that is simulated has one; use another recording"
+            f"{info.path} has no gyroscope for {placement.words}, and the sensor that is simulated has one; use another recording"
         )
     if len(info.segments) > 1:
         raise InputError(f"The rate of {info.path} changes, and a sensor's does not; use a recording of one rate")

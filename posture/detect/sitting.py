@@ -42,6 +42,12 @@ class SittingState:
     flexed: bool = False
 
 
+def carried(creep: float, away_s: float, params: SittingConfig) -> SittingState:
+    """The meter of a session that begins `away_s` after the last second of the one before: the time between is like a gap."""
+    recovered_s = max(0.0, away_s - params.hold_over_gap_s)
+    return SittingState(creep=creep * (1.0 - 1.0 / (60.0 * params.load_tau_min)) ** recovered_s, gap_s=max(0.0, away_s))
+
+
 class Sitting:
     """Labelled seconds -> epochs with `flexed` and the meter, and `flexed_sitting` events when a bout has ended."""
 

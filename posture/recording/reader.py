@@ -179,7 +179,7 @@ def checked(file: SampleFile, path: Path, *, sensors: Sequence[Placement] | None
     dead = {s.placement for s in chosen if silent.intersection(s.acc)}
     if dead and (sensors is not None or len(dead) == len(chosen)):
         raise InputError(
-            f"{where} has no accelerometer sample of {' or '.join(sorted(dead))}; use another recording or sensor."
+            f"{where} has no accelerometer sample of {' or '.join(p.words for p in sorted(dead))}; use another recording or sensor."
         )
     live = tuple(
         SensorColumns(s.placement, s.acc, None if s.gyr is None or silent.intersection(s.gyr) else s.gyr)
@@ -210,7 +210,7 @@ def _check_unit(recording: Recording) -> None:
     rate_hz = recording.info.segments[0].segment.rate_hz
     for batch in recording.batches(_UNIT_ROWS):
         for block in batch.blocks:
-            where = f"of {block.placement.value} in {recording.info.path}"
+            where = f"of the {block.placement.words} in {recording.info.path}"
             force = np.sqrt(np.einsum("ij,ij->i", block.acc_mps2, block.acc_mps2))
             known = force[np.isfinite(force)]
             if len(known) and _LIKE_G[0] < (median := float(np.median(known))) < _LIKE_G[1]:
@@ -245,8 +245,8 @@ def _notes(
 ) -> tuple[str, ...]:
     origin = file.stated.get("origin")
     notes = [f"Origin: {origin}."] if origin else []
-    notes += [f"{p.value}: no samples in this file, left out." for p in sorted(dead)]
-    notes += [f"{s.placement.value}: accelerometer only, confidence is lower." for s in live if s.gyr is None]
+    notes += [f"{p.words}: no samples in this file, left out." for p in sorted(dead)]
+    notes += [f"{s.placement.words}: accelerometer only, confidence is lower." for s in live if s.gyr is None]
     if scan.dropped:
         notes.append(f"{_rows(scan.dropped)} without a time left out.")
     if scan.repeated:

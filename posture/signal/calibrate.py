@@ -68,7 +68,7 @@ def _sensor(
     left = _left(placement, track, up, poses, params, reasons)
     body = frame(up, left)
     if sits := described(body, params.axis_off_max_deg):
-        reasons.append(f"{placement}: the sensor sits {sits}; {CORRECTED}")
+        reasons.append(f"{placement.words}: the sensor sits {sits}; {CORRECTED}")
     held = {}
     for name in SEATED:
         inside = track.rows(poses.get(name, ()))
@@ -109,7 +109,7 @@ def upright(
         closure_deg = angle_deg(stand.mean(axis=0), end.mean(axis=0))
         if closure_deg > params.closure_max_deg:
             reasons.append(
-                f"{placement}: upright moved {closure_deg:.1f} deg from the first to the last stand; {SLIPPED}"
+                f"{placement.words}: upright moved {closure_deg:.1f} deg from the first to the last stand; {SLIPPED}"
             )
         forces.append(end)
     # Each pose counts by its length: a longer stand averages more sway.
@@ -147,7 +147,7 @@ def _left(
     left = bend_axis(track, up, windows, params.bend_min_deg) if windows else None
     if left is None:
         reasons.append(
-            f"{placement}: no bend of {params.bend_min_deg:.0f} deg was recorded; forward is the sensor's nominal x axis"
+            f"{placement.words}: no bend of {params.bend_min_deg:.0f} deg was recorded; forward is the sensor's nominal x axis"
         )
         return nominal_left(up)
     turned, forced = turning_axis(track, windows), force_axis(track, up, windows)
@@ -155,7 +155,7 @@ def _left(
         return left
     if (apart_deg := axes_apart_deg(turned, forced)) > params.axis_apart_max_deg:
         reasons.append(
-            f"{placement}: the bending axis by the gyroscope lies {apart_deg:.0f} deg off the one by the accelerometer; "
+            f"{placement.words}: the bending axis by the gyroscope lies {apart_deg:.0f} deg off the one by the accelerometer; "
             "repeat the bends straight forward, without turning round in them"
         )
     return left

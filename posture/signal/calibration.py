@@ -98,14 +98,16 @@ class Calibration:
         """
         for placement in placements:
             if placement not in self.sensors:
-                had = " and ".join(self.sensors)
+                had = " and ".join(p.words for p in self.sensors)
                 raise InputError(
-                    f"this calibration was made with {had}, not with {placement}; calibrate with the sensors you wear"
+                    f"this calibration was made with {had}, not with {placement.words}; calibrate with the sensors you wear"
                 )
         if len(placements) == len(self.sensors):
             return self
         kept = {p: self.sensors[p] for p in placements}
-        mine = [r for r in self.reasons if r.startswith((*_OF_ALL, *(f"{p}:" for p in kept)))]
+        # Earlier versions wrote the name of the files, `upper_lumbar:`; a stored calibration may hold it.
+        named = [f"{name}:" for p in kept for name in (p.words, p.value)]
+        mine = [r for r in self.reasons if r.startswith((*_OF_ALL, *named))]
         fewer = graded(kept, None, mine, source=self.source, poses=self.poses, config=config or Config())
         return replace(fewer, made_utc=self.made_utc, base_utc=self.base_utc)
 
@@ -191,7 +193,7 @@ def _slump_judges(
         return False
     if abs(span_deg) < least_deg:
         reasons.append(
-            f"tall and slumped sitting are only {abs(span_deg):.0f} deg apart at the {placement}; "
+            f"tall and slumped sitting are only {abs(span_deg):.0f} deg apart at the {placement.words}; "
             "flexed sitting is not judged and its alert is off"
         )
         return False

@@ -25,22 +25,23 @@ def standing_force(track: Track, name: str, poses: Poses, placement: Placement, 
     force = track.acc[inside]
     if len(force) < params.stand_min_s * track.rate_hz:
         raise InputError(
-            f"the pose `{name}` holds {len(force) / track.rate_hz:.1f} s of {placement} samples, fewer than "
+            f"the pose `{name}` holds {len(force) / track.rate_hz:.1f} s of {placement.words} samples, fewer than "
             f"{params.stand_min_s:g} s; check its times or record it again"
         )
     if not is_gravity(force):
         raise InputError(
-            f"the pose `{name}` shows {_size_mps2(force):.3g} m/s^2 at the {placement} where a still sensor shows 9.8; "
+            f"the pose `{name}` shows {_size_mps2(force):.3g} m/s^2 at the {placement.words} where a still sensor shows 9.8; "
             "check the sensor and its unit"
         )
     swayed_deg, turned_dps = sway_deg(force), turning_dps(track.rate[inside])
     if swayed_deg > _MOVED_TWICE * params.pose_sd_max_deg:
         raise InputError(
-            f"the wearer moved in the pose `{name}` ({placement} swayed {swayed_deg:.1f} deg); stand still and record it again"
+            f"the wearer moved in the pose `{name}` ({placement.words} swayed {swayed_deg:.1f} deg); "
+            "stand still and record it again"
         )
     if turned_dps > params.still_rate_max_dps:
         raise InputError(
-            f"the wearer moved in the pose `{name}` ({placement} turned at {turned_dps:.0f} deg/s); "
+            f"the wearer moved in the pose `{name}` ({placement.words} turned at {turned_dps:.0f} deg/s); "
             "stand still and record it again"
         )
     return np.asarray(force)
@@ -73,14 +74,14 @@ def held(placement: Placement, name: str, track: Track, poses: Poses, params: Ca
     """A seated pose that was too short or moved."""
     inside = track.rows(poses.get(name, ()))
     if not inside.any():
-        return [f"{placement}: the pose `{name}` holds no samples; check its times"] if poses.get(name) else []
+        return [f"{placement.words}: the pose `{name}` holds no samples; check its times"] if poses.get(name) else []
     if not is_gravity(track.acc[inside]):
-        return [f"{placement}: the pose `{name}` does not show gravity and is left out; record it again"]
+        return [f"{placement.words}: the pose `{name}` does not show gravity and is left out; record it again"]
     reasons = []
     if (seconds := track.seconds(poses[name])) < params.held_min_s:
-        reasons.append(f"{placement}: the pose `{name}` was held for {seconds:.1f} s only; hold it for 8 s")
+        reasons.append(f"{placement.words}: the pose `{name}` was held for {seconds:.1f} s only; hold it for 8 s")
     if (swayed := sway_deg(track.acc[inside])) > params.pose_sd_max_deg:
-        reasons.append(f"{placement}: the wearer moved in the pose `{name}` (swayed {swayed:.1f} deg)")
+        reasons.append(f"{placement.words}: the wearer moved in the pose `{name}` (swayed {swayed:.1f} deg)")
     return reasons
 
 
@@ -91,12 +92,14 @@ def order(placement: Placement, inclination_deg: Mapping[str, float]) -> list[st
     tall, usual, slump, recline = (inclination_deg[name] for name in SEATED)
     reasons = []
     if usual >= tall:
-        reasons.append(f"{placement}: `sit_usual` was as tall as `sit_tall` or taller; repeat the seated poses")
+        reasons.append(f"{placement.words}: `sit_usual` was as tall as `sit_tall` or taller; repeat the seated poses")
     elif usual < slump:
-        reasons.append(f"{placement}: `sit_usual` was deeper than `slump`; slump fully and repeat the seated poses")
+        reasons.append(
+            f"{placement.words}: `sit_usual` was deeper than `slump`; slump fully and repeat the seated poses"
+        )
     if recline >= slump:
         reasons.append(
-            f"{placement}: `recline` was not behind `slump`; a fixed angle stands in; lean back and repeat it"
+            f"{placement.words}: `recline` was not behind `slump`; a fixed angle stands in; lean back and repeat it"
         )
     return reasons
 
@@ -146,7 +149,8 @@ def walking(
     """Why a walk is none, or None where it is one."""
     seconds = track.seconds(windows)
     if seconds < params.walk_min_s:
-        return f"{placement}: the pose `walk` holds {seconds:.1f} s, fewer than {params.walk_min_s:g} s; walk at least 10 steps"
+        few = f"{seconds:.1f} s, fewer than {params.walk_min_s:g} s; walk at least 10 steps"
+        return f"{placement.words}: the pose `walk` holds {few}"
     if not bounce_mps2 >= params.walk_bounce_min_mps2:
-        return f"{placement}: the pose `walk` shows no steps (bounce {bounce_mps2:.1f} m/s^2); check its times"
+        return f"{placement.words}: the pose `walk` shows no steps (bounce {bounce_mps2:.1f} m/s^2); check its times"
     return None

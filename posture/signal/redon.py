@@ -107,8 +107,8 @@ def _sensor(
     moved_deg = angle_deg(up, up_before)
     if moved_deg > params.quick_mount_max_deg:
         raise InputError(
-            f"{placement} sits {moved_deg:.0f} deg otherwise than in the base calibration, whose bending axis then says nothing; "
-            f"put it on as before, or {MISFIT}"
+            f"{placement.words} sits {moved_deg:.0f} deg otherwise than in the base calibration, "
+            f"whose bending axis then says nothing; put it on as before, or {MISFIT}"
         )
     body = frame(up, unit_across(left, up))
     walk_deg, gait_mps2, why = walk_anchor(placement, track, body, poses, params)
@@ -116,16 +116,16 @@ def _sensor(
         raise InputError(why)
     if moved_deg > params.axis_off_max_deg:
         reasons.append(
-            f"{placement}: the sensor sits {moved_deg:.0f} deg otherwise than in the full calibration; "
+            f"{placement.words}: the sensor sits {moved_deg:.0f} deg otherwise than in the full calibration; "
             "its bending axis is less sure"
         )
     if sits := described(body, params.axis_off_max_deg):
-        reasons.append(f"{placement}: the sensor sits {sits}; {CORRECTED}")
+        reasons.append(f"{placement.words}: the sensor sits {sits}; {CORRECTED}")
     change_deg = walk_deg - before.walk_deg
     if np.isnan(change_deg):
-        reasons.append(f"{placement}: the full calibration has no walk; whether it still fits is not known")
+        reasons.append(f"{placement.words}: the full calibration has no walk; whether it still fits is not known")
     elif abs(change_deg) > params.quick_walk_max_deg:
         reasons.append(
-            f"{placement}: walking leans {change_deg:+.0f} deg against standing, compared with the full calibration; {MISFIT}"
+            f"{placement.words}: walking leans {change_deg:+.0f} deg against standing, compared with the full calibration; {MISFIT}"
         )
     return replace(before, body_from_sensor=body, gravity_mps2=gravity, walk_deg=walk_deg, gait_mps2=gait_mps2)

@@ -70,10 +70,10 @@ def _sensor(placement: Placement, track: Track, config: Config, reasons: list[st
     reasons += why
     forward = _forward(_leans(track, up, config.self_calibration), config.self_calibration)
     left = nominal_left(up) if forward.axis is None else np.cross(up, forward.axis)
-    reasons.append(f"{placement}: {forward.said}")
+    reasons.append(f"{placement.words}: {forward.said}")
     body = frame(up, left)
     if sits := described(body, config.calibration.axis_off_max_deg):
-        reasons.append(f"{placement}: the sensor sits {sits}; {CORRECTED}")
+        reasons.append(f"{placement.words}: the sensor sits {sits}; {CORRECTED}")
     return SensorCalibration(body, gravity_mps2=gravity if abs(gravity - G_MPS2) < 1.0 else G_MPS2)
 
 
@@ -119,7 +119,7 @@ def _upright(placement: Placement, track: Track, config: Config) -> tuple[Float,
     params = config.self_calibration
     if len(track.acc) < 2 * int(track.rate_hz):
         raise InputError(
-            f"{placement}: under 2 s of samples are too few to find upright; record longer or give --poses"
+            f"{placement.words}: under 2 s of samples are too few to find upright; record longer or give --poses"
         )
     second = _Seconds.of(track)
     cut = config.context.gait_cut * config.context.gait_default_mps2
@@ -128,7 +128,7 @@ def _upright(placement: Placement, track: Track, config: Config) -> tuple[Float,
     agree = walking.copy() if up is None else walking & _within(second.up, up, params.walking_agree_deg)
     # Walking keeps one direction; a sensor that bounces in many is not on a walker.
     if up is None or agree.sum() < max(params.walking_min_s, 0.5 * walking.sum()):
-        said = f"{placement}: {NO_WALKING}; upright was taken from the stillest moments, which may be sitting"
+        said = f"{placement.words}: {NO_WALKING}; upright was taken from the stillest moments, which may be sitting"
         return *_middle(_stillest(placement, second, params)), [said]
     reach = round(params.near_walking_s)
     near = np.convolve(agree, np.ones(2 * reach + 1))[reach : reach + len(agree)] > 0.5
@@ -144,7 +144,7 @@ def _stillest(placement: Placement, second: _Seconds, params: SelfCalibrationCon
     upright = second.on_earth & (second.force[:, 2] > np.cos(np.radians(params.upright_max_deg)) * size)
     if not upright.any():
         raise InputError(
-            f"{placement}: no upright moment was found with its nominal axes (z up) and no walking that would show others; "
+            f"{placement.words}: no upright moment was found with its nominal axes (z up) and no walking that would show others; "
             "give --poses so that the mounting can be found"
         )
     return np.asarray(second.force[upright & (second.spread <= np.median(second.spread[upright]))])

@@ -45,7 +45,7 @@ def track_of(block: ImuBlock, rate_hz: float, config: Config) -> Track:
     oriented = fusion.push(base.push(block))
     if not oriented or base.state.origin_s is None:
         raise InputError(
-            f"{block.placement} has no usable samples in the calibration; check the sensor and record the poses again"
+            f"{block.placement.words} has no usable samples in the calibration; check the sensor and record the poses again"
         )
     origin_s = base.state.origin_s
     time_s = np.concatenate([origin_s + (r.first_index + np.arange(len(r.trusted))) / rate_hz for r in oriented])

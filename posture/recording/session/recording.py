@@ -83,7 +83,7 @@ class SessionRecording:
             if len(inside) > 1:
                 changes_s = float(inside[1][0].session_s[0])
                 raise InputError(
-                    f"In {self.info.path} {placement} starts anew at {changes_s:.1f} s, within the {start_s:.1f} to "
+                    f"In {self.info.path} {placement.words} starts anew at {changes_s:.1f} s, within the {start_s:.1f} to "
                     f"{end_s:.1f} s that are needed as one piece; use poses that lie on one side of it."
                 )
             if inside:
@@ -185,15 +185,15 @@ def _notes(session: Session, merged: Mapping[Placement, Merged]) -> list[str]:
             more = f" and {len(found.late) - _LATE_SHOWN} more" if len(found.late) > _LATE_SHOWN else ""
             total_s = sum(b - a for a, b in found.late)
             if round(total_s):
-                notes.append(f"{placement}: {total_s:.0f} s came late from the sensor's memory ({spans}{more}).")
+                notes.append(f"{placement.words}: {total_s:.0f} s came late from the sensor's memory ({spans}{more}).")
         if found.thin_s:
             notes.append(
-                f"{placement}: {found.thin_s:.0f} s are averages of a quarter of the rate; the rest was overwritten."
+                f"{placement.words}: {found.thin_s:.0f} s are averages of a quarter of the rate; the rest was overwritten."
             )
         if found.undated_n:
             notes.append(
-                f"{placement}: {found.undated_n} samples of a boot that was never live have no time and are left out."
+                f"{placement.words}: {found.undated_n} samples of a boot that was never live have no time and are left out."
             )
         if not found.stretches:
-            notes.append(f"{placement}: no samples in this session.")
+            notes.append(f"{placement.words}: no samples in this session.")
     return notes
