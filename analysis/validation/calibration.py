@@ -135,7 +135,7 @@ def without_poses(case: Case) -> Iterator[Row]:
     made, _ = self_calibrated(case.between, from_s, float(case.time_s[-1]), case.rates(), CONFIG)
     for block in case.between(from_s, np.inf):
         p = block.placement
-        said = "; ".join(r.partition(": ")[2].partition(";")[0] for r in made.reasons if r.startswith(f"{p}:"))
+        said = "; ".join(r.partition(": ")[2].partition(";")[0] for r in made.reasons if r.startswith(f"{p.words}:"))
         track = track_of(block, case.rate_hz, CONFIG)
         yield case.name, p, neutral_error_deg(case, made, from_s, p, track), heading_error_deg(case, made, p), said
 
