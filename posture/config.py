@@ -599,8 +599,8 @@ class ChairConfig(_Section):
     )
     short_looks_nat: Positive = Field(
         3.0,
-        description="natural log; least likelihood ratio of that posture, sitting against standing, in its clearest second; provisional: "
-        "chosen on labelled days 21-28, 121-130",
+        description="natural log; least likelihood ratio of that posture, sitting against standing, in its clearest second; "
+        "provisional: chosen on labelled days 21-28, 121-130",
     )
     confidence_min: Share = Field(
         0.6,
