@@ -594,6 +594,14 @@ class ChairConfig(_Section):
     lasts_min_s: Positive = Field(
         5.0, description="s; the new posture lasts at least this long; design default (min state)"
     )
+    short_min_s: Positive = Field(
+        2.0, description="s; so does one that is left again by a second chair transition, if it looks like one; ours"
+    )
+    short_looks_nat: Positive = Field(
+        3.0,
+        description="natural log; least likelihood ratio of that posture, sitting against standing, in its clearest second; "
+        "provisional: chosen on labelled days 21-28, 121-130",
+    )
     confidence_min: Share = Field(
         0.6,
         description="least confidence of both postures around a chair transition; " + _TUNED,

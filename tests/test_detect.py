@@ -326,6 +326,15 @@ def test_the_stand_poses_of_this_session_are_standing_whatever_they_look_like(po
     assert "sitting" in slouching.run(calibration).context(4, 20)
 
 
+def test_quick_sits_in_a_row_are_said_with_their_rises() -> None:
+    """Three seconds on a seat are less than a posture must last, but it looks like one and is left by a rise."""
+    body = standing()
+    for _ in range(3):
+        body.sit_down(hold_s=2.5).stand_up(hold_s=8)
+    said = body.hold(10).run(BOTH)
+    assert [e.kind for e in said.of(*CHAIRS)] == ["stand_to_sit", "sit_to_stand"] * 3
+
+
 def test_squats_are_no_chairs() -> None:
     body = standing()
     for _ in range(8):

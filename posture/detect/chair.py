@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from posture.config import ChairConfig, Config
-from posture.detect.context import ContextBlock, chair_chances
+from posture.detect.context import ContextBlock, chair_chances, seated_log_ratio
 from posture.detect.movement import Movement
 from posture.detect.said import Said
 from posture.detect.sitting import flexed_from_pct, flexion_levels
@@ -23,8 +23,8 @@ _NEAR_S = 1.5  # s between the second of the change and the peak of its lean; th
 class ChairState:
     """The settled posture (sitting or upright; None unknown), the confidence of its last second and of the one before, movements
     not yet too old to belong to a change, and a change that must still last: its event (None where no movement explains it) and
-    movement, its seconds so far, the sum of their confidences, and the highest level of flexion in them (% as
-    `flexion_levels`; NaN: not known).
+    movement, its seconds so far, the sum of their confidences, the highest level of flexion in them (% as
+    `flexion_levels`; NaN: not known), and by how much the one of them that looks most like the new posture does (nat).
     """
 
     seated: bool | None = None
@@ -35,6 +35,7 @@ class ChairState:
     changing_s: float = 0.0
     sure_s: float = 0.0
     flexed_pct: float = float("nan")
+    looks_nat: float = float("-inf")
 
 
 class Chair:
@@ -50,11 +51,19 @@ class Chair:
         state.movements.extend(movements)
         said: list[Said] = []
         level = np.fmax(*flexion_levels(block, self.calibration))
-        for second, label, seated, pct in zip(
-            block.start_s.tolist(), block.context.tolist(), block.seated.tolist(), level.tolist(), strict=True
-        ):
+        f = block.features
+        looks = seated_log_ratio(
+            f.sacrum_inclination_deg,
+            f.upper_lumbar_inclination_deg,
+            f.lateral_deg,
+            self.calibration,
+            self.config.context,
+        )
+        columns = (block.start_s, block.context, block.seated, level, looks)
+        for second, label, seated, pct, nat in zip(*(c.tolist() for c in columns), strict=True):
             if label == Context.SITTING or label in _UPRIGHT:
-                said += self._step(second, label == Context.SITTING, max(seated, 1.0 - seated), pct)
+                down = label == Context.SITTING
+                said += self._step(second, down, max(seated, 1.0 - seated), pct, nat if down else -nat)
             elif label in (Context.GAP, Context.LYING):
                 state.seated = None
                 self._settle()
@@ -63,26 +72,50 @@ class Chair:
             state.movements = [m for m in state.movements if m.peak_s > oldest]
         return said
 
-    def _step(self, second: float, seated: bool, confidence: float, pct: float) -> list[Said]:
-        """One settled second. A change is said once it has lasted; what goes back before was a squat or a reach."""
+    def _step(self, second: float, seated: bool, confidence: float, pct: float, looks_nat: float) -> list[Said]:
+        """One settled second. A change is said once it has lasted, or with the way back where it was short and plain."""
         state = self.state
         if state.seated is None or seated == state.seated:
+            said = self._short(second, seated) if state.changing_s > 0.0 else []
             state.earlier = state.confidence if state.seated is not None else 0.0
             state.seated, state.confidence = seated, confidence
             self._settle()
-            return []
+            return said
         if state.changing_s == 0.0:
             state.change = self._event(second, down=seated)
         state.changing_s += 1.0
         state.sure_s += confidence
         state.flexed_pct = float(np.fmax(state.flexed_pct, pct))
+        state.looks_nat = max(state.looks_nat, looks_nat)
         if state.changing_s < self.config.chair.lasts_min_s:
             return []
-        # The second of the change is half the one and half the other: the one before it says where the wearer was.
-        before = max(state.confidence, state.earlier)
-        change, flexed_pct, sure = state.change, state.flexed_pct, min(before, state.sure_s / state.changing_s)
+        said = self._said(second, state.change, self._sure())
         state.seated, state.confidence, state.earlier = seated, confidence, 0.0
         self._settle()
+        return said
+
+    def _sure(self) -> float:
+        """Confidence of the postures before and after the open change.
+
+        The second of the change is half the one and half the other: the one before it says where the wearer was.
+        """
+        state = self.state
+        return min(max(state.confidence, state.earlier), state.sure_s / state.changing_s)
+
+    def _short(self, second: float, seated: bool) -> list[Said]:
+        """There and back before it has lasted: a quick sit or stand where it looked like one, else a squat or a reach."""
+        state, p = self.state, self.config.chair
+        if state.changing_s < p.short_min_s or state.looks_nat < p.short_looks_nat or state.change is None:
+            return []
+        back = self._event(second, down=seated)
+        if back is None or back[1] is state.change[1]:
+            return []
+        sure = self._sure()
+        there = self._said(second, state.change, sure)
+        return there + self._said(second, back, sure) if there else []
+
+    def _said(self, second: float, change: tuple[PostureEvent, Movement] | None, sure: float) -> list[Said]:
+        """A change that its movement explains and its postures carry."""
         if change is None or sure < self.config.chair.confidence_min:
             return []
         event, movement = replace(change[0], confidence=round(sure, 3)), change[1]
@@ -90,7 +123,7 @@ class Chair:
             return []
         said = [Said(second, event)]
         if event.kind is EventKind.STAND_TO_SIT and plunged(movement, self.config.chair):
-            said.append(Said(second, self._plunge(event, movement, flexed_pct)))
+            said.append(Said(second, self._plunge(event, movement, self.state.flexed_pct)))
         return said
 
     def _goes_on_down(self, movement: Movement, second: float) -> bool:
@@ -103,7 +136,8 @@ class Chair:
 
     def _settle(self) -> None:
         state = self.state
-        state.change, state.changing_s, state.sure_s, state.flexed_pct = None, 0.0, 0.0, float("nan")
+        state.change, state.changing_s, state.sure_s = None, 0.0, 0.0
+        state.flexed_pct, state.looks_nat = float("nan"), float("-inf")
 
     def _plunge(self, event: PostureEvent, movement: Movement, flexed_pct: float) -> PostureEvent:
         """The sit-down as a plunge; rounded where it ended in flexion within the seconds that it had to last."""
