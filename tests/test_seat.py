@@ -105,7 +105,22 @@ def test_a_second_stays_flexed_until_the_level_is_under_off() -> None:
 
 def test_a_small_quick_change_is_the_seat_and_a_smaller_one_is_sway() -> None:
     assert sat().move(4.0).rest(120).level() == pytest.approx(begun(), abs=0.5)
+    assert sat(10.0).move(4.0).rest(120).level() == pytest.approx(sat(10.0).level(), abs=0.5)
     assert sat().move(1.0).rest(300).level() == pytest.approx(begun() + index(1.0), abs=0.5)
+
+
+def test_who_goes_straight_forward_until_he_is_tall_has_sat_up() -> None:
+    """Five degrees from half way down to tall, within 2 s; a shift on the seat would have gone sideways too."""
+    stay = sat(60.0)
+    before = stay.level()
+    assert stay.move(-5.5, 1.0).rest(SEAT.still_s).level() == pytest.approx(before - index(5.5), abs=0.5)
+    assert sat(60.0).move(-5.5, 1.5).rest(60).level() == pytest.approx(before, abs=0.5)
+
+
+def test_a_small_way_straight_forward_that_leaves_him_slumped_is_the_seat() -> None:
+    stay = sat(90.0)
+    before = stay.level()
+    assert stay.move(-4.0).rest(120).level() == pytest.approx(before, abs=0.5)
 
 
 def test_a_back_that_gives_way_slowly_is_flexed() -> None:

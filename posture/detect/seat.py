@@ -1,13 +1,15 @@
 """What of the pelvis's tilt is the back's and what is the seat's, with the sacrum alone, second by second of a stay on a seat.
 
 A pelvis sits down a few degrees differently each time and shifts on the seat a few times in a quarter of an hour, which moves
-its tilt by half of what a slump does and leaves the back as it was. Three things tell them apart: the back gives way slowly,
-the seat changes in quick movements, mostly with a sideways part; a lean comes forward by more and goes back again; and a stay
-begins about as tall or as slumped as most do. Each second is said once, from that second and the ones before.
+its tilt by half of what a slump does and leaves the back as it was. Four things tell them apart: the back gives way slowly,
+the seat changes in quick movements, mostly with a sideways part; who sits up goes straight forward and is tall then; a lean
+comes forward by more and goes back again; and a stay begins about as tall or as slumped as most do. Each second is said once,
+from that second and the ones before.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -124,13 +126,19 @@ class Seat:
                 state.seat_deg += forward_deg
         elif forward_deg >= p.lean_deg:
             state.lean = Lean(_mean(before, 0), state.seat_deg, sideways_deg, second)
-        elif shifted or p.least_deg <= abs(forward_deg) < p.lean_deg:
+        elif shifted or (p.least_deg <= abs(forward_deg) < p.lean_deg and not self._sits_up(forward_deg)):
             state.seat_deg += forward_deg
             if lean is not None:
                 lean.before_deg += forward_deg
                 lean.seat_deg += forward_deg
-        elif forward_deg <= -p.lean_deg:
-            state.level_pct = float("nan")  # straight back and far: the back gave way
+        elif abs(forward_deg) >= p.least_deg:
+            state.level_pct = float("nan")  # straight forward until he was tall, or straight back and far: the back's
+
+    def _sits_up(self, forward_deg: float) -> bool:
+        """Whether a way forward, taken for the back's, ends nearer to where stays begin tall than to where they begin slumped."""
+        p = self.params
+        ends_pct = self.state.level_pct - 100.0 * forward_deg / self.span_deg
+        return forward_deg > 0.0 and ends_pct < (p.start_tall_pct + p.start_slumped_pct) / 2.0
 
     def _stays_forward(self, lean: Lean) -> None:
         """Nobody leans that long: it was a shift on the seat if it went sideways, else sitting up."""
@@ -141,10 +149,10 @@ class Seat:
             state.lean = None
 
     def _follow(self, raw_pct: float) -> None:
-        """One more second at rest: the level is a running mean, begun anew where it is far off."""
+        """One more second at rest: the level is a running mean since the back last moved at once."""
         state, p = self.state, self.params
-        off = raw_pct - state.level_pct
-        state.level_pct = state.level_pct + off / p.smooth_s if abs(off) <= p.anew_pct else raw_pct
+        known = not math.isnan(state.level_pct)
+        state.level_pct = state.level_pct + (raw_pct - state.level_pct) / p.smooth_s if known else raw_pct
         if state.first_pct is None:
             return
         state.first_pct.append(raw_pct)
