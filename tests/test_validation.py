@@ -107,6 +107,9 @@ def test_these_metrics_are_the_shared_ones(shared: Path, repository: Path, tmp_p
             theirs["sit_to_stand"]["recall"],
             theirs["stand_to_sit"]["recall"],
         )
+        changes = [theirs[k] for k in ("sit_to_stand", "stand_to_sit")]
+        assert mine.chair_n == sum(c["truth"] for c in changes)
+        assert mine.chair_found == round(sum(c["truth"] * c["recall"] for c in changes))
 
 
 def test_a_missed_floor_is_named(excerpt: Score) -> None:

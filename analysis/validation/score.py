@@ -70,6 +70,8 @@ class Score:
     floor_false_per_h: float
     sit_to_stand: float
     stand_to_sit: float
+    chair_n: int
+    chair_found: int
     chair_false_per_h: float
 
 
@@ -136,7 +138,7 @@ def score_day(day: LabelledDay) -> Score:
     hit, false, missed = flexed_counts(day)
     bend_recall, bend_n, bend_false, rounded_f1, right, unknown = _bends(truth, said, hours)
     floor_recall, floor_n, floor_verdict, floor_false = _floor(truth, said, hours)
-    rise, sit, chair_false = _chairs(truth, said, hours)
+    rise, sit, chair_n, chair_found, chair_false = _chairs(truth, said, hours)
     return Score(
         hours=hours,
         flexion_rmse_deg=flexion,
@@ -157,6 +159,8 @@ def score_day(day: LabelledDay) -> Score:
         floor_false_per_h=floor_false,
         sit_to_stand=rise,
         stand_to_sit=sit,
+        chair_n=chair_n,
+        chair_found=chair_found,
         chair_false_per_h=chair_false,
     )
 
@@ -363,12 +367,12 @@ def _floor(truth: Sequence[Event], said: Sequence[Event], hours: float) -> tuple
     return _share(len(m.pairs), len(m.want)), len(m.want), _share(right, len(m.pairs)), len(m.false) / hours
 
 
-def _chairs(truth: Sequence[Event], said: Sequence[Event], hours: float) -> tuple[float, float, float]:
-    """Recall of rises and of sit-downs, and false ones of either per hour."""
-    recall, false = [], 0
+def _chairs(truth: Sequence[Event], said: Sequence[Event], hours: float) -> tuple[float, float, int, int, float]:
+    """Recall of rises and of sit-downs, how many of both there were and were found, and false ones of either per hour."""
+    recall, n, found, false = [], 0, 0, 0
     for kind in ("sit_to_stand", "stand_to_sit"):
         want, got = [e for e in truth if e["type"] == kind], [e for e in said if e["kind"] == kind]
         pairs = match(want, got)
         recall.append(_share(len(pairs), len(want)))
-        false += len(got) - len(pairs)
-    return recall[0], recall[1], false / hours
+        n, found, false = n + len(want), found + len(pairs), false + len(got) - len(pairs)
+    return recall[0], recall[1], n, found, false / hours

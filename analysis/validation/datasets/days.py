@@ -64,6 +64,7 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
     whole: dict[str, dict[str, AlertScore]] = {wear: {} for wear in WEARS}
     perfect = Ratio(f"alerts of the policy on the truth{_WHOLE}: within 3 min of an expected one", "raised")
     exact = Ratio("flexion RMSE of the difference of the true inclinations", "days", "deg", at_most=True)
+    chairs = {wear: Ratio("chair rises and sit-downs, all days as one", "events") for wear in WEARS}
     pooled = {wear: Ratio("flexed sitting F1, all days as one", "s", digits=3) for wear in WEARS}
     said: dict[str, list[Claim]] = {wear: [] for wear in WEARS}
     worst: tuple[float, str, LabelledDay] | None = None
@@ -72,6 +73,7 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
             progress((k + j / len(WEARS)) / len(stems))
             day = replay_day(stem, sensors, smooth=smooth)
             scores[wear][stem.name] = score_day(day)
+            chairs[wear].add(stem.name, scores[wear][stem.name].chair_found, scores[wear][stem.name].chair_n)
             hit, false, missed = flexed_counts(day)
             pooled[wear].add(stem.name, 2.0 * hit, 2.0 * hit + false + missed)
             raised = alerts[wear][stem.name] = score_alerts(day)
@@ -93,6 +95,7 @@ def evaluate(files: Sequence[Path], progress: Progress, *, smooth: bool = False)
         ceiling = [best[wear], bouts[wear]] if best[wear].people else []
         tables[wear.capitalize()] = [
             *_means(scores[wear]),
+            chairs[wear],
             pooled[wear],
             *ceiling,
             *_alerts(alerts[wear]),
