@@ -183,6 +183,7 @@ def test_an_entry_is_kept_for_its_day_and_said_back(
         (("practice", "towel", "--ended", "25:10"), "--ended '25:10' is no time of day; write it as 21:10"),
         (("pain", "2", "--day", "monday"), "--day 'monday' is no day; write it as 2026-03-02"),
         (("pain", "2", "--day", "2999-01-01"), "--day 2999-01-01 is not here yet"),
+        (("pain", "2", "--day", "1800-01-01"), "--day 1800-01-01 lies before 1900"),
         (("pain", "2", "--person", "../else"), "--person '../else' is no name for a folder"),
         (("redflag", ""), "what"),
         (("undo",), "there is no entry to take back"),
@@ -215,6 +216,14 @@ def test_a_red_flag_and_strong_pain_show_the_care_text_at_once_until_they_are_ov
     assert PACK.texts.stop in posture("log", "redflag", "fever", "--day", "2026-03-02")[1], (
         "cleared since, and answered"
     )
+
+
+def test_the_answer_to_an_entry_is_of_its_own_day(posture: Said) -> None:
+    assert "You noted: pain that spreads into a leg." in posture("log", "pain", "3", "--leg")[1]
+    assert "You noted" not in posture("log", "pain", "2", "--day", "2026-03-02")[1]
+    assert "You noted: pain of 8/10." in posture("log", "pain", "8", "--day", "2026-03-01")[1]
+    assert "You noted: pain of 8/10." in posture("log", "stairs", "3", "--day", "2026-03-01")[1], "it still held"
+    assert "You noted" not in posture("log", "stairs", "3", "--day", "2026-03-03")[1]
 
 
 def test_undo_and_list_on_the_command_line(posture: Said) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -26,6 +26,8 @@ Example: posture log exercise squat --reps 10 --clean 8 --pain 1"""
 )
 
 _NOTHING = "Nothing in the log yet. Next: posture log --help"
+_EARLIEST = date(1900, 1, 1)
+"""No living person's entry is of an earlier day: a slip of the finger."""
 DayOption = Annotated[
     str | None, typer.Option("--day", help="Which day, as 2026-03-02. Default: today.", show_default=False)
 ]
@@ -246,6 +248,8 @@ def _add(kind: str, body: Mapping[str, object], *, day: str | None, pack: Path |
     on = today() if day is None else day_of(day, "--day")
     if on > today():
         raise InputError(f"--day {on} is not here yet; log it when it is done")
+    if on < _EARLIEST:
+        raise InputError(f"--day {on} lies before {_EARLIEST.year}; write the day on which it was, as 2026-03-02")
     loaded = load_pack(pack)
     entry = checked({"day": on, "kind": kind, **{k: v for k, v in body.items() if v is not None}})
     note = answer(loaded, entry)
@@ -256,8 +260,8 @@ def _add(kind: str, body: Mapping[str, object], *, day: str | None, pack: Path |
     say(f"Logged: {on}  {_told(kind, kept)}")
     if note:
         say(note)
-    # What is logged for an earlier day may be over by now; it is answered all the same.
-    stop = stop_of(loaded, [e for e in entries if e.day <= today()]) or stop_of(loaded, [entry])
+    # The answer is of the entry's own day: what was noted later is not told of it, and what is over by now is.
+    stop = stop_of(loaded, [e for e in entries if e.day <= on])
     if stop is not None:
         say(f"You noted: {stop.what}. {stop.text}")
         say(loaded.notice)
