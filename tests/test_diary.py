@@ -226,6 +226,23 @@ def test_the_answer_to_an_entry_is_of_its_own_day(posture: Said) -> None:
     assert "You noted" not in posture("log", "stairs", "3", "--day", "2026-03-03")[1]
 
 
+def test_a_red_flag_is_taken_back_only_by_its_name(posture: Said) -> None:
+    posture("log", "redflag", "fever")
+    code, out, err = posture("log", "undo")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "the last entry is a red flag (fever): posture log clearance" in err
+    assert [e.kind for e in kept()] == ["red_flag"], "coaching still stops"
+    posture("log", "pain", "1")
+    assert posture("log", "undo", "--redflag")[1].splitlines()[0].endswith("red flag fever"), "also under a later entry"
+    assert [e.kind for e in kept()] == ["pain"]
+    assert "You noted" not in posture("log", "pain", "1")[1]
+    assert "there is no red flag to take back" in posture("log", "undo", "--redflag")[2]
+    posture("log", "redflag", "fever")
+    posture("log", "clearance")
+    assert posture("log", "undo")[1].endswith("clearance\n"), "the flag holds again"
+    assert PACK.texts.stop in posture("log", "pain", "1")[1]
+
+
 def test_undo_and_list_on_the_command_line(posture: Said) -> None:
     assert "Nothing in the log yet" in posture("log", "list")[1]
     for level in ("1", "2", "3"):

@@ -18,7 +18,7 @@ app = typer.Typer(
 An entry is of today, or of --day. A day begins at 04:00, so what you
 log after midnight belongs to the evening before. Nothing is ever
 overwritten: posture log undo takes the last entry back and keeps it
-on record.
+on record; a red flag only with --redflag.
 
 Leave away what you do not know; it then counts as not known.
 
@@ -26,6 +26,7 @@ Example: posture log exercise squat --reps 10 --clean 8 --pain 1"""
 )
 
 _NOTHING = "Nothing in the log yet. Next: posture log --help"
+_RED_FLAG = "red_flag"
 _EARLIEST = date(1900, 1, 1)
 """No living person's entry is of an earlier day: a slip of the finger."""
 DayOption = Annotated[
@@ -175,7 +176,7 @@ def redflag(
 
     Example: posture log redflag numbness in the saddle area
     """
-    _add("red_flag", {"what": " ".join(what)}, day=day, pack=pack, person=person)
+    _add(_RED_FLAG, {"what": " ".join(what)}, day=day, pack=pack, person=person)
 
 
 @app.command()
@@ -215,10 +216,17 @@ def list_(
 
 
 @app.command()
-def undo(person: PersonOption = None) -> None:
+def undo(
+    redflag: Annotated[
+        bool,
+        typer.Option("--redflag", help="The last red flag, which was a mistake: coaching goes on without a clinician."),
+    ] = False,
+    person: PersonOption = None,
+) -> None:
     """Take back the entry that you gave last. Again: the one before it.
 
     The entry stays on record (posture log list --all) and counts no more.
+    A red flag is taken back only by its name: posture log undo --redflag.
     """
     from posture.app.places import store_path
     from posture.app.summary import say
@@ -228,10 +236,19 @@ def undo(person: PersonOption = None) -> None:
     gone = None
     if path.exists():
         with Store(path) as store:
-            gone = store.diary.undo(datetime.now(UTC))
+            newest = store.diary.entries()[-1:]
+            if not redflag and newest and newest[0].kind == _RED_FLAG:
+                raise InputError(
+                    f"the last entry is a red flag ({newest[0].body['what']}): posture log clearance when a clinician agreed that "
+                    "you go on; posture log undo --redflag only if it was logged by mistake"
+                )
+            gone = store.diary.undo(datetime.now(UTC), kind=_RED_FLAG if redflag else None)
     if gone is None:
-        raise InputError("there is no entry to take back; posture log list shows what there is")
+        what = "red flag" if redflag else "entry"
+        raise InputError(f"there is no {what} to take back; posture log list shows what there is")
     say(f"Taken back: {gone.day}  {_told(gone.kind, gone.body)}")
+    if redflag:
+        say("This one stops the coaching no more. If you did notice it, log it again.")
 
 
 def _add(kind: str, body: Mapping[str, object], *, day: str | None, pack: Path | None, person: str | None) -> None:
