@@ -267,7 +267,12 @@ def test_what_is_logged_after_midnight_belongs_to_the_evening_before() -> None:
     assert today(datetime(2026, 3, 3, 4, 0, tzinfo=UTC)) == date(2026, 3, 3)
 
 
-def test_longer_ice_than_the_dose_is_kept_and_said(posture: Said) -> None:
+def test_longer_ice_than_the_dose_is_kept_and_said_and_no_text_promises_a_timer_of_ours(posture: Said) -> None:
+    ice = PACK.practice("ice")
+    assert ice.one_sensor == ice.two_sensors == "Nothing; log it with its minutes: more than five are said."
+    assert "ice, 6 min" in posture("log", "practice", "ice", "--minutes", "6")[1]
+    assert "timer" not in " ".join((*ice.limits, *ice.errors, ice.one_sensor, ice.two_sensors)).lower()
+    assert any("Set a timer" in cue for cue in ice.cues), "the wearer's own"
     assert "longer than the 3-5 min of your programme" in posture("log", "practice", "ice", "--minutes", "6")[1]
     assert "longer" not in posture("log", "practice", "ice", "--minutes", "5")[1]
 
