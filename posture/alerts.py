@@ -171,7 +171,7 @@ class AlertState:
             last_chair_s=self.last_chair_s - later_s,
             last_training_s=self.last_training_s - later_s,
             walking_s=[s - later_s for s in self.walking_s],
-            first_s=None if self.first_s is None else self.first_s - later_s,
+            first_s=self.first_s if later_s == 0.0 else None,  # a new session has a half hour of `coach` of its own
             snoozed_until_s=self.snoozed_until_s - later_s,
             paused_from_s=self.paused_from_s - later_s,
             held=self.held if later_s == 0.0 else None,  # a new session looks at its sensors for itself
@@ -361,10 +361,10 @@ class AlertPolicy:
         )
 
     def _cue(self, event: PostureEvent, kind: AlertKind, epoch_s: float) -> Alert | None:
-        """One gentle cue on what just ended, within the limits of the preset."""
+        """One gentle cue on what just ended, within the limits of the preset. What `coach` adds to them uses none of them up."""
         state, p = self.state, self.params
-        reason = cue_reason(event)
         coached = p.preset is Preset.COACH and epoch_s - (state.first_s or 0.0) < 60.0 * p.coach_min
+        reason = cue_reason(event, every=coached)
         if (
             reason is None
             or p.preset is Preset.QUIET
@@ -376,8 +376,9 @@ class AlertPolicy:
         spaced = event.start_s - state.last_cue_s.get(kind, float("-inf")) >= p.lean_spacing_s
         if not coached and not (spaced and state.said_n.get(kind, 0) < p.lean_per_day):
             return None
-        state.last_cue_s[kind] = event.start_s
-        self._said(kind)
+        if not coached:
+            state.last_cue_s[kind] = event.start_s
+            self._said(kind)
         return Alert(
             about_s=event.start_s,
             raised_s=self.raised_s(epoch_s),
@@ -394,19 +395,42 @@ class AlertPolicy:
         self.state.said_n[kind] = self.state.said_n.get(kind, 0) + 1
 
 
-def cue_reason(event: PostureEvent) -> str | None:
-    """What to say of a bend or a floor transition; None where there is nothing to say. One sensor never says "rounded"."""
-    if event.kind is EventKind.FLOOR_TRANSITION:
-        if event.verdict is not Verdict.ROUNDED:
-            return None
-        seen = "a rounded" if event.basis is Basis.TWO else "a straight"
-        return f"That was {seen} way down or up. Rolling to the side first keeps the lower back quieter."
-    if event.basis is Basis.TWO:
-        return (
-            "That bend was rounded. Your programme pairs this with the hip hinge."
-            if event.verdict is Verdict.ROUNDED
-            else None
-        )
-    if event.evidence.get("deep") or event.evidence.get("sustained"):
-        return "That was a long or deep forward lean."
-    return None
+def cue_reason(event: PostureEvent, *, every: bool = False) -> str | None:
+    """What to say of a bend or a floor transition; None where there is nothing to say. One sensor never says "rounded".
+
+    every : verdicts other than `rounded` too; what was not judged has none.
+    """
+    told = _EVERY if every else _ROUNDED
+    if event.kind is EventKind.BEND and event.basis is Basis.ONE:
+        leant = event.evidence.get("deep") or event.evidence.get("sustained")
+        return "That was a long or deep forward lean." if leant else None
+    return told.get((event.kind, event.basis, event.verdict))
+
+
+_ROUNDED = {
+    (
+        EventKind.BEND,
+        Basis.TWO,
+        Verdict.ROUNDED,
+    ): "That bend was rounded. Your programme pairs this with the hip hinge.",
+    (EventKind.FLOOR_TRANSITION, Basis.TWO, Verdict.ROUNDED): "That was a rounded way down or up. "
+    "Rolling to the side first keeps the lower back quieter.",
+    (EventKind.FLOOR_TRANSITION, Basis.ONE, Verdict.ROUNDED): "That was a straight way down or up. "
+    "Rolling to the side first keeps the lower back quieter.",
+}
+_EVERY = _ROUNDED | {
+    (EventKind.BEND, Basis.TWO, Verdict.NEUTRAL): "That bend was neutral: most of it came from the hips.",
+    (
+        EventKind.BEND,
+        Basis.TWO,
+        Verdict.MIXED,
+    ): "That bend was mixed: partly from the hips, partly from the lower back.",
+    (EventKind.FLOOR_TRANSITION, Basis.TWO, Verdict.NEUTRAL): "That was a neutral way down or up.",
+    (
+        EventKind.FLOOR_TRANSITION,
+        Basis.TWO,
+        Verdict.MIXED,
+    ): "That was a mixed way down or up: the lower back was partly rounded.",
+    (EventKind.FLOOR_TRANSITION, Basis.ONE, Verdict.NEUTRAL): "That was a way down or up over the side or one knee.",
+}
+"""What is said of a verdict. A one-sensor way is named by the path that it took."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import pickle
 from dataclasses import replace
@@ -397,12 +396,50 @@ def test_quiet_cues_no_bend_and_still_alerts_on_sitting() -> None:
     assert len(Day().sit(20, FULL).run(quiet)[1]) == 1
 
 
-def test_coach_cues_every_rounded_bend_for_half_an_hour() -> None:
-    policy = fresh(Config().with_preset(Preset.COACH).alerts)
+def coach(state: AlertState | None = None) -> AlertPolicy:
+    policy = AlertPolicy(Config().with_preset(Preset.COACH).alerts, lag_s=5, judges_sitting=True, state=state)
     policy.push(Epoch(0.0, int(Context.STANDING), 0.9, 0.0, -1))
+    return policy
+
+
+def test_coach_cues_every_bend_for_half_an_hour_and_then_as_balanced() -> None:
+    policy = coach()
     said = [a.about_s for k in range(120) if (a := policy.push(bend(30.0 * k))) is not None]
-    assert said[:50] == [30.0 * k for k in range(50)]
-    assert all(b - a >= 600 for a, b in itertools.pairwise(said) if a >= 1800)
+    assert said[:60] == [30.0 * k for k in range(60)]
+    assert said[60:] == [1800.0, 2400.0, 3000.0], "what was said in coaching is none of the six of a day"
+
+
+@pytest.mark.parametrize("kind", [EventKind.BEND, EventKind.FLOOR_TRANSITION])
+@pytest.mark.parametrize("verdict", [Verdict.ROUNDED, Verdict.NEUTRAL, Verdict.MIXED])
+def test_coach_says_every_verdict_of_two_sensors_for_half_an_hour(kind: EventKind, verdict: Verdict) -> None:
+    policy = coach()
+    for k in range(8):
+        alert = policy.push(bend(30.0 * k, kind=kind, verdict=verdict))
+        assert alert is not None
+        assert alert.kind == kind.value
+        assert str(verdict) in alert.reason
+    assert (policy.push(bend(1800.0, kind=kind, verdict=verdict)) is not None) == (verdict is Verdict.ROUNDED)
+
+
+def test_coach_says_nothing_of_what_was_not_judged_and_one_sensor_never_says_rounded() -> None:
+    floor = EventKind.FLOOR_TRANSITION
+    for kind in (EventKind.BEND, floor):
+        assert coach().push(bend(30.0, kind=kind, verdict=Verdict.UNKNOWN)) is None
+    for verdict in Verdict:
+        assert coach().push(bend(30.0, verdict=verdict, basis=Basis.ONE)) is None, (
+            "a bend of one sensor: its depth alone"
+        )
+        lean = coach().push(bend(30.0, verdict=verdict, basis=Basis.ONE, deep=True))
+        way = coach().push(bend(30.0, kind=floor, verdict=verdict, basis=Basis.ONE))
+        assert not any("rounded" in alert.reason for alert in (lean, way) if alert is not None)
+        assert (way is not None) == (verdict in (Verdict.ROUNDED, Verdict.NEUTRAL))
+
+
+def test_a_later_session_of_the_day_has_a_half_hour_of_coaching_of_its_own() -> None:
+    morning = coach()
+    morning.push(Epoch(3600.0, int(Context.STANDING), 0.9, 0.0, -1))
+    later = coach(morning.state.shifted(4000.0))
+    assert all(later.push(bend(30.0 * k, verdict=Verdict.NEUTRAL)) is not None for k in range(3))
 
 
 def test_the_spacing_is_a_setting() -> None:
@@ -413,9 +450,11 @@ def test_the_spacing_is_a_setting() -> None:
 
 def test_no_reason_uses_a_word_that_the_product_does_not_say() -> None:
     floor = {"kind": EventKind.FLOOR_TRANSITION}
-    reasons = [cue_reason(bend(0.0)), cue_reason(bend(0.0, **floor)), Day().sit(20, FULL).run()[1][0].reason]  # type: ignore[arg-type]
-    for text in reasons:
-        assert text
+    coached = [
+        cue_reason(bend(0.0, verdict=v, basis=b, **k), every=True) for v in Verdict for b in Basis for k in ({}, floor)
+    ]  # type: ignore[arg-type]
+    assert coached.count(None) == 8
+    for text in (*filter(None, coached), Day().sit(20, FULL).run()[1][0].reason):
         assert not any(w in text.lower() for w in ("bad posture", "damage", "dangerous", "correct spine", "injury"))
 
 
@@ -464,12 +503,8 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
         paused_from_s=50.0,
     )
     later = state.shifted(60.0)
-    assert (later.last_sitting_s, later.last_cue_s, later.walking_s, later.first_s) == (
-        40.0,
-        {"bend": 30.0},
-        [20.0],
-        -50.0,
-    )
+    assert (later.last_sitting_s, later.last_cue_s, later.walking_s) == (40.0, {"bend": 30.0}, [20.0])
+    assert later.first_s is None, "coaching begins anew with it"
     assert (later.last_chair_s, later.last_training_s) == (float("-inf"), 10.0)
     assert later.quiet == Quiet(snoozed_until_s=70.0, paused_from_s=-10.0)
     assert (later.day_ends_s, later.creep, later.seen_s) == (7140.0, 0.4, -5.0)
