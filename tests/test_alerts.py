@@ -186,6 +186,34 @@ def test_a_shorter_break_does_not_clear_it() -> None:
     assert said == pytest.approx([15.1, 35.1], abs=0.1)
 
 
+def heard_min(day: Day) -> list[float]:
+    """When alerts are due where somebody hears them."""
+    return [a.about_s / 60.0 for a in day.run(hears_answers=True)[1]]
+
+
+ANSWERS = {
+    "sits up for 60 s": (Day.sit, 0.5, 1.2),
+    "sits up for 60 s, from before it on": (Day.sit, 0.0, 1.2),
+    "sits up for 55 s": (Day.sit, 0.5, 55 / 60),
+    "stands up": (Day.stand, 2.5, 0.2),
+    "stands up, but after 4 min": (Day.stand, 4.0, 1.0),
+}
+
+
+@BOTH_WEARS
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answered_alert_brings_the_spacing_back_to_twenty_minutes(two: bool, answer: str) -> None:
+    """15.1, then 20 min; that one is not answered: 20 more where the first was, else 40. Then doubled."""
+    how, after_min, minutes = ANSWERS[answer]
+    day = Day(two).sit(15.2 + after_min, FULL)
+    day = (how(day, minutes, TALL) if how is Day.sit else how(day, minutes)).sit(100, FULL)
+    answered = answer not in ("sits up for 55 s", "stands up, but after 4 min")
+    first, second, *later = heard_min(day)
+    assert second - first == pytest.approx(20.0, abs=0.1)
+    assert np.diff([second, *later]) == pytest.approx([20.0, 40.0] if answered else [40.0], abs=0.1)
+    assert np.diff(day.minutes()) == pytest.approx([20.0, 40.0], abs=0.1), "in a recording nobody answers"
+
+
 def snooze(at_min: float, minutes: float) -> UserAction:
     return UserAction(60.0 * at_min, Act.SNOOZE, 60.0 * (at_min + minutes))
 
@@ -479,6 +507,7 @@ def test_the_state_of_the_policy_survives_json_also_before_anything_happened() -
         held={"about_s": 96.0, "reason": "A sensor", "evidence": {"state": "ask"}},
         creep=0.4,
         seen_s=99.0,
+        upright_from_s=97.0,
     )
     for state in (AlertState(), used):
         text = json.dumps(state.to_json(), allow_nan=False)
@@ -501,12 +530,15 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
         last_training_s=70.0,
         snoozed_until_s=130.0,
         paused_from_s=50.0,
+        under_from_s=40.0,
     )
+    assert state.copy() == state
     later = state.shifted(60.0)
     assert (later.last_sitting_s, later.last_cue_s, later.walking_s) == (40.0, {"bend": 30.0}, [20.0])
     assert later.first_s is None, "coaching begins anew with it"
     assert (later.last_chair_s, later.last_training_s) == (float("-inf"), 10.0)
     assert later.quiet == Quiet(snoozed_until_s=70.0, paused_from_s=-10.0)
     assert (later.day_ends_s, later.creep, later.seen_s) == (7140.0, 0.4, -5.0)
+    assert later.under_from_s == float("inf"), "a stay that nobody saw go on"
     later.said_n["bend"] = 9
     assert state.said_n == {"bend": 1}

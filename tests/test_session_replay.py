@@ -276,6 +276,15 @@ def test_as_live_is_live_bit_for_bit_with_losses_repeats_and_damage(lossy: tuple
     assert len(live.alerts) >= 2
 
 
+def test_an_answer_counts_in_a_session_live_and_as_live_and_not_in_a_sample_file(
+    lossy: tuple[Path, Result],
+) -> None:
+    live, again = live_pipeline(meta()), prepare(ReplayRequest(lossy[0], as_live=True)).pipeline()
+    assert live.hears_answers
+    assert again.hears_answers
+    assert not prepare(ReplayRequest(EXCERPT, poses=POSES)).pipeline().hears_answers
+
+
 def test_a_final_result_keeps_the_alerts_that_were_raised_with_their_answers(lossy: tuple[Path, Result]) -> None:
     folder, live = lossy
     made, result = final_of(folder)
