@@ -412,10 +412,18 @@ class AlertPolicy:
         )
 
     def _silent(self, epoch_s: float) -> bool:
-        return self.state.quiet.covers(self.raised_s(epoch_s))
+        raised_s = self.raised_s(epoch_s)
+        return self.state.quiet.covers(raised_s) or in_quiet_hours(self.params, self.days, raised_s)
 
     def _said(self, kind: AlertKind) -> None:
         self.state.said_n[kind] = self.state.said_n.get(kind, 0) + 1
+
+
+def in_quiet_hours(params: AlertsConfig, days: Days | None, raised_s: float) -> bool:
+    """Whether the settings want nothing raised at this moment; without a clock nobody knows, and nothing is held back."""
+    if days is None or params.quiet_from is None or params.quiet_to is None:
+        return False
+    return days.within(raised_s, from_=params.quiet_from, to=params.quiet_to)
 
 
 def cue_reason(event: PostureEvent, *, every: bool = False) -> str | None:

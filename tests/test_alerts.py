@@ -214,6 +214,43 @@ def test_an_answered_alert_brings_the_spacing_back_to_twenty_minutes(two: bool, 
     assert np.diff(day.minutes()) == pytest.approx([20.0, 40.0], abs=0.1), "in a recording nobody answers"
 
 
+NIGHT = parse_config({"alerts": {"quiet_from": "22:00", "quiet_to": "07:00"}}, source="test")
+
+
+@BOTH_WEARS
+def test_quiet_hours_hold_alerts_back_as_a_snooze_does(two: bool) -> None:
+    """From 21:30 on in slump: alerts at 21:45 and 07:00, and the next by the usual spacing."""
+    days = Days(datetime(2026, 3, 2, 21, 30, tzinfo=BERLIN).astimezone(UTC), BERLIN)
+    day = Day(two).sit(11 * 60, FULL)
+    said = [(a.raised_s / 60.0) for a in day.run(NIGHT, days=days)[1]]
+    assert said[:3] == pytest.approx([15.2, 9.5 * 60.0, 9.5 * 60.0 + 40.0], abs=0.15)
+    assert [a.raised_s for a in day.run(NIGHT)[1]] == [a.raised_s for a in day.run()[1]], (
+        "without a clock nobody knows the hour"
+    )
+
+
+def test_quiet_hours_go_by_the_wall_in_a_night_in_which_the_clocks_change() -> None:
+    days = Days(datetime(2026, 3, 28, 23, tzinfo=BERLIN).astimezone(UTC), BERLIN)
+    quiet = [days.within(3600.0 * h, from_="22:00", to="07:00") for h in (0.0, 3.0, 6.99, 7.0)]
+    assert quiet == [True, True, True, False], "07:00 of summer time is 7 h after 23:00 of the evening"
+    assert [days.within(3600.0 * h, from_="23:30", to="23:45") for h in (0.4, 0.5, 0.74, 0.75)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_cues_and_a_moved_sensor_wait_for_the_end_of_the_quiet_hours() -> None:
+    days = Days(datetime(2026, 3, 2, 6, 50, tzinfo=BERLIN).astimezone(UTC), BERLIN)
+    policy = AlertPolicy(NIGHT.alerts, lag_s=5, judges_sitting=True, days=days)
+    assert policy.push(bend(60.0)) is None
+    assert policy.push(moved(60.0, "ask"), epoch_s=60.0) is None
+    said = [policy.push(Epoch(float(s), int(Context.STANDING), 0.9, 0.0, -1)) for s in range(61, 700)]
+    assert [a.raised_s for a in said if a] == [600.0]
+    assert policy.push(bend(710.0)) is not None
+
+
 def snooze(at_min: float, minutes: float) -> UserAction:
     return UserAction(60.0 * at_min, Act.SNOOZE, 60.0 * (at_min + minutes))
 
