@@ -447,7 +447,8 @@ class Pipeline:
             return event
         paused = bool(self._slip.paused(np.array([said.epoch_s]))[0])
         slow = any(chain.is_slow(event.start_s, event.end_s) for chain in self._chains.values())
-        unsaid = (paused or slow) and event.kind is not EventKind.FLEXED_SITTING
+        # A bout ends where a pause begins, so that what it says is of the time before.
+        unsaid = slow or (paused and event.kind is not EventKind.FLEXED_SITTING)
         routine = self.routine
         set_id = event.set_id
         if routine is not None and routine[0] <= event.start_s < routine[1]:
