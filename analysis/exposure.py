@@ -12,15 +12,14 @@ import numpy as np
 from analysis.inputs import DayAlert, Session, runs
 from analysis.schema import AlertCount, AngleSpread, RangeTime, Shifts, SilenceTime
 from posture.alerts import Act
-from posture.types import AlertKind, Bool, Context, EpochBlock, Float
+from posture.answers import STAY_S, WITHIN_S, Rest, rests
+from posture.types import AlertKind, Basis, Bool, Context, EpochBlock, Float
 
 ANGLES = ("flexion_deg", "sacrum_inclination_deg", "upper_lumbar_inclination_deg")
 HIGH_PCT, END_RANGE_PCT = 60.0, 80.0  # of the own range (domain.md sections 3 and 5)
 SHIFT_DEG = 5.0  # a smaller change within a wear is not reported as one (domain.md section 1)
 SHIFT_BLOCK_S = 10  # s whose median is the level; a shorter movement is none. Provisional: ours
 FULL_RATE_HZ = 20.0  # a sensor that sends less gives inclination and context alone (contract.md)
-ANSWER_WITHIN_S = 180.0  # from the alert to standing, or to the start of a stay under `off` (domain.md section 3)
-ANSWER_STAY_S = 60  # of that stay (domain.md section 3)
 
 
 def angle_spreads(epochs: EpochBlock, sits: Bool) -> tuple[AngleSpread, ...]:
@@ -106,11 +105,11 @@ def alert_counts(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Sessio
     """By kind: raised, answered, called wrong and not. Whether one was answered is only asked of alerts on sitting."""
     kinds = [k.value for k in AlertKind]
     kinds += sorted({a.kind for a in alerts} - set(kinds))
-    rests = _rests_s(epochs, session)
+    answers = were_answered(epochs, alerts, session)
     counts = []
     for kind in kinds:
         here = [a for a in alerts if a.kind == kind]
-        answered = sum(_answered(a.raised_s, rests) for a in here) if kind == AlertKind.FLEXED_SITTING else None
+        answered = sum(a is True for a in answers) if kind == AlertKind.FLEXED_SITTING else None
         wrong = sum(a.was_wrong for a in here)
         not_wrong_pct = _round(100.0 * (len(here) - wrong) / len(here)) if here else None
         counts.append(AlertCount(kind, len(here), answered, wrong, not_wrong_pct))
@@ -118,31 +117,26 @@ def alert_counts(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Sessio
 
 
 def were_answered(epochs: EpochBlock, alerts: Sequence[DayAlert], session: Session) -> tuple[bool | None, ...]:
-    """Of each alert whether it was answered (`_answered`); None for one that is not on sitting, where it is not asked."""
-    rests = _rests_s(epochs, session)
-    return tuple(_answered(a.raised_s, rests) if a.kind == AlertKind.FLEXED_SITTING else None for a in alerts)
-
-
-def _rests_s(epochs: EpochBlock, session: Session) -> Float:
-    """(k, 2) s: standing or walking, and stays of ANSWER_STAY_S while sitting under the `off` level."""
-    upright = np.isin(epochs.context, (Context.STANDING, Context.WALKING))
-    two = len(session.sensors) == 2
-    pct = epochs.flexion_pct_rom if two else epochs.slump_index_pct
+    """Of each alert whether it was answered (`posture.answers`); None for one that is not on sitting, where it is not asked."""
+    basis = Basis.TWO if len(session.sensors) == 2 else Basis.ONE
+    two = basis is Basis.TWO
     off = session.setting("sitting.flexed_off_pct", 50.0) if two else session.setting("sitting.slump_off_pct", 52.0)
-    with np.errstate(invalid="ignore"):
-        under = upright | ((epochs.context == Context.SITTING) & (pct < off))
-    found = []
-    for mask, least_s in ((upright, 1), (under, ANSWER_STAY_S)):
-        start, end, inside = runs(mask)
-        keep = (inside == 1) & (end - start >= least_s)
-        found.append(np.column_stack([start[keep], end[keep]]))
-    first_s = float(epochs.start_s[0]) if len(epochs) else 0.0
-    return np.asarray(first_s + np.concatenate(found), dtype=float).reshape(-1, 2)
+    upright, under = rests(epochs, off, basis)
+    return tuple(
+        _answered(a.raised_s, epochs.start_s, upright, under) if a.kind == AlertKind.FLEXED_SITTING else None
+        for a in alerts
+    )
 
 
-def _answered(raised_s: float, rests_s: Float) -> bool:
-    """Whether a rest begins within ANSWER_WITHIN_S of the alert, or goes on at it."""
-    return bool(np.any((rests_s[:, 0] <= raised_s + ANSWER_WITHIN_S) & (rests_s[:, 1] > raised_s)))
+def _answered(raised_s: float, start_s: Float, upright: Bool, under: Bool) -> bool:
+    """Whether a rest answers the alert. A stay that began long before it has lasted STAY_S by then, wherever one begins to look."""
+    first, last = np.searchsorted(start_s, (raised_s - STAY_S - 1.0, raised_s + WITHIN_S + STAY_S + 1.0))
+    rest = Rest()
+    for second_s, up, low in zip(*(c[first:last].tolist() for c in (start_s, upright, under)), strict=True):
+        rest = rest.after(second_s, upright=up, under=low)
+        if rest.answers(raised_s, second_s + 1.0):
+            return True
+    return False
 
 
 def _round(value: float) -> float:

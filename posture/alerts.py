@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from posture.answers import Rest
 from posture.config import AlertsConfig
 from posture.days import Days
 from posture.types import (
@@ -29,7 +30,7 @@ from posture.types import (
 
 _UPRIGHT = (Context.STANDING, Context.WALKING)
 _NEVER = float("inf")
-_AHEAD = ("since_break_s", "paused_from_s")
+_AHEAD = ("since_break_s", "paused_from_s", "upright_from_s", "under_from_s")
 """Of the state's numbers those that are +inf while there is nothing; the others are -inf."""
 _HOLDS = (Context.GAP, Context.UNKNOWN, Context.TRANSITION, Context.NON_WEAR)
 
@@ -38,7 +39,7 @@ class Epoch(NamedTuple):
     """What the policy needs of one decided second.
 
     flexed : 1, 0, -1 unknown. motionless : nothing moved for a minute, so that this may turn out to be non-wear.
-    training : in a declared workout, or a set is open.
+    training : in a declared workout, or a set is open. under : upright, or seated under the level at which flexion ends.
     """
 
     start_s: float
@@ -48,6 +49,7 @@ class Epoch(NamedTuple):
     flexed: int
     motionless: bool = False
     training: bool = False
+    under: bool = False
 
 
 class Act(StrEnum):
@@ -121,7 +123,8 @@ class AlertState:
 
     `since_break_s` counts from the end of the last upright break, inf before the first; `said_n` per kind, of the day that ends at
     `day_ends_s` (None: not known). `held` : a prompt that waits for the end of a silence. `creep` : the meter after the second that
-    began at `seen_s`, the last that was decided: the next session goes on from it.
+    began at `seen_s`, the last that was decided: the next session goes on from it. `spacing_min` : from the last sitting alert to
+    the next, None while none is unanswered. `upright_from_s`, `under_from_s` : of `posture.answers.Rest`.
     """
 
     sitting_s: float = 0.0
@@ -141,6 +144,17 @@ class AlertState:
     held: dict[str, Any] | None = None
     creep: float = 0.0
     seen_s: float = float("-inf")
+    upright_from_s: float = float("inf")
+    under_from_s: float = float("inf")
+
+    @property
+    def rest(self) -> Rest:
+        """The rest that goes on."""
+        return Rest(self.upright_from_s, self.under_from_s)
+
+    @rest.setter
+    def rest(self, rest: Rest) -> None:
+        self.upright_from_s, self.under_from_s = rest
 
     @property
     def quiet(self) -> Quiet:
@@ -171,11 +185,14 @@ class AlertState:
             last_chair_s=self.last_chair_s - later_s,
             last_training_s=self.last_training_s - later_s,
             walking_s=[s - later_s for s in self.walking_s],
-            first_s=None if self.first_s is None else self.first_s - later_s,
+            first_s=self.first_s if later_s == 0.0 else None,  # a new session has a half hour of `coach` of its own
             snoozed_until_s=self.snoozed_until_s - later_s,
             paused_from_s=self.paused_from_s - later_s,
             held=self.held if later_s == 0.0 else None,  # a new session looks at its sensors for itself
             seen_s=self.seen_s - later_s,
+            # What was done between two sessions is not known.
+            upright_from_s=self.upright_from_s if later_s == 0.0 else _NEVER,
+            under_from_s=self.under_from_s if later_s == 0.0 else _NEVER,
         )
 
     @classmethod
@@ -186,7 +203,7 @@ class AlertState:
             state = cls(**{**tree, **never})
             numbers = [state.sitting_s, state.upright_s, state.since_break_s, state.last_sitting_s, state.last_chair_s]
             numbers += [state.last_training_s, state.snoozed_until_s, state.paused_from_s, state.day_ends_s or 0.0]
-            numbers += [state.creep, state.seen_s]
+            numbers += [state.creep, state.seen_s, *state.rest]
             if not all(isinstance(n, int | float) for n in numbers):
                 raise TypeError("a number is missing")
         except (TypeError, AttributeError) as error:
@@ -201,6 +218,7 @@ class AlertPolicy:
 
     judges_sitting : False for a wear that is not calibrated: nothing is said of sitting.
     lag_s : how long after its end a second is decided; `raised_s` is that moment.
+    hears_answers : somebody hears the alerts, so that one on sitting that is answered ends the backoff; in a recording nobody did.
     days : when the days of this session end; None where no clock is known: then all of it is one day.
     """
 
@@ -210,12 +228,14 @@ class AlertPolicy:
         *,
         lag_s: int,
         judges_sitting: bool,
+        hears_answers: bool = False,
         days: Days | None = None,
         state: AlertState | None = None,
     ) -> None:
         self.params = params
         self.lag_s = lag_s
         self.judges_sitting = judges_sitting
+        self.hears_answers = hears_answers
         self.days = days
         self.state = state or AlertState()
 
@@ -259,9 +279,9 @@ class AlertPolicy:
         if not self._sitting(epoch):
             return None
         state.spacing_min = (
-            min(self.params.spacing_max_min, 2 * self._spacing_min())
-            if state.last_sitting_s > float("-inf")
-            else self._spacing_min()
+            self.params.spacing_min
+            if state.spacing_min is None
+            else min(self.params.spacing_max_min, 2 * state.spacing_min)
         )
         state.last_sitting_s = epoch.start_s
         self._said(AlertKind.FLEXED_SITTING)
@@ -291,6 +311,9 @@ class AlertPolicy:
         if state.upright_s >= p.upright_break_s:
             state.since_break_s = 0.0
             state.last_sitting_s, state.spacing_min = float("-inf"), None
+        state.rest = state.rest.after(epoch.start_s, upright=epoch.context in _UPRIGHT, under=epoch.under)
+        if self.hears_answers and state.rest.answers(self.raised_s(state.last_sitting_s), epoch.start_s + 1.0):
+            state.spacing_min = None
         if epoch.context == Context.WALKING:
             state.walking_s = [s for s in state.walking_s if s > epoch.start_s - 60.0] + [epoch.start_s]
 
@@ -361,10 +384,10 @@ class AlertPolicy:
         )
 
     def _cue(self, event: PostureEvent, kind: AlertKind, epoch_s: float) -> Alert | None:
-        """One gentle cue on what just ended, within the limits of the preset."""
+        """One gentle cue on what just ended, within the limits of the preset. What `coach` adds to them uses none of them up."""
         state, p = self.state, self.params
-        reason = cue_reason(event)
         coached = p.preset is Preset.COACH and epoch_s - (state.first_s or 0.0) < 60.0 * p.coach_min
+        reason = cue_reason(event, every=coached)
         if (
             reason is None
             or p.preset is Preset.QUIET
@@ -376,8 +399,9 @@ class AlertPolicy:
         spaced = event.start_s - state.last_cue_s.get(kind, float("-inf")) >= p.lean_spacing_s
         if not coached and not (spaced and state.said_n.get(kind, 0) < p.lean_per_day):
             return None
-        state.last_cue_s[kind] = event.start_s
-        self._said(kind)
+        if not coached:
+            state.last_cue_s[kind] = event.start_s
+            self._said(kind)
         return Alert(
             about_s=event.start_s,
             raised_s=self.raised_s(epoch_s),
@@ -388,25 +412,56 @@ class AlertPolicy:
         )
 
     def _silent(self, epoch_s: float) -> bool:
-        return self.state.quiet.covers(self.raised_s(epoch_s))
+        raised_s = self.raised_s(epoch_s)
+        return self.state.quiet.covers(raised_s) or in_quiet_hours(self.params, self.days, raised_s)
 
     def _said(self, kind: AlertKind) -> None:
         self.state.said_n[kind] = self.state.said_n.get(kind, 0) + 1
 
 
-def cue_reason(event: PostureEvent) -> str | None:
-    """What to say of a bend or a floor transition; None where there is nothing to say. One sensor never says "rounded"."""
-    if event.kind is EventKind.FLOOR_TRANSITION:
-        if event.verdict is not Verdict.ROUNDED:
-            return None
-        seen = "a rounded" if event.basis is Basis.TWO else "a straight"
-        return f"That was {seen} way down or up. Rolling to the side first keeps the lower back quieter."
-    if event.basis is Basis.TWO:
-        return (
-            "That bend was rounded. Your programme pairs this with the hip hinge."
-            if event.verdict is Verdict.ROUNDED
-            else None
-        )
-    if event.evidence.get("deep") or event.evidence.get("sustained"):
-        return "That was a long or deep forward lean."
-    return None
+def in_quiet_hours(params: AlertsConfig, days: Days | None, raised_s: float) -> bool:
+    """Whether the settings want nothing raised at this moment; without a clock nobody knows, and nothing is held back."""
+    if days is None or params.quiet_from is None or params.quiet_to is None:
+        return False
+    return days.within(raised_s, from_=params.quiet_from, to=params.quiet_to)
+
+
+def cue_reason(event: PostureEvent, *, every: bool = False) -> str | None:
+    """What to say of a bend or a floor transition; None where there is nothing to say. One sensor never says "rounded".
+
+    every : verdicts other than `rounded` too; what was not judged has none.
+    """
+    told = _EVERY if every else _ROUNDED
+    if event.kind is EventKind.BEND and event.basis is Basis.ONE:
+        leant = event.evidence.get("deep") or event.evidence.get("sustained")
+        return "That was a long or deep forward lean." if leant else None
+    return told.get((event.kind, event.basis, event.verdict))
+
+
+_ROUNDED = {
+    (
+        EventKind.BEND,
+        Basis.TWO,
+        Verdict.ROUNDED,
+    ): "That bend was rounded. Your programme pairs this with the hip hinge.",
+    (EventKind.FLOOR_TRANSITION, Basis.TWO, Verdict.ROUNDED): "That was a rounded way down or up. "
+    "Rolling to the side first keeps the lower back quieter.",
+    (EventKind.FLOOR_TRANSITION, Basis.ONE, Verdict.ROUNDED): "That was a straight way down or up. "
+    "Rolling to the side first keeps the lower back quieter.",
+}
+_EVERY = _ROUNDED | {
+    (EventKind.BEND, Basis.TWO, Verdict.NEUTRAL): "That bend was neutral: most of it came from the hips.",
+    (
+        EventKind.BEND,
+        Basis.TWO,
+        Verdict.MIXED,
+    ): "That bend was mixed: partly from the hips, partly from the lower back.",
+    (EventKind.FLOOR_TRANSITION, Basis.TWO, Verdict.NEUTRAL): "That was a neutral way down or up.",
+    (
+        EventKind.FLOOR_TRANSITION,
+        Basis.TWO,
+        Verdict.MIXED,
+    ): "That was a mixed way down or up: the lower back was partly rounded.",
+    (EventKind.FLOOR_TRANSITION, Basis.ONE, Verdict.NEUTRAL): "That was a way down or up over the side or one knee.",
+}
+"""What is said of a verdict. A one-sensor way is named by the path that it took."""

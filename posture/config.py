@@ -7,17 +7,27 @@ data it was chosen on. `docs/thresholds.md` is the same list for readers. An unk
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from posture.types import InputError, JsonValue, Preset
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _hour_and_minute(text: str) -> str:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError("input should be a time of day as 22:00")
+    return text
+
+
+ClockTime = Annotated[str, AfterValidator(_hour_and_minute)]
 
 _TUNED = "provisional: chosen on labelled days 21-28 (simulated from recorded motion)"
 _SEATS = "provisional: chosen on SisFall's odd-numbered people"
@@ -968,6 +978,21 @@ class AlertsConfig(_Section):
         30.0,
         description="min from the start of the session in which `coach` says every verdict; then as balanced; design default",
     )
+    quiet_from: ClockTime | None = Field(
+        None,
+        description="HH:MM on the wall; quiet hours: no alert from then to `quiet_to`, over midnight too; ours",
+    )
+    quiet_to: ClockTime | None = Field(
+        None, description="HH:MM on the wall; end of the quiet hours, not included; ours"
+    )
+
+    @model_validator(mode="after")
+    def _whole_span(self) -> Self:
+        if (self.quiet_from is None) != (self.quiet_to is None):
+            raise ValueError("quiet_from and quiet_to go together; give both, or none")
+        if self.quiet_from is not None and self.quiet_from == self.quiet_to:
+            raise ValueError("quiet_from and quiet_to are the same time; for a silent day use posture pause")
+        return self
 
 
 class Config(_Section):
@@ -1037,9 +1062,8 @@ def parse_config(tree: dict[str, Any], *, source: str) -> Config:
         key = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise InputError(f"{source}: unknown key `{key}`{_meant(key)}") from error
-        raise InputError(
-            f"{source}: `{key}`: {first['msg'][0].lower()}{first['msg'][1:]} (got {first['input']!r})"
-        ) from error
+        said = first["msg"].removeprefix("Value error, ")
+        raise InputError(f"{source}: `{key}`: {said[0].lower()}{said[1:]} (got {first['input']!r})") from error
 
 
 def known_keys() -> dict[str, str]:
@@ -1085,7 +1109,7 @@ def thresholds_page() -> str:
             "|---|---|---|",
         ]
         for name, setting in part.model_fields.items():
-            default = getattr(setting.default, "value", setting.default)
+            default = "none" if setting.default is None else getattr(setting.default, "value", setting.default)
             lines.append(f"| `{name}` | {default} | {setting.description} |")
     return "\n".join(lines) + "\n"
 

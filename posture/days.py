@@ -1,4 +1,4 @@
-"""When a day ends for a session that runs over the night: at 04:00 on the wall, in the zone in which the session began.
+"""What the wall says in a session, in the zone in which it began: when its days end (at 04:00), and whether an hour is a quiet one.
 
 From the session's own start alone: no clock is read.
 """
@@ -22,7 +22,15 @@ class Days:
 
     def ends_s(self, second_s: float) -> float:
         """Second of the session at which the day of a second ends, not included; right in days of 23 and 25 h too."""
-        local = (self.start_utc + timedelta(seconds=second_s)).astimezone(self.zone)
+        local = self._local(second_s)
         following = local.date() + timedelta(days=local.hour >= DAY_BEGINS_H)
         end = datetime.combine(following, time(DAY_BEGINS_H), tzinfo=self.zone)
         return (end.astimezone(UTC) - self.start_utc).total_seconds()
+
+    def within(self, second_s: float, *, from_: str, to: str) -> bool:
+        """Whether the wall says a time of [from_, to) at a second, each HH:MM; over midnight where `to` is the earlier."""
+        now, begin, end = self._local(second_s).time(), time.fromisoformat(from_), time.fromisoformat(to)
+        return begin <= now < end if begin <= end else now >= begin or now < end
+
+    def _local(self, second_s: float) -> datetime:
+        return (self.start_utc + timedelta(seconds=second_s)).astimezone(self.zone)

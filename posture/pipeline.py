@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from posture.alerts import AlertPolicy, AlertState, Epoch, UserAction
+from posture.answers import off_pct, rests
 from posture.config import Config
 from posture.days import Days
 from posture.detect.bends import Bends, BendsState, Lean, Leans, LeansState
@@ -191,6 +192,7 @@ class Pipeline:
     start_s : time of the first row, where it is known: a recording that begins without samples begins with a gap.
     filters : orientation filters to use instead of the configured ones (`posture.signal.smoothing`).
     alerts : where the alert policy and the meter of an earlier session stopped.
+    hears_answers : somebody hears the alerts of this session (`AlertPolicy`).
     days : when the days of this session end; None: no clock is known.
     state : of an earlier pipeline of the same session, to go on where it stopped.
     """
@@ -208,11 +210,13 @@ class Pipeline:
         start_s: float | None = None,
         filters: Mapping[Placement, OrientationFilter] | None = None,
         alerts: AlertState | None = None,
+        hears_answers: bool = False,
         days: Days | None = None,
         state: PipelineState | None = None,
     ) -> None:
         calibration = calibration.for_sensors(tuple(sensors), config)
         self.calibration, self.config, self.want_angles, self.routine = calibration, config, want_angles, routine
+        self.hears_answers = hears_answers
         trust = config.trust
         self._trust = trust.self_calibrated if calibration.source == "self" else 1.0
         self._has_gyros = all(spec.has_gyro for spec in sensors.values())
@@ -259,6 +263,7 @@ class Pipeline:
             config.alerts,
             lag_s=config.context.lag_s,
             judges_sitting=calibration.judges_sitting,
+            hears_answers=hears_answers,
             days=days,
             state=s.alerts if s else alerts,
         )
@@ -442,7 +447,8 @@ class Pipeline:
             return event
         paused = bool(self._slip.paused(np.array([said.epoch_s]))[0])
         slow = any(chain.is_slow(event.start_s, event.end_s) for chain in self._chains.values())
-        unsaid = (paused or slow) and event.kind is not EventKind.FLEXED_SITTING
+        # A bout ends where a pause begins, so that what it says is of the time before.
+        unsaid = slow or (paused and event.kind is not EventKind.FLEXED_SITTING)
         routine = self.routine
         set_id = event.set_id
         if routine is not None and routine[0] <= event.start_s < routine[1]:
@@ -464,7 +470,9 @@ class Pipeline:
         waiting = iter(said)
         event = next(waiting, None)
         judged = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
-        columns = (*judged, motionless, training)
+        basis = self.calibration.basis
+        _, under = rests(epochs, off_pct(self.config, basis), basis)
+        columns = (*judged, motionless, training, under)
         for row in zip(*(c.tolist() for c in columns), strict=True):
             while event is not None and event.epoch_s <= row[0]:
                 self._act(event.epoch_s)

@@ -126,6 +126,9 @@ class Prepared:
             start_s=info.first_s,
             filters={} if as_live else {p: self._smoothed_filter(p) for p in self.smoothed},
             alerts=None if self.alert_state is None else self.alert_state.copy(),
+            hears_answers=isinstance(
+                self.recording, SessionRecording
+            ),  # a sample file's alerts are as if nobody answered
             days=None if self.start_utc is None else Days(self.start_utc, ZoneInfo(self.zone or "UTC")),
         )
 
@@ -208,6 +211,7 @@ def live_pipeline(meta: SessionMeta, *, want_angles: bool = False) -> Pipeline:
         want_angles=want_angles,
         start_s=0.0,
         alerts=_alert_state(meta),
+        hears_answers=True,
         days=Days(meta.start_utc, ZoneInfo(meta.zone)),
     )
 

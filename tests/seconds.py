@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from posture.alerts import AlertPolicy, Epoch, UserAction
+from posture.answers import off_pct, rests
 from posture.config import Config
 from posture.days import Days
 from posture.detect.context import ContextBlock
@@ -77,12 +78,18 @@ class Day:
         config: Config = Config(),  # noqa: B008
         calibration: Calibration | None = None,
         days: Days | None = None,
+        hears_answers: bool = False,
     ) -> tuple[EpochBlock, list[Alert]]:
         """Through the meter and the policy, as the pipeline does it."""
         made = calibration or (wear() if self.two else wear(Placement.SACRUM))
         epochs, _ = Sitting(config, made).push(self.block())
-        policy = AlertPolicy(config.alerts, lag_s=5, judges_sitting=made.judges_sitting, days=days)
-        columns = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
+        policy = AlertPolicy(
+            config.alerts, lag_s=5, judges_sitting=made.judges_sitting, hears_answers=hears_answers, days=days
+        )
+        none = np.zeros(len(epochs), dtype=bool)
+        _, under = rests(epochs, off_pct(config, made.basis), made.basis)
+        judged = (epochs.start_s, epochs.context, epochs.context_confidence, epochs.creep, epochs.flexed)
+        columns = (*judged, none, none, under)
         said, waiting = [], list(self.asked)
         for row in zip(*(c.tolist() for c in columns), strict=True):
             while waiting and waiting[0].at_s <= policy.raised_s(row[0]):

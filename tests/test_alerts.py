@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import pickle
 from dataclasses import replace
@@ -185,6 +184,71 @@ def test_two_minutes_upright_clear_the_backoff() -> None:
 def test_a_shorter_break_does_not_clear_it() -> None:
     said = Day().sit(36, FULL).stand(1.5).sit(30, FULL).minutes()
     assert said == pytest.approx([15.1, 35.1], abs=0.1)
+
+
+def heard_min(day: Day) -> list[float]:
+    """When alerts are due where somebody hears them."""
+    return [a.about_s / 60.0 for a in day.run(hears_answers=True)[1]]
+
+
+ANSWERS = {
+    "sits up for 60 s": (Day.sit, 0.5, 1.2),
+    "sits up for 60 s, from before it on": (Day.sit, 0.0, 1.2),
+    "sits up for 55 s": (Day.sit, 0.5, 55 / 60),
+    "stands up": (Day.stand, 2.5, 0.2),
+    "stands up, but after 4 min": (Day.stand, 4.0, 1.0),
+}
+
+
+@BOTH_WEARS
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_an_answered_alert_brings_the_spacing_back_to_twenty_minutes(two: bool, answer: str) -> None:
+    """15.1, then 20 min; that one is not answered: 20 more where the first was, else 40. Then doubled."""
+    how, after_min, minutes = ANSWERS[answer]
+    day = Day(two).sit(15.2 + after_min, FULL)
+    day = (how(day, minutes, TALL) if how is Day.sit else how(day, minutes)).sit(100, FULL)
+    answered = answer not in ("sits up for 55 s", "stands up, but after 4 min")
+    first, second, *later = heard_min(day)
+    assert second - first == pytest.approx(20.0, abs=0.1)
+    assert np.diff([second, *later]) == pytest.approx([20.0, 40.0] if answered else [40.0], abs=0.1)
+    assert np.diff(day.minutes()) == pytest.approx([20.0, 40.0], abs=0.1), "in a recording nobody answers"
+
+
+NIGHT = parse_config({"alerts": {"quiet_from": "22:00", "quiet_to": "07:00"}}, source="test")
+
+
+@BOTH_WEARS
+def test_quiet_hours_hold_alerts_back_as_a_snooze_does(two: bool) -> None:
+    """From 21:30 on in slump: alerts at 21:45 and 07:00, and the next by the usual spacing."""
+    days = Days(datetime(2026, 3, 2, 21, 30, tzinfo=BERLIN).astimezone(UTC), BERLIN)
+    day = Day(two).sit(11 * 60, FULL)
+    said = [(a.raised_s / 60.0) for a in day.run(NIGHT, days=days)[1]]
+    assert said[:3] == pytest.approx([15.2, 9.5 * 60.0, 9.5 * 60.0 + 40.0], abs=0.15)
+    assert [a.raised_s for a in day.run(NIGHT)[1]] == [a.raised_s for a in day.run()[1]], (
+        "without a clock nobody knows the hour"
+    )
+
+
+def test_quiet_hours_go_by_the_wall_in_a_night_in_which_the_clocks_change() -> None:
+    days = Days(datetime(2026, 3, 28, 23, tzinfo=BERLIN).astimezone(UTC), BERLIN)
+    quiet = [days.within(3600.0 * h, from_="22:00", to="07:00") for h in (0.0, 3.0, 6.99, 7.0)]
+    assert quiet == [True, True, True, False], "07:00 of summer time is 7 h after 23:00 of the evening"
+    assert [days.within(3600.0 * h, from_="23:30", to="23:45") for h in (0.4, 0.5, 0.74, 0.75)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+def test_cues_and_a_moved_sensor_wait_for_the_end_of_the_quiet_hours() -> None:
+    days = Days(datetime(2026, 3, 2, 6, 50, tzinfo=BERLIN).astimezone(UTC), BERLIN)
+    policy = AlertPolicy(NIGHT.alerts, lag_s=5, judges_sitting=True, days=days)
+    assert policy.push(bend(60.0)) is None
+    assert policy.push(moved(60.0, "ask"), epoch_s=60.0) is None
+    said = [policy.push(Epoch(float(s), int(Context.STANDING), 0.9, 0.0, -1)) for s in range(61, 700)]
+    assert [a.raised_s for a in said if a] == [600.0]
+    assert policy.push(bend(710.0)) is not None
 
 
 def snooze(at_min: float, minutes: float) -> UserAction:
@@ -397,12 +461,50 @@ def test_quiet_cues_no_bend_and_still_alerts_on_sitting() -> None:
     assert len(Day().sit(20, FULL).run(quiet)[1]) == 1
 
 
-def test_coach_cues_every_rounded_bend_for_half_an_hour() -> None:
-    policy = fresh(Config().with_preset(Preset.COACH).alerts)
+def coach(state: AlertState | None = None) -> AlertPolicy:
+    policy = AlertPolicy(Config().with_preset(Preset.COACH).alerts, lag_s=5, judges_sitting=True, state=state)
     policy.push(Epoch(0.0, int(Context.STANDING), 0.9, 0.0, -1))
+    return policy
+
+
+def test_coach_cues_every_bend_for_half_an_hour_and_then_as_balanced() -> None:
+    policy = coach()
     said = [a.about_s for k in range(120) if (a := policy.push(bend(30.0 * k))) is not None]
-    assert said[:50] == [30.0 * k for k in range(50)]
-    assert all(b - a >= 600 for a, b in itertools.pairwise(said) if a >= 1800)
+    assert said[:60] == [30.0 * k for k in range(60)]
+    assert said[60:] == [1800.0, 2400.0, 3000.0], "what was said in coaching is none of the six of a day"
+
+
+@pytest.mark.parametrize("kind", [EventKind.BEND, EventKind.FLOOR_TRANSITION])
+@pytest.mark.parametrize("verdict", [Verdict.ROUNDED, Verdict.NEUTRAL, Verdict.MIXED])
+def test_coach_says_every_verdict_of_two_sensors_for_half_an_hour(kind: EventKind, verdict: Verdict) -> None:
+    policy = coach()
+    for k in range(8):
+        alert = policy.push(bend(30.0 * k, kind=kind, verdict=verdict))
+        assert alert is not None
+        assert alert.kind == kind.value
+        assert str(verdict) in alert.reason
+    assert (policy.push(bend(1800.0, kind=kind, verdict=verdict)) is not None) == (verdict is Verdict.ROUNDED)
+
+
+def test_coach_says_nothing_of_what_was_not_judged_and_one_sensor_never_says_rounded() -> None:
+    floor = EventKind.FLOOR_TRANSITION
+    for kind in (EventKind.BEND, floor):
+        assert coach().push(bend(30.0, kind=kind, verdict=Verdict.UNKNOWN)) is None
+    for verdict in Verdict:
+        assert coach().push(bend(30.0, verdict=verdict, basis=Basis.ONE)) is None, (
+            "a bend of one sensor: its depth alone"
+        )
+        lean = coach().push(bend(30.0, verdict=verdict, basis=Basis.ONE, deep=True))
+        way = coach().push(bend(30.0, kind=floor, verdict=verdict, basis=Basis.ONE))
+        assert not any("rounded" in alert.reason for alert in (lean, way) if alert is not None)
+        assert (way is not None) == (verdict in (Verdict.ROUNDED, Verdict.NEUTRAL))
+
+
+def test_a_later_session_of_the_day_has_a_half_hour_of_coaching_of_its_own() -> None:
+    morning = coach()
+    morning.push(Epoch(3600.0, int(Context.STANDING), 0.9, 0.0, -1))
+    later = coach(morning.state.shifted(4000.0))
+    assert all(later.push(bend(30.0 * k, verdict=Verdict.NEUTRAL)) is not None for k in range(3))
 
 
 def test_the_spacing_is_a_setting() -> None:
@@ -413,9 +515,11 @@ def test_the_spacing_is_a_setting() -> None:
 
 def test_no_reason_uses_a_word_that_the_product_does_not_say() -> None:
     floor = {"kind": EventKind.FLOOR_TRANSITION}
-    reasons = [cue_reason(bend(0.0)), cue_reason(bend(0.0, **floor)), Day().sit(20, FULL).run()[1][0].reason]  # type: ignore[arg-type]
-    for text in reasons:
-        assert text
+    coached = [
+        cue_reason(bend(0.0, verdict=v, basis=b, **k), every=True) for v in Verdict for b in Basis for k in ({}, floor)
+    ]  # type: ignore[arg-type]
+    assert coached.count(None) == 8
+    for text in (*filter(None, coached), Day().sit(20, FULL).run()[1][0].reason):
         assert not any(w in text.lower() for w in ("bad posture", "damage", "dangerous", "correct spine", "injury"))
 
 
@@ -440,6 +544,7 @@ def test_the_state_of_the_policy_survives_json_also_before_anything_happened() -
         held={"about_s": 96.0, "reason": "A sensor", "evidence": {"state": "ask"}},
         creep=0.4,
         seen_s=99.0,
+        upright_from_s=97.0,
     )
     for state in (AlertState(), used):
         text = json.dumps(state.to_json(), allow_nan=False)
@@ -462,16 +567,15 @@ def test_the_state_goes_on_in_a_later_session_at_its_own_times() -> None:
         last_training_s=70.0,
         snoozed_until_s=130.0,
         paused_from_s=50.0,
+        under_from_s=40.0,
     )
+    assert state.copy() == state
     later = state.shifted(60.0)
-    assert (later.last_sitting_s, later.last_cue_s, later.walking_s, later.first_s) == (
-        40.0,
-        {"bend": 30.0},
-        [20.0],
-        -50.0,
-    )
+    assert (later.last_sitting_s, later.last_cue_s, later.walking_s) == (40.0, {"bend": 30.0}, [20.0])
+    assert later.first_s is None, "coaching begins anew with it"
     assert (later.last_chair_s, later.last_training_s) == (float("-inf"), 10.0)
     assert later.quiet == Quiet(snoozed_until_s=70.0, paused_from_s=-10.0)
     assert (later.day_ends_s, later.creep, later.seen_s) == (7140.0, 0.4, -5.0)
+    assert later.under_from_s == float("inf"), "a stay that nobody saw go on"
     later.said_n["bend"] = 9
     assert state.said_n == {"bend": 1}

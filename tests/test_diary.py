@@ -183,6 +183,7 @@ def test_an_entry_is_kept_for_its_day_and_said_back(
         (("practice", "towel", "--ended", "25:10"), "--ended '25:10' is no time of day; write it as 21:10"),
         (("pain", "2", "--day", "monday"), "--day 'monday' is no day; write it as 2026-03-02"),
         (("pain", "2", "--day", "2999-01-01"), "--day 2999-01-01 is not here yet"),
+        (("pain", "2", "--day", "1800-01-01"), "--day 1800-01-01 lies before 1900"),
         (("pain", "2", "--person", "../else"), "--person '../else' is no name for a folder"),
         (("redflag", ""), "what"),
         (("undo",), "there is no entry to take back"),
@@ -217,6 +218,31 @@ def test_a_red_flag_and_strong_pain_show_the_care_text_at_once_until_they_are_ov
     )
 
 
+def test_the_answer_to_an_entry_is_of_its_own_day(posture: Said) -> None:
+    assert "You noted: pain that spreads into a leg." in posture("log", "pain", "3", "--leg")[1]
+    assert "You noted" not in posture("log", "pain", "2", "--day", "2026-03-02")[1]
+    assert "You noted: pain of 8/10." in posture("log", "pain", "8", "--day", "2026-03-01")[1]
+    assert "You noted: pain of 8/10." in posture("log", "stairs", "3", "--day", "2026-03-01")[1], "it still held"
+    assert "You noted" not in posture("log", "stairs", "3", "--day", "2026-03-03")[1]
+
+
+def test_a_red_flag_is_taken_back_only_by_its_name(posture: Said) -> None:
+    posture("log", "redflag", "fever")
+    code, out, err = posture("log", "undo")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "the last entry is a red flag (fever): posture log clearance" in err
+    assert [e.kind for e in kept()] == ["red_flag"], "coaching still stops"
+    posture("log", "pain", "1")
+    assert posture("log", "undo", "--redflag")[1].splitlines()[0].endswith("red flag fever"), "also under a later entry"
+    assert [e.kind for e in kept()] == ["pain"]
+    assert "You noted" not in posture("log", "pain", "1")[1]
+    assert "there is no red flag to take back" in posture("log", "undo", "--redflag")[2]
+    posture("log", "redflag", "fever")
+    posture("log", "clearance")
+    assert posture("log", "undo")[1].endswith("clearance\n"), "the flag holds again"
+    assert PACK.texts.stop in posture("log", "pain", "1")[1]
+
+
 def test_undo_and_list_on_the_command_line(posture: Said) -> None:
     assert "Nothing in the log yet" in posture("log", "list")[1]
     for level in ("1", "2", "3"):
@@ -241,7 +267,12 @@ def test_what_is_logged_after_midnight_belongs_to_the_evening_before() -> None:
     assert today(datetime(2026, 3, 3, 4, 0, tzinfo=UTC)) == date(2026, 3, 3)
 
 
-def test_longer_ice_than_the_dose_is_kept_and_said(posture: Said) -> None:
+def test_longer_ice_than_the_dose_is_kept_and_said_and_no_text_promises_a_timer_of_ours(posture: Said) -> None:
+    ice = PACK.practice("ice")
+    assert ice.one_sensor == ice.two_sensors == "Nothing; log it with its minutes: more than five are said."
+    assert "ice, 6 min" in posture("log", "practice", "ice", "--minutes", "6")[1]
+    assert "timer" not in " ".join((*ice.limits, *ice.errors, ice.one_sensor, ice.two_sensors)).lower()
+    assert any("Set a timer" in cue for cue in ice.cues), "the wearer's own"
     assert "longer than the 3-5 min of your programme" in posture("log", "practice", "ice", "--minutes", "6")[1]
     assert "longer" not in posture("log", "practice", "ice", "--minutes", "5")[1]
 

@@ -9,9 +9,13 @@ import pytest
 from test_daily import summary, table, wear
 
 from analysis.daily import summarise
+from analysis.exposure import were_answered
 from analysis.inputs import DayAlert, DayEvent, SegmentInfo, SilenceInfo
 from analysis.schema import DailySummary, SilenceTime
-from posture.types import EpochBlock
+from posture.alerts import AlertPolicy, AlertState, Epoch
+from posture.answers import rests
+from posture.config import Config
+from posture.types import Basis, EpochBlock
 
 
 def sat(*levels_deg: float, each_s: int = 60, **columns: Any) -> EpochBlock:
@@ -102,6 +106,29 @@ def test_an_alert_is_answered_by_standing_within_three_minutes_or_a_minute_out_o
 ) -> None:
     (count,) = (c for c in alerted(*stretches, pct=pct).alert_counts if c.kind == "flexed_sitting")
     assert (count.raised, count.answered, count.wrong) == (1, answered, 0)
+
+
+def test_the_policy_and_the_summary_have_one_mind_on_what_is_answered() -> None:
+    """Stretches at random around one alert; the summary looks back at them, the policy hears them second by second."""
+    rng, seen = np.random.default_rng(3), []
+    for _ in range(80):
+        names = rng.choice(["sitting", "standing", "gap"], 12, p=[0.9, 0.05, 0.05])
+        stretches = [(str(name), -1, int(rng.integers(1, 90))) for name in names]
+        flexion = np.repeat(
+            rng.choice([15.0, 45.0, 55.0, 88.0], 12, p=[0.15, 0.15, 0.3, 0.4]), [s for *_, s in stretches]
+        )
+        epochs = table(*stretches, flexion_pct_rom=flexion)
+        alert = DayAlert.model_validate({"about_s": 114.0, "raised_s": 120.0, "kind": "flexed_sitting"})
+        state = AlertState(last_sitting_s=114.0, spacing_min=20.0)
+        policy = AlertPolicy(Config().alerts, lag_s=5, judges_sitting=True, hears_answers=True, state=state)
+        _, under = rests(epochs, 50.0, Basis.TWO)
+        rows = zip(epochs.start_s.tolist(), epochs.context.tolist(), under.tolist(), strict=True)
+        for second_s, context, low in (row for row in rows if row[0] < 120.0 + 180.0 + 60.0):
+            policy.push(Epoch(second_s, context, 0.9, 0.0, -1, under=low))
+        (answered,) = were_answered(epochs, [alert], wear())
+        assert (policy.state.spacing_min is None) == answered
+        seen.append(answered)
+    assert 10 < sum(seen) < 70
 
 
 def test_alerts_called_wrong_are_counted_and_other_kinds_have_no_answer() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +15,14 @@ from sessions import Bench, Boot, in_order, meta, noise, recorded
 from posture.app.cli import app
 from posture.app.exits import run
 from posture.app.guide import ATTEMPTS, REDON, Cue, Guide, Sign, Step, full
+from posture.app.guided import end_range_off
 from posture.app.session import known, meta_of, wear_of
 from posture.config import Config
 from posture.recording import open_recording
 from posture.recording.poses import read_poses
 from posture.replay import calibrate_from, calibration_json
 from posture.store import KnownSensor, Store
-from posture.types import ClockFit, ImuBatch, ImuBlock, InputError, Placement, PostureError, Segment
+from posture.types import ClockFit, ImuBatch, ImuBlock, InputError, JsonValue, Placement, PostureError, Segment
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DAY, POSES = REPOSITORY / "recordings" / "day_excerpt.parquet", REPOSITORY / "recordings" / "day_excerpt.poses.json"
@@ -109,7 +110,7 @@ def test_a_session_elsewhere_replays_with_the_same_calibration_and_can_make_it_a
     monkeypatch.setenv("POSTURE_HOME", str(tmp_path / "other"))
     wearer = Wearer()
     base = calibrate_from(open_recording(DAY, sensors=BOTH), POSES, Config()) if quick else None
-    steps = REDON if quick else full(BOTH, gentle=True)
+    steps = REDON if quick else full(BOTH, end_range=False)
     guide = Guide(steps, wearer.rate_hz, Config(), base=base, made_utc=datetime(2026, 3, 2, 8, tzinfo=UTC))
     guided(wearer, guide)
     assert guide.made is not None
@@ -163,7 +164,7 @@ def signs(cues: list[Cue], *wanted: Sign) -> list[tuple[str, Sign]]:
 
 def test_a_wearer_who_does_what_is_asked_gets_the_calibration_of_the_recorded_routine() -> None:
     wearer = Wearer()
-    guide = Guide(full(BOTH, gentle=False), wearer.rate_hz, Config(), made_utc=datetime(2026, 3, 2, tzinfo=UTC))
+    guide = Guide(full(BOTH, end_range=True), wearer.rate_hz, Config(), made_utc=datetime(2026, 3, 2, tzinfo=UTC))
     cues = guided(wearer, guide)
     expected = calibrate_from(open_recording(DAY), POSES, Config())
     made = guide.made
@@ -176,14 +177,14 @@ def test_a_wearer_who_does_what_is_asked_gets_the_calibration_of_the_recorded_ro
         np.testing.assert_allclose(mine.body_from_sensor, theirs.body_from_sensor, atol=0.05)
         assert mine.slump_deg == pytest.approx(theirs.slump_deg, abs=1.0)
     asked = [c.step.pose for c in cues if c.sign is Sign.GO]
-    assert asked == [s.pose for s in full(BOTH, gentle=False)]
+    assert asked == [s.pose for s in full(BOTH, end_range=True)]
     assert not signs(cues, Sign.AGAIN, Sign.LEFT_OUT)
     assert len(made.poses["bend_max"]) == 3
 
 
 def test_it_counts_down_and_shows_how_a_pose_goes_each_second() -> None:
     wearer = Wearer()
-    guide = Guide(full(BOTH, gentle=True), wearer.rate_hz, Config())
+    guide = Guide(full(BOTH, end_range=False), wearer.rate_hz, Config())
     cues = guided(wearer, guide)
     ready = [round(c.left_s) for c in cues if c.sign is Sign.READY and c.step.pose == "stand"]
     assert ready == sorted(ready, reverse=True)
@@ -210,7 +211,7 @@ def test_it_counts_down_and_shows_how_a_pose_goes_each_second() -> None:
 )
 def test_a_bad_pose_is_said_with_its_reason_and_asked_for_once_more(pose: str, shown: str | None, words: str) -> None:
     wearer = Wearer(instead=lambda asked, attempt: shown if asked == pose and attempt == 1 else asked)
-    guide = Guide(full(BOTH, gentle=True), wearer.rate_hz, Config())
+    guide = Guide(full(BOTH, end_range=False), wearer.rate_hz, Config())
     cues = guided(wearer, guide)
     (again,) = [c for c in cues if c.sign is Sign.AGAIN]
     assert again.step.pose == pose
@@ -222,7 +223,7 @@ def test_a_bad_pose_is_said_with_its_reason_and_asked_for_once_more(pose: str, s
 
 def test_a_pose_that_is_never_held_is_left_out_and_the_rest_goes_on() -> None:
     wearer = Wearer((Placement.SACRUM,), instead=lambda asked, _: "stand" if asked == "slump" else asked)
-    steps = [s for s in full((Placement.SACRUM,), gentle=True) if s.pose != "recline"]
+    steps = [s for s in full((Placement.SACRUM,), end_range=False) if s.pose != "recline"]
     guide = Guide(steps, wearer.rate_hz, Config())
     cues = guided(wearer, guide)
     assert signs(cues, Sign.AGAIN, Sign.LEFT_OUT) == [("slump", Sign.AGAIN)] * (ATTEMPTS - 1) + [
@@ -237,7 +238,7 @@ def test_a_pose_that_is_never_held_is_left_out_and_the_rest_goes_on() -> None:
 def test_without_a_stand_there_is_no_calibration() -> None:
     wearer = Wearer(instead=lambda asked, _: "walk" if asked == "stand" else asked)
     with pytest.raises(InputError, match=f"moved in the pose `stand`.*{ATTEMPTS} times"):
-        guided(wearer, Guide(full(BOTH, gentle=False), wearer.rate_hz, Config()))
+        guided(wearer, Guide(full(BOTH, end_range=True), wearer.rate_hz, Config()))
 
 
 def test_quick_stands_and_walks_on_the_full_one() -> None:
@@ -255,7 +256,7 @@ def test_sensors_on_clocks_of_their_own_give_the_same_calibration() -> None:
     made = []
     for device_s in ({}, {Placement.SACRUM: 1000.0, Placement.UPPER_LUMBAR: -77.0}):
         wearer = Wearer(device_s=device_s)
-        guide = Guide(full(BOTH, gentle=True), wearer.rate_hz, Config())
+        guide = Guide(full(BOTH, end_range=False), wearer.rate_hz, Config())
         guided(wearer, guide)
         made.append(guide.made)
     one, two = made
@@ -282,8 +283,34 @@ def test_a_sensor_that_restarts_ends_it_with_one_sentence() -> None:
 
 def test_nothing_begins_before_every_sensor_is_heard() -> None:
     wearer = Wearer()
-    guide = Guide(full(BOTH, gentle=True), wearer.rate_hz, Config())
+    guide = Guide(full(BOTH, end_range=False), wearer.rate_hz, Config())
     for _ in range(100):
         batch = wearer.batch()
         assert guide.push(ImuBatch(batch.blocks[:1], batch.arrived_until_s)) == []
     assert guide.push(wearer.batch())[0].sign is Sign.READY
+
+
+PASSED: list[tuple[str, dict[str, JsonValue]]] = [("exercise", {"exercise": "brace", "reps": 10, "pain": 0})] * 12
+"""Enough days of the first exercise to open the next stage."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"),
+    [
+        ([], None),
+        ([("pain", {"level": 4})], "the pain that you noted last is 4/10, and they wait until it is under 4"),
+        ([("pain", {"level": 5}), ("pain", {"level": 3})], "your programme is in stage 1"),
+        ([("red_flag", {"what": "fever"})], "you noted fever"),
+        ([("pain", {"level": 2, "leg": True})], "you noted pain that spreads into a leg"),
+        (PASSED, None),
+        ([*PASSED, ("exercise", {"exercise": "brace", "reps": 10, "pain": 4})], "noted last is 4/10"),
+    ],
+)
+def test_bends_to_the_end_of_the_range_are_off_with_pain_and_in_stage_one(
+    tmp_path: Path, rows: list[tuple[str, dict[str, JsonValue]]], why: str | None
+) -> None:
+    with Store(tmp_path / "store.sqlite3") as store:
+        for k, (kind, body) in enumerate(rows):
+            store.diary.put(day=date(2026, 3, 1 + k), kind=kind, body=body, logged_utc=datetime(2026, 3, 1, tzinfo=UTC))
+        said = end_range_off(store)
+    assert (said is None) if why is None else (said is not None and why in said)

@@ -328,8 +328,10 @@ def test_setup_pairs_lets_them_buzz_and_calibrates_with_what_the_wearer_did(home
     said: list[str] = []
     folder = Home(home / "data")
     here = Here(folder, Console(file=io.StringIO()), said.append, address, 100.0)
-    asyncio.run(setup_command(here, Config(), ask=answer, gentle=True))
-    assert len(asked) == 3
+    asyncio.run(setup_command(here, Config(), ask=answer))
+    assert len(asked) == 4
+    assert "Measure your range too" in asked[-1]
+    assert not any("as far as is comfortable, and come back up" in line for line in said), "no unless asked for"
     assert any("It buzzes twice now" in line for line in said)
     sensors.until("buzz 60 %")
     assert [line for line in said if "Left out" in line]

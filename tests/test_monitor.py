@@ -679,6 +679,14 @@ def test_a_snooze_for_the_rest_of_the_day_is_recorded_as_minutes_up_to_four(tmp_
     assert asked.pipeline.actions == [action]
 
 
+def test_the_screen_says_that_quiet_hours_hold_alerts_back(tmp_path: Path) -> None:
+    alerts = {**Config().as_json()["alerts"], "quiet_from": "09:10", "quiet_to": "09:20"}  # type: ignore[dict-item]
+    about = replace(meta(BOTH), config={**Config().as_json(), "alerts": alerts})  # from 09:00 in Berlin
+    with SessionWriter.create(tmp_path / "s1", about) as writer:
+        asked = Asked(about, live_pipeline(about), writer)
+        assert [asked.notice(60.0 * m) for m in (9, 10, 20)] == ["", "quiet hours until 09:20", ""]
+
+
 def test_an_alert_comes_with_buttons_that_do_what_the_commands_do(tmp_path: Path, whole: Run) -> None:
     assert [[b.label for b in shown] for shown in whole.told.buttons] == [["Snooze 30 min", "That was wrong"]] * 2
     run = monitored(tmp_path, packets(), told=Told(presses=True))

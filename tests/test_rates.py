@@ -146,7 +146,7 @@ def test_a_recording_says_its_segments_and_its_blocks_say_theirs(bends: tuple[Re
         (120.0, 2, 25.0),
     ]
     assert "50 from 0:00:00, 10 from 0:01:00, 25 from 0:02:00" in " ".join(found.info.notes)
-    assert "At 10 samples a second: bends are counted without a verdict" in " ".join(found.info.notes)
+    assert "At 10 samples a second: leans and sitting are counted without a verdict" in " ".join(found.info.notes)
     for rows in (1, 999, 15_000):
         seen: dict[int, list[Float]] = {}
         for batch in found.batches(rows):

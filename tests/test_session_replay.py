@@ -276,6 +276,31 @@ def test_as_live_is_live_bit_for_bit_with_losses_repeats_and_damage(lossy: tuple
     assert len(live.alerts) >= 2
 
 
+def test_quiet_hours_hold_back_the_same_alerts_live_and_as_live(lossy: tuple[Path, Result], tmp_path: Path) -> None:
+    """The session begins at 09:00 in Berlin; its zone and start are all the clock that there is."""
+    spoken = [a.raised_s for a in lossy[1].alerts]
+    until = f"09:{int(spoken[0] // 60) + 1:02d}"
+    alerts = CONFIG.alerts.model_copy(update={"quiet_from": "22:00", "quiet_to": until})
+    about = replace(meta(), config=CONFIG.model_copy(update={"alerts": alerts}).as_json())
+    packets = list(packets_of(lossy=True))
+    live = lived(packets, about)
+    recorded(tmp_path / "s1", packets, about, every=2000, end_ns=END_NS)
+    made = prepare(ReplayRequest(tmp_path / "s1", as_live=True))
+    again = run(made, made.recording.batches())
+    assert first_difference(said(live), said(again)) is None
+    assert live.alerts
+    assert spoken[0] not in [a.raised_s for a in live.alerts]
+
+
+def test_an_answer_counts_in_a_session_live_and_as_live_and_not_in_a_sample_file(
+    lossy: tuple[Path, Result],
+) -> None:
+    live, again = live_pipeline(meta()), prepare(ReplayRequest(lossy[0], as_live=True)).pipeline()
+    assert live.hears_answers
+    assert again.hears_answers
+    assert not prepare(ReplayRequest(EXCERPT, poses=POSES)).pipeline().hears_answers
+
+
 def test_a_final_result_keeps_the_alerts_that_were_raised_with_their_answers(lossy: tuple[Path, Result]) -> None:
     folder, live = lossy
     made, result = final_of(folder)

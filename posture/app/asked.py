@@ -13,7 +13,7 @@ from math import inf
 from zoneinfo import ZoneInfo
 
 from analysis.inputs import Clock
-from posture.alerts import Act, AlertState, Quiet, UserAction
+from posture.alerts import Act, AlertState, Quiet, UserAction, in_quiet_hours
 from posture.app.notify import title_of
 from posture.app.tell import SNOOZE_MIN, WRONG, answer_words, clock_words
 from posture.days import Days
@@ -69,7 +69,10 @@ class Asked:
         """What holds alerts back now; empty where nothing does."""
         if now_s >= self.quiet.paused_from_s:
             return f"alerts paused since {self._at(self.quiet.paused_from_s)}"
-        return f"no alerts until {self._at(self.quiet.snoozed_until_s)}" if self.quiet.covers(now_s) else ""
+        if self.quiet.covers(now_s):
+            return f"no alerts until {self._at(self.quiet.snoozed_until_s)}"
+        alerts = self.pipeline.config.alerts
+        return f"quiet hours until {alerts.quiet_to}" if in_quiet_hours(alerts, self._days, now_s) else ""
 
     def last(self) -> str:
         """The last alert, for `posture status`."""
@@ -98,7 +101,7 @@ class Asked:
     def _minutes(self, body: Mapping[str, JsonValue], now_s: float) -> float:
         """How long a snooze is: as said, or until the day ends, at 04:00 in the session's zone."""
         if body.get("rest_of_day"):
-            return (Days(self.meta.start_utc, ZoneInfo(self.meta.zone)).ends_s(now_s) - now_s) / 60.0
+            return (self._days.ends_s(now_s) - now_s) / 60.0
         minutes = body.get("minutes")
         return float(minutes) if isinstance(minutes, int | float) else SNOOZE_MIN
 
@@ -108,6 +111,10 @@ class Asked:
         if action.act is Act.PAUSE:
             return "Alerts are paused, the recording goes on. Next: posture resume"
         return "Alerts are on again."
+
+    @property
+    def _days(self) -> Days:
+        return Days(self.meta.start_utc, ZoneInfo(self.meta.zone))
 
     def _at(self, time_s: float) -> str:
         """A time of the session on the wall."""

@@ -369,7 +369,7 @@ def calibrate(
             "--quick", help="The sensors were put on again: stand 5 s and walk 10 steps are enough, on a full one."
         ),
     ] = False,
-    gentle: live_cli.GentleOption = False,
+    end_range: live_cli.EndRangeOption = False,
     base: Annotated[
         Path | None,
         typer.Option(
@@ -433,7 +433,9 @@ def calibrate(
         from posture.app.guided import calibrate_command
         from posture.app.stopping import run_interruptible
 
-        work = calibrate_command(live_cli.here_of(person, hci, speed), own, chosen, quick=quick, gentle=gentle, base=on)
+        work = calibrate_command(
+            live_cli.here_of(person, hci, speed), own, chosen, quick=quick, end_range=end_range, base=on
+        )
         made = run_interruptible(work)
     if out is not None:
         write_whole(out, calibration_json(made))

@@ -14,7 +14,7 @@ from posture import __version__
 from posture.app import doctor
 from posture.app.asked import Asked, went_on
 from posture.app.bluetooth import bluetooth
-from posture.app.guided import calibrate_command
+from posture.app.guided import calibrate_command, end_range_off
 from posture.app.keeping import Keeper, Saved
 from posture.app.live import View, span_text
 from posture.app.monitor import Ended, Monitor
@@ -340,7 +340,7 @@ async def buzz_command(sensors: Sequence[Enrolled], radio: Radio) -> dict[Placem
     return done
 
 
-async def setup_command(here: Here, config: Config, *, ask: Callable[[str, str], str], gentle: bool) -> None:
+async def setup_command(here: Here, config: Config, *, ask: Callable[[str, str], str]) -> None:
     """`posture setup`: check, pair, where to wear, a buzz, calibrate.
 
     ask : (question, default) -> what the user answers.
@@ -378,9 +378,15 @@ async def setup_command(here: Here, config: Config, *, ask: Callable[[str, str],
             for placement, buzzed in (await buzz_command(have, radio)).items():
                 if not buzzed:
                     say(f"  The sensor at the {placement.words} did not buzz; alerts will be on the screen only.")
+            against = await keeper.do(end_range_off)
     ask("Put them on, then press Enter", "")
+    if against is None:
+        wish = ask("Measure your range too, with bends as far as is comfortable? Not where it hurts (yes or no)", "no")
+    else:
+        wish = "no"
+        say(f"Your range is not measured: {against}.")
     say("Step 3 of 3: calibrate, about 2.5 minutes. Stop if anything hurts.")
-    made = await calibrate_command(here, config, None, quick=False, gentle=gentle)
+    made = await calibrate_command(here, config, None, quick=False, end_range=wish.strip().casefold() in ("yes", "y"))
     from posture.app.summary import calibration_lines
 
     for line in calibration_lines(made):

@@ -60,10 +60,10 @@ _ROUNDED = "Bend half way with a round back, and come back up"
 _END = Step("stand_end", "Stand tall and still once more", 5.0)
 
 
-def full(sensors: Iterable[Placement], *, gentle: bool) -> tuple[Step, ...]:
-    """The poses of docs/calibration.md for these sensors. gentle : leaves out what goes to the end of the range."""
+def full(sensors: Iterable[Placement], *, end_range: bool) -> tuple[Step, ...]:
+    """The poses of docs/calibration.md for these sensors. end_range : with the bends that go to the end of the range."""
     alone = set(sensors) == {Placement.SACRUM}
-    bends = [("hinge", _HINGE)] if gentle else [("bend_max", _MOST), ("hinge", _HINGE), ("rounded", _ROUNDED)]
+    bends = [("bend_max", _MOST), ("hinge", _HINGE), ("rounded", _ROUNDED)] if end_range else [("hinge", _HINGE)]
     repeats = [
         Step(pose, f"{words} ({k} of 3)", 6.0, 7.0 if k == 1 else 2.0) for pose, words in bends for k in (1, 2, 3)
     ]

@@ -8,16 +8,22 @@ from datetime import UTC, datetime
 
 from rich.console import Console
 
+from analysis.programme.diary import ExerciseEntry, PainEntry
+from analysis.programme.pack import load_pack
+from analysis.programme.progress import progress
+from analysis.stored import entries_of
 from posture.app.bluetooth import bluetooth
 from posture.app.guide import REDON, Cue, Guide, Sign, full
 from posture.app.keeping import Keeper
 from posture.app.only_one import only_one
+from posture.app.options import today
 from posture.app.session import Here, Known, Radio, known, links_of, local_zone, meta_of, new_folder, salt_of
 from posture.app.source import LiveSource, SessionClock
 from posture.config import Config
 from posture.recording.session import SessionDecoder, SessionWriter, compact
 from posture.sensors.driver import Enrolled, LinkState
 from posture.signal.calibration import Calibration
+from posture.store import Store
 from posture.types import GRID_HZ, InputError, Placement, PostureError
 
 Say = Callable[[str], None]
@@ -29,10 +35,13 @@ async def calibrate_command(
     sensors: tuple[Placement, ...] | None,
     *,
     quick: bool,
-    gentle: bool,
+    end_range: bool = False,
     base: Calibration | None = None,
 ) -> Calibration:
-    """`posture calibrate` without a recording: guided, with the sensors that are worn. Kept in the store."""
+    """`posture calibrate` without a recording: guided, with the sensors that are worn. Kept in the store.
+
+    end_range : the bends to the end of the range are wanted; left out with a word where the log is against them.
+    """
     with bluetooth(), only_one(here.home.folder):
         async with here.keeper() as keeper:
             have = await keeper.do(known)
@@ -44,8 +53,11 @@ async def calibrate_command(
                 base = base or await keeper.do(lambda store: store.latest_calibration(places, full=True))
                 if base is None:
                     raise InputError("--quick needs an earlier full calibration of these sensors; leave --quick away")
+            against = await keeper.do(end_range_off) if end_range and not quick else None
+            if against is not None:
+                here.say(f"Without the bends to the end of your range: {against}.")
             async with here.radio() as radio:
-                steps = REDON if quick else full(places, gentle=gentle)
+                steps = REDON if quick else full(places, end_range=end_range and against is None)
                 guide = Guide(
                     steps,
                     dict.fromkeys(places, float(GRID_HZ)),
@@ -58,6 +70,23 @@ async def calibrate_command(
             made_utc = made.made_utc or datetime.now(UTC)
             await keeper.do(lambda store: store.put_calibration(made, made_utc, raw_poses=raw))
     return made
+
+
+def end_range_off(store: Store) -> str | None:
+    """Why nobody is to bend to the end of the range now, by the log as it is today; None where nothing is against it."""
+    pack, entries = load_pack(), [e for e in entries_of(store) if e.day <= today()]
+    levels = [
+        e.level if isinstance(e, PainEntry) else e.pain for e in entries if isinstance(e, PainEntry | ExerciseEntry)
+    ]
+    known = [level for level in levels if level is not None]
+    at = progress(pack, entries, today())
+    if at.stop is not None:
+        return f"you noted {at.stop.what}"
+    if known and known[-1] >= pack.safety.pain_day:
+        return f"the pain that you noted last is {known[-1]}/10, and they wait until it is under {pack.safety.pain_day}"
+    if entries and at.stage == pack.exercises[0].stage:
+        return f"your programme is in stage {at.stage}, and they come after it"
+    return None
 
 
 async def _guided(

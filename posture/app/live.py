@@ -128,10 +128,10 @@ def verdict_text(event: PostureEvent) -> str:
     """How the lower back was held; a stretch of sitting is flexed, where nothing was measured there is none."""
     if event.kind in _ABSENT or event.kind in _UNJUDGED:
         return ""
-    if event.kind is EventKind.FLEXED_SITTING:
-        return "flexed"
     if event.verdict is Verdict.UNKNOWN:
         return "not judged"
+    if event.kind is EventKind.FLEXED_SITTING:
+        return "flexed"
     if event.basis is Basis.ONE and event.kind is EventKind.FLOOR_TRANSITION:  # the path is what was seen, not the back
         return "straight" if event.verdict is Verdict.ROUNDED else "with a turn"
     return str(event.verdict)

@@ -30,10 +30,11 @@ SpeedOption = Annotated[
     typer.Option("--speed", help="With --hci: how many times faster than life that sensor runs; all timers follow."),
 ]
 SecondsOption = Annotated[float, typer.Option("--seconds", help="How long to listen.")]
-GentleOption = Annotated[
+EndRangeOption = Annotated[
     bool,
     typer.Option(
-        "--gentle", help="Leave out the bends to the end of your range: on a day with pain of 4 of 10 or more."
+        "--end-range",
+        help="With the bends to the end of your range too. Not with pain of 4 of 10 or more, nor in stage 1 of the programme.",
     ),
 ]
 
@@ -114,7 +115,6 @@ def doctor(person: PersonOption = None) -> None:
 def setup(
     hci: HciOption = None,
     speed: SpeedOption = 1.0,
-    gentle: GentleOption = False,
     config: ConfigOption = None,
     person: PersonOption = None,
 ) -> None:
@@ -122,7 +122,7 @@ def setup(
     from posture.app.commands import setup_command, stdin_ask
     from posture.app.stopping import run_interruptible
 
-    work = setup_command(here_of(person, hci, speed), config_of(config, None), ask=stdin_ask, gentle=gentle)
+    work = setup_command(here_of(person, hci, speed), config_of(config, None), ask=stdin_ask)
     run_interruptible(work)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +18,7 @@ app = typer.Typer(
 An entry is of today, or of --day. A day begins at 04:00, so what you
 log after midnight belongs to the evening before. Nothing is ever
 overwritten: posture log undo takes the last entry back and keeps it
-on record.
+on record; a red flag only with --redflag.
 
 Leave away what you do not know; it then counts as not known.
 
@@ -26,6 +26,9 @@ Example: posture log exercise squat --reps 10 --clean 8 --pain 1"""
 )
 
 _NOTHING = "Nothing in the log yet. Next: posture log --help"
+_RED_FLAG = "red_flag"
+_EARLIEST = date(1900, 1, 1)
+"""No living person's entry is of an earlier day: a slip of the finger."""
 DayOption = Annotated[
     str | None, typer.Option("--day", help="Which day, as 2026-03-02. Default: today.", show_default=False)
 ]
@@ -173,7 +176,7 @@ def redflag(
 
     Example: posture log redflag numbness in the saddle area
     """
-    _add("red_flag", {"what": " ".join(what)}, day=day, pack=pack, person=person)
+    _add(_RED_FLAG, {"what": " ".join(what)}, day=day, pack=pack, person=person)
 
 
 @app.command()
@@ -213,10 +216,17 @@ def list_(
 
 
 @app.command()
-def undo(person: PersonOption = None) -> None:
+def undo(
+    redflag: Annotated[
+        bool,
+        typer.Option("--redflag", help="The last red flag, which was a mistake: coaching goes on without a clinician."),
+    ] = False,
+    person: PersonOption = None,
+) -> None:
     """Take back the entry that you gave last. Again: the one before it.
 
     The entry stays on record (posture log list --all) and counts no more.
+    A red flag is taken back only by its name: posture log undo --redflag.
     """
     from posture.app.places import store_path
     from posture.app.summary import say
@@ -226,10 +236,19 @@ def undo(person: PersonOption = None) -> None:
     gone = None
     if path.exists():
         with Store(path) as store:
-            gone = store.diary.undo(datetime.now(UTC))
+            newest = store.diary.entries()[-1:]
+            if not redflag and newest and newest[0].kind == _RED_FLAG:
+                raise InputError(
+                    f"the last entry is a red flag ({newest[0].body['what']}): posture log clearance when a clinician agreed that "
+                    "you go on; posture log undo --redflag only if it was logged by mistake"
+                )
+            gone = store.diary.undo(datetime.now(UTC), kind=_RED_FLAG if redflag else None)
     if gone is None:
-        raise InputError("there is no entry to take back; posture log list shows what there is")
+        what = "red flag" if redflag else "entry"
+        raise InputError(f"there is no {what} to take back; posture log list shows what there is")
     say(f"Taken back: {gone.day}  {_told(gone.kind, gone.body)}")
+    if redflag:
+        say("This one stops the coaching no more. If you did notice it, log it again.")
 
 
 def _add(kind: str, body: Mapping[str, object], *, day: str | None, pack: Path | None, person: str | None) -> None:
@@ -246,6 +265,8 @@ def _add(kind: str, body: Mapping[str, object], *, day: str | None, pack: Path |
     on = today() if day is None else day_of(day, "--day")
     if on > today():
         raise InputError(f"--day {on} is not here yet; log it when it is done")
+    if on < _EARLIEST:
+        raise InputError(f"--day {on} lies before {_EARLIEST.year}; write the day on which it was, as 2026-03-02")
     loaded = load_pack(pack)
     entry = checked({"day": on, "kind": kind, **{k: v for k, v in body.items() if v is not None}})
     note = answer(loaded, entry)
@@ -256,8 +277,8 @@ def _add(kind: str, body: Mapping[str, object], *, day: str | None, pack: Path |
     say(f"Logged: {on}  {_told(kind, kept)}")
     if note:
         say(note)
-    # What is logged for an earlier day may be over by now; it is answered all the same.
-    stop = stop_of(loaded, [e for e in entries if e.day <= today()]) or stop_of(loaded, [entry])
+    # The answer is of the entry's own day: what was noted later is not told of it, and what is over by now is.
+    stop = stop_of(loaded, [e for e in entries if e.day <= on])
     if stop is not None:
         say(f"You noted: {stop.what}. {stop.text}")
         say(loaded.notice)

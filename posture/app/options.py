@@ -33,7 +33,7 @@ PresetOption = Annotated[
     Preset | None,
     typer.Option(
         "--preset",
-        help="How much the monitor says: all three detections gently, sitting only, or every verdict.",
+        help="How much the monitor says: all three detections gently, sitting only, or every verdict for half an hour.",
         show_default=False,
     ),
 ]

@@ -259,7 +259,9 @@ def _notes(
     if slow:
         low = " and ".join(f"{hz:.3g}" for hz in slow)
         at = "" if len(segments) == 1 else "At "
-        notes.append(f"{at}{low} samples a second: bends are counted without a verdict (that needs {_FULL_RATE_HZ:g}).")
+        notes.append(
+            f"{at}{low} samples a second: leans and sitting are counted without a verdict (that needs {_FULL_RATE_HZ:g})."
+        )
     if file.time_is_float32 and scan.last_s > _FLOAT32_TIME_MAX_S:
         notes.append("time_s is float32, too coarse for so long a recording; write it as float64.")
     return tuple(notes)

@@ -71,10 +71,10 @@ class Diary:
             for id_, day, kind, body, at, gone in rows
         )
 
-    def undo(self, at_utc: datetime) -> LoggedEntry | None:
-        """Take back the entry that was given last and still counts; it stays on record. None where there is none."""
+    def undo(self, at_utc: datetime, *, kind: str | None = None) -> LoggedEntry | None:
+        """Take back the entry that was given last (of a kind) and still counts; it stays on record. None where there is none."""
         with transaction(self._database):
-            counting = self.entries()
+            counting = [e for e in self.entries() if kind in (None, e.kind)]
             if not counting:
                 return None
             self._database.execute("INSERT INTO undone VALUES (?, ?)", (counting[-1].id, as_text(at_utc)))
