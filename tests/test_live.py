@@ -259,6 +259,17 @@ def test_without_a_sensor_or_a_calibration_one_line_says_what_comes_first(
     assert "No sensor is paired" in posture("sensors")
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder in which nobody can write")
+@pytest.mark.parametrize("arguments", [["run"], ["calibrate"]], ids=lambda a: a[0])
+def test_a_home_that_cannot_be_written_is_named_with_the_next_step(
+    posture: Callable[..., str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("POSTURE_HOME", "/proc/nope")
+    said = posture(*arguments, "--hci", "tcp-client:127.0.0.1:1", code=2)
+    assert said.startswith("posture: /proc/nope/data cannot be written (")
+    assert said.count("\n") == 1
+
+
 def test_scan_and_pair_show_on_a_terminal_that_they_wait_and_say_nothing_of_it_elsewhere(
     home: Path, start: Start
 ) -> None:
