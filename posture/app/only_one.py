@@ -17,7 +17,8 @@ NAME = "sensors.lock"
 def only_one(folder: Path) -> Iterator[None]:
     """Hold the sensors of a home.
 
-    InputError where another process does (a session that is being written is nobody else's), and where the folder cannot be written.
+    InputError where another process does (a session that is being written is nobody else's), and where the folder cannot be
+    written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

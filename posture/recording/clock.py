@@ -12,7 +12,7 @@ from posture.types import InputError
 STATED = ("start_utc", "zone", "origin")
 """Keys that are read from Parquet metadata and from CSV comments; `origin` says where the samples come from."""
 YEARS = range(1970, 2200)
-"""In which a recording may start: what `datetime`, and nanoseconds in 64 bits (until 2262), carry with the recording's length added."""
+"""In which a recording may start: `datetime`, and nanoseconds in 64 bits (until 2262), carry these and the recording's length."""
 _KEY = re.compile(rf"\b({'|'.join(STATED)})\s*[=:]\s*", re.IGNORECASE)
 
 
