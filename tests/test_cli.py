@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
@@ -369,6 +370,28 @@ def test_a_configuration_that_does_not_fit_names_the_key(
 
 def test_a_file_name_with_a_line_break_is_still_one_line(posture: Callable[..., Done], tmp_path: Path) -> None:
     refused(posture("replay", tmp_path / "a\nb.parquet", "--out", tmp_path / "out"), "a b.parquet")
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="file names are Unicode there")
+def test_a_name_that_is_no_utf_8_is_a_name_as_any_other(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / os.fsdecode(b"p\xe4th")
+    folder.mkdir()
+    recording, poses = folder / "short.parquet", folder / "poses.json"
+    recording.write_bytes(short.read_bytes())
+    poses.write_bytes(POSES.read_bytes())
+    text = folder / "short.csv"
+    pacsv.write_csv(pq.read_table(short), str(tmp_path / "short.csv"))
+    (tmp_path / "short.csv").rename(text)
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in most terminals
+    for source, out in ((recording, folder / "out"), (text, folder / "of_csv")):
+        done = process("replay", source, "--poses", poses, "--angles", "--out", out, home=tmp_path)
+        assert (done.communicate(timeout=60)[1], done.returncode) == ("", 0)
+        assert {"epochs.parquet", "angles.parquet", "session.json"} <= {p.name for p in out.iterdir()}
+    done = process("report", "--from", folder / "out", "--out", folder / "day.html", home=tmp_path)
+    assert (done.communicate(timeout=60)[1], done.returncode) == ("", 0)
+    assert (folder / "day.html").exists()
 
 
 def test_rows_without_numbers_are_data_and_no_error(posture: Callable[..., Done], short: Path, tmp_path: Path) -> None:

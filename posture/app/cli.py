@@ -13,7 +13,7 @@ import typer
 
 from posture import __version__
 from posture.app import live_cli, log, programme, tell, trend, whatif, workout
-from posture.app.exits import Commands, end_cleanly, run
+from posture.app.exits import Commands, end_cleanly, print_anything, run
 from posture.app.options import (
     ConfigOption,
     PackOption,
@@ -591,6 +591,7 @@ def _takes(seconds: float) -> str:
 def main() -> None:
     """Entry point."""
     end_cleanly()
+    print_anything()
     sys.exit(run(app, sys.argv[1:]))
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,13 @@ def end_cleanly() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job is not meant to hear Ctrl-C
             signal.signal(number, interrupt)
+
+
+def print_anything() -> None:
+    """What the terminal's encoding lacks, such as a byte of a file name that is none of it, is printed as its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
