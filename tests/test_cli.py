@@ -394,6 +394,33 @@ def test_a_name_that_is_no_utf_8_is_a_name_as_any_other(
     assert (folder / "day.html").exists()
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder in which nobody can write")
+@pytest.mark.parametrize("home", ["home", "/proc/nope"])
+def test_figures_leave_nothing_outside_of_the_home_and_say_nothing(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    for name in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    user, temporary = tmp_path / "user", tmp_path / "temporary"
+    user.mkdir()
+    temporary.mkdir()
+    monkeypatch.setenv("HOME", str(user))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    # Building the list of fonts is said by matplotlib itself where it takes over 5 s; that is not what this is about.
+    code = (
+        f"import os, sys; os.environ['POSTURE_HOME'] = {str(tmp_path / home)!r}\n"
+        "from posture.app.cli import main; sys.argv[0] = 'posture'; main()"
+    )
+    arguments = ["report", "--from", results / "max", "--format", "png", "--out", tmp_path / "out" / "day.png"]
+    done = process(*arguments, home=tmp_path, code=code)
+    said = done.communicate(timeout=120)[1]
+    assert done.returncode == 0, said
+    assert [line for line in said.splitlines() if "font cache" not in line] == []
+    assert list(user.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+    assert (tmp_path / "home" / "cache" / "matplotlib").is_dir() == (home == "home")
+
+
 def test_rows_without_numbers_are_data_and_no_error(posture: Callable[..., Done], short: Path, tmp_path: Path) -> None:
     columns = {n: v.copy() for n, v in table_of(short).items()}
     time_s = columns["time_s"]

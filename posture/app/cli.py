@@ -23,6 +23,7 @@ from posture.app.options import (
     config_of,
     sensors_of,
 )
+from posture.app.places import house_matplotlib
 from posture.vocabulary import InputError
 
 if TYPE_CHECKING:
@@ -592,6 +593,7 @@ def main() -> None:
     """Entry point."""
     end_cleanly()
     print_anything()
+    house_matplotlib()
     sys.exit(run(app, sys.argv[1:]))
 
 
