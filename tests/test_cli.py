@@ -421,6 +421,32 @@ def test_figures_leave_nothing_outside_of_the_home_and_say_nothing(
     assert (tmp_path / "home" / "cache" / "matplotlib").is_dir() == (home == "home")
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's pipe")
+def test_a_reader_that_has_seen_enough_does_not_end_the_work(short: Path, tmp_path: Path) -> None:
+    with process("replay", short, "--poses", POSES, "--out", tmp_path / "out", home=tmp_path) as done:
+        assert done.stdout is not None
+        assert done.stderr is not None
+        done.stdout.close()  # before the first line
+        assert (done.wait(timeout=60), done.stderr.read()) == (0, "")
+    assert (tmp_path / "out" / "session.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_an_output_that_cannot_be_written_is_one_line_and_the_results_are_whole(
+    results: Path, short: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1)\n"
+        "import sys; sys.argv[0] = 'posture'; from posture.app.cli import main; main()"
+    )
+    arguments = ["replay", short, "--poses", POSES, "--angles", "--out", tmp_path / "out"]
+    done = process(*arguments, home=tmp_path, code=code)
+    said = done.communicate(timeout=60)[1]
+    assert (done.returncode, said.count("\n")) == (0, 1)
+    assert "could not be printed whole (No space left on device); files are written as always" in said
+    assert set(listing(tmp_path / "out")) == set(listing(results / "max"))
+
+
 def test_rows_without_numbers_are_data_and_no_error(posture: Callable[..., Done], short: Path, tmp_path: Path) -> None:
     columns = {n: v.copy() for n, v in table_of(short).items()}
     time_s = columns["time_s"]

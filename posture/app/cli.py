@@ -13,7 +13,7 @@ import typer
 
 from posture import __version__
 from posture.app import live_cli, log, programme, tell, trend, whatif, workout
-from posture.app.exits import Commands, end_cleanly, print_anything, run
+from posture.app.exits import Commands, end_cleanly, run, steady_output
 from posture.app.options import (
     ConfigOption,
     PackOption,
@@ -592,9 +592,10 @@ def _takes(seconds: float) -> str:
 def main() -> None:
     """Entry point."""
     end_cleanly()
-    print_anything()
     house_matplotlib()
-    sys.exit(run(app, sys.argv[1:]))
+    with steady_output():
+        code = run(app, sys.argv[1:])
+    sys.exit(code)
 
 
 if __name__ == "__main__":
