@@ -303,7 +303,10 @@ def draw_whatif(
         if meter is not None:
             axes.plot(meter.time_s, meter.creep, color=FILL["standing"], linewidth=1.4)
             axes.axhline(high, color=INK, linewidth=0.8, linestyle="--")
-        axes.plot(day.alerts_s, [1.04] * len(day.alerts_s), "v", color=INK, markersize=6, clip_on=False)
+        if len(
+            day.alerts_s
+        ):  # without a point an unclipped line lies at the figure's corner, and the layout makes room for it
+            axes.plot(day.alerts_s, [1.04] * len(day.alerts_s), "v", color=INK, markersize=6, clip_on=False)
         for verdict, times in day.bends_s.items():
             _marks(axes, times, [-0.32] * len(times), verdict, size=4.5)
         axes.set_ylim(-0.42, 1.1)

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter, ValidationError, field_validator
 
 from posture.alerts import Act
+from posture.arrow_files import reading
 from posture.days import DAY_BEGINS_H
 from posture.types import (
     CONTEXT_NAMES,
@@ -402,7 +403,7 @@ def read_epochs(path: Path) -> EpochBlock:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with reading(path) as opened, pq.ParquetFile(opened) as file:
             absent = [name for name in EPOCH_COLUMNS if name not in file.schema_arrow.names]
             if absent:
                 raise InputError(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from posture.arrow_files import writing
 from posture.types import (
     CONTEXT_NAMES,
     GRID_HZ,
@@ -41,7 +42,8 @@ class AngleWriter:
         self._schema = pa.schema([("time_s", pa.float64()), *((name, pa.float32()) for name in self._angles)])
         self._pa = pa
         self._open: list[list[Float]] = []
-        self._writer = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._file = writing(path)
+        self._writer = pq.ParquetWriter(self._file, self._schema, compression="zstd")
 
     def write(self, blocks: Sequence[AngleBlock]) -> None:
         """Rows of the blocks; NaN stays NaN."""
@@ -56,6 +58,7 @@ class AngleWriter:
         if self._open:
             self._write_group(self.GROUP_TICKS)
         self._writer.close()
+        self._file.close()
 
     def _write_group(self, n: int) -> None:
         columns = [np.concatenate(parts) for parts in zip(*self._open, strict=True)]
@@ -121,7 +124,8 @@ def write_epochs(epochs: EpochBlock, path: Path) -> None:
         else:
             columns[item.name] = column(pa.float64(), None, values)
     table = pa.table(columns, metadata={"format": "posture epochs 1"})
-    pq.write_table(table, path, compression="zstd")
+    with writing(path) as file:
+        pq.write_table(table, file, compression="zstd")
 
 
 class Staging:

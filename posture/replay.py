@@ -234,7 +234,7 @@ def prepare(request: ReplayRequest) -> Prepared:
     config = (request.config or Config()).with_preset(request.preset)
     start_utc, zone = _clock_of(recording.info, request)
     calibration = _calibration(recording, request, config, start_utc)
-    notes = _notes(recording.info, calibration, start_utc)
+    notes = _notes(recording.info, calibration, start_utc, zone)
     smoothed = _smoothed(recording.info, request, config, notes)
     routine = _routine(calibration, request)
     return Prepared(recording, calibration, config, start_utc, zone, tuple(notes), routine, smoothed)
@@ -255,7 +255,7 @@ def _prepare_session(request: ReplayRequest) -> Prepared:
         whole = open_session(request.recording, sensors=request.sensors, params=config.clock)
         calibration = _calibration(whole, request, config, start_utc)
     origin = [f"Origin: {request.origin}."] if request.origin else []
-    notes = [*origin, *_notes(info, calibration, start_utc)]
+    notes = [*origin, *_notes(info, calibration, start_utc, zone)]
     routine = _routine(calibration, request)
     return Prepared(
         recording,
@@ -281,12 +281,14 @@ def _clock_of(info: RecordingInfo, request: ReplayRequest) -> tuple[datetime | N
     return parse_clock(request.start or stated, request.zone or info.zone, where="--start/--zone")
 
 
-def _notes(info: RecordingInfo, calibration: Calibration, start_utc: datetime | None) -> list[str]:
+def _notes(info: RecordingInfo, calibration: Calibration, start_utc: datetime | None, zone: str | None) -> list[str]:
     notes = list(info.notes)
     if start_utc is None:
         notes.append(
             "No start time is known: times are relative, and what needs a clock (quiet hours, times of day, days) is unknown."
         )
+    elif zone is None:
+        notes.append("No zone is known: times of day and days are those of UTC; state where it was with --zone.")
     if calibration.source == "self":
         notes.append(
             "Not calibrated: upright was taken from the recording itself. Confidence is lower and flexed sitting is not judged."

@@ -122,12 +122,30 @@ def test_no_stand_is_refused_in_words(poses: Poses) -> None:
         made(poses)
 
 
-@pytest.mark.parametrize("name", ["stand", "stand_end"])
-def test_a_standing_pose_without_samples_is_refused_by_name(name: str) -> None:
+def test_a_stand_without_samples_is_refused_by_name() -> None:
     with pytest.raises(
-        InputError, match=rf"^the pose `{name}` holds 0\.0 s of sacrum samples, fewer than 2\.5 s; check"
+        InputError,
+        match=r"^the pose `stand` holds 0\.0 s of sacrum samples, fewer than 2\.5 s; check .* with --sensors$",
     ):
-        made({**FULL, name: [(900.0, 910.0)]})
+        made({**FULL, "stand": [(900.0, 910.0)]})
+
+
+@pytest.mark.parametrize("dead", BOTH)
+@pytest.mark.parametrize("name", ["sit_tall", "sit_usual", "slump", "bend_max", "stand_end"])
+def test_a_sensor_that_was_dead_in_a_pose_has_not_recorded_it_and_its_name_is_said(name: str, dead: Placement) -> None:
+    from_s, to_s = FULL[name][0][0], FULL[name][-1][1]
+    blocks = []
+    for block in wearer():
+        lost = (block.time_s >= from_s) & (block.time_s < to_s) & (block.placement is dead)
+        acc = np.where(lost[:, None], np.nan, block.acc_mps2)
+        blocks.append(replace(block, acc_mps2=acc))
+    found = calibrate(blocks, dict.fromkeys(BOTH, 50.0), FULL, CONFIG)
+    assert found.grade == "fair"
+    assert any(r.startswith(f"{dead.words}: ") for r in found.reasons)
+    other = next(p for p in BOTH if p is not dead)
+    assert not any(r.startswith(f"{other.words}: ") for r in found.reasons)
+    kept, whole = found.sensors[other], made().sensors[other]
+    assert (kept.sit_tall_deg, kept.slump_deg) == (whole.sit_tall_deg, whole.slump_deg)
 
 
 @pytest.mark.parametrize("name", ["stand", "stand_end"])

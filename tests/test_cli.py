@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
 
@@ -369,6 +370,81 @@ def test_a_configuration_that_does_not_fit_names_the_key(
 
 def test_a_file_name_with_a_line_break_is_still_one_line(posture: Callable[..., Done], tmp_path: Path) -> None:
     refused(posture("replay", tmp_path / "a\nb.parquet", "--out", tmp_path / "out"), "a b.parquet")
+
+
+@pytest.mark.skipif(sys.platform in {"win32", "darwin"}, reason="file names are Unicode there")
+def test_a_name_that_is_no_utf_8_is_a_name_as_any_other(
+    short: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / os.fsdecode(b"p\xe4th")
+    folder.mkdir()
+    recording, poses = folder / "short.parquet", folder / "poses.json"
+    recording.write_bytes(short.read_bytes())
+    poses.write_bytes(POSES.read_bytes())
+    text = folder / "short.csv"
+    pacsv.write_csv(pq.read_table(short), str(tmp_path / "short.csv"))
+    (tmp_path / "short.csv").rename(text)
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")  # as in most terminals
+    for source, out in ((recording, folder / "out"), (text, folder / "of_csv")):
+        done = process("replay", source, "--poses", poses, "--angles", "--out", out, home=tmp_path)
+        assert (done.communicate(timeout=60)[1], done.returncode) == ("", 0)
+        assert {"epochs.parquet", "angles.parquet", "session.json"} <= {p.name for p in out.iterdir()}
+    done = process("report", "--from", folder / "out", "--out", folder / "day.html", home=tmp_path)
+    assert (done.communicate(timeout=60)[1], done.returncode) == ("", 0)
+    assert (folder / "day.html").exists()
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder in which nobody can write")
+@pytest.mark.parametrize("home", ["home", "/proc/nope"])
+def test_figures_leave_nothing_outside_of_the_home_and_say_nothing(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    for name in ("MPLCONFIGDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    user, temporary = tmp_path / "user", tmp_path / "temporary"
+    user.mkdir()
+    temporary.mkdir()
+    monkeypatch.setenv("HOME", str(user))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    # Building the list of fonts is said by matplotlib itself where it takes over 5 s; that is not what this is about.
+    code = (
+        f"import os, sys; os.environ['POSTURE_HOME'] = {str(tmp_path / home)!r}\n"
+        "from posture.app.cli import main; sys.argv[0] = 'posture'; main()"
+    )
+    arguments = ["report", "--from", results / "max", "--format", "png", "--out", tmp_path / "out" / "day.png"]
+    done = process(*arguments, home=tmp_path, code=code)
+    said = done.communicate(timeout=120)[1]
+    assert done.returncode == 0, said
+    assert [line for line in said.splitlines() if "font cache" not in line] == []
+    assert list(user.iterdir()) == []
+    assert list(temporary.iterdir()) == []
+    assert (tmp_path / "home" / "cache" / "matplotlib").is_dir() == (home == "home")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's pipe")
+def test_a_reader_that_has_seen_enough_does_not_end_the_work(short: Path, tmp_path: Path) -> None:
+    with process("replay", short, "--poses", POSES, "--out", tmp_path / "out", home=tmp_path) as done:
+        assert done.stdout is not None
+        assert done.stderr is not None
+        done.stdout.close()  # before the first line
+        assert (done.wait(timeout=60), done.stderr.read()) == (0, "")
+    assert (tmp_path / "out" / "session.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+def test_an_output_that_cannot_be_written_is_one_line_and_the_results_are_whole(
+    results: Path, short: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import os; os.dup2(os.open('/dev/full', os.O_WRONLY), 1)\n"
+        "import sys; sys.argv[0] = 'posture'; from posture.app.cli import main; main()"
+    )
+    arguments = ["replay", short, "--poses", POSES, "--angles", "--out", tmp_path / "out"]
+    done = process(*arguments, home=tmp_path, code=code)
+    said = done.communicate(timeout=60)[1]
+    assert (done.returncode, said.count("\n")) == (0, 1)
+    assert "could not be printed whole (No space left on device); files are written as always" in said
+    assert set(listing(tmp_path / "out")) == set(listing(results / "max"))
 
 
 def test_rows_without_numbers_are_data_and_no_error(posture: Callable[..., Done], short: Path, tmp_path: Path) -> None:

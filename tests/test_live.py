@@ -28,6 +28,7 @@ from firmware_protocol.core import build
 from posture.app.cli import app
 from posture.app.commands import setup_command
 from posture.app.exits import run
+from posture.app.only_one import only_one
 from posture.app.places import Home
 from posture.app.session import Here
 from posture.config import Config
@@ -257,6 +258,30 @@ def test_without_a_sensor_or_a_calibration_one_line_says_what_comes_first(
     assert "no virtual sensor answers" in posture("scan", "--hci", "tcp-client:127.0.0.1:1", code=1)
     assert "is forgotten" in posture("pair", "LPS-4C01", "--forget")
     assert "No sensor is paired" in posture("sensors")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run"], ["calibrate"], ["pair", "LPS-4C01"], ["pair", "LPS-4C01", "--forget"]], ids="-".join
+)
+def test_who_needs_the_sensors_is_refused_while_another_process_has_them(
+    home: Path, posture: Callable[..., str], arguments: list[str]
+) -> None:
+    with only_one(home / "data"):
+        said = posture(*arguments, "--hci", "tcp-client:127.0.0.1:1", code=2)
+    assert (
+        said == "posture: another posture run or calibrate has these sensors; end it first (Ctrl-C in its terminal)\n"
+    )
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs a folder in which nobody can write")
+@pytest.mark.parametrize("arguments", [["run"], ["calibrate"], ["pair", "LPS-4C01"]], ids=lambda a: a[0])
+def test_a_home_that_cannot_be_written_is_named_with_the_next_step(
+    posture: Callable[..., str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("POSTURE_HOME", "/proc/nope")
+    said = posture(*arguments, "--hci", "tcp-client:127.0.0.1:1", code=2)
+    assert said.startswith("posture: /proc/nope/data cannot be written (")
+    assert said.count("\n") == 1
 
 
 def test_scan_and_pair_show_on_a_terminal_that_they_wait_and_say_nothing_of_it_elsewhere(

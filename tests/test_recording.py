@@ -323,6 +323,11 @@ def test_a_csv_comment_states_the_clock_in_any_of_these_ways(tmp_path: Path, com
         (None, "Europe", "IANA"),
         ("2026-10-25T02:30:00", "Europe/Berlin", "comes twice"),
         ("2026-03-29T02:30:00", "Europe/Berlin", "skipped"),
+        ("9999-12-31T23:59:00", "America/New_York", "years"),
+        ("9999-12-31T23:59:00", "Europe/Berlin", "years"),
+        ("0001-01-01T00:00:00", "Europe/Berlin", "years"),
+        ("0001-01-01T00:00:00+10:00", None, "years"),
+        ("2300-01-01T00:00:00Z", None, "years"),
     ],
 )
 def test_a_clock_that_says_nothing_certain_is_refused(start: str | None, zone: str | None, words: str) -> None:

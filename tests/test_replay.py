@@ -133,6 +133,14 @@ def test_a_file_without_a_clock_says_so_once(repository: Path) -> None:
     assert not any("No start time" in note for note in dated.notes)
 
 
+def test_a_start_without_a_zone_is_said_to_be_read_as_utc(repository: Path) -> None:
+    recording = repository / "recordings" / "skdh_sit_to_stand.parquet"
+    notes = prepare(ReplayRequest(recording, start="2026-03-02T08:00:00Z")).notes
+    assert sum("No zone is known: times of day and days are those of UTC" in note for note in notes) == 1
+    zoned = prepare(ReplayRequest(recording, start="2026-03-02T08:00:00Z", zone="Europe/Berlin"))
+    assert not any("No zone" in note for note in zoned.notes)
+
+
 @pytest.mark.parametrize("poses", [POSES, None], ids=["poses", "none"])
 def test_a_calibration_is_dated_by_the_clock_that_the_replay_is_given(poses: Path | None) -> None:
     made = prepare(ReplayRequest(EXCERPT, poses=poses, start="2026-03-02T08:00:00", zone="Europe/Berlin")).calibration

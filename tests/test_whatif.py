@@ -6,15 +6,20 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import pytest
 from streams import EXCERPT, RECORDINGS
 
+from analysis.figure_data import Ribbon
+from analysis.figures import draw_whatif, image
+from analysis.inputs import Clock
 from analysis.whatif import Row, changed_config
 from posture.app.cli import app
 from posture.app.exits import run
 from posture.config import Config
-from posture.types import InputError
+from posture.types import InputError, Verdict
 
 POSES = RECORDINGS / "day_excerpt.poses.json"
 Said = Callable[..., tuple[int, str, str]]
@@ -54,6 +59,17 @@ def test_both_columns_are_those_of_a_replay_with_that_configuration(posture: Sai
     was, now = (round(minutes) for minutes in rows["flexed sitting"])
     assert re.search(rf"flexed sitting +{was} min -> {now} min", out)
     assert (tmp_path / "two.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_recording_without_alerts_fills_its_picture() -> None:
+    """matplotlib warns, and leaves the axes where they were, when something outside of them takes their room."""
+    bends: dict[Verdict, tuple[float, ...]] = dict.fromkeys(Verdict, ())
+    day = Ribbon(1, 0.0, 200.0, {"flexed": np.array([[50.0, 60.0]])}, (), bends, {}, np.empty((0, 2)), ())
+    figure = draw_whatif(
+        [day, day], [None, None], Clock(None, ZoneInfo("UTC")), names=["before", "after"], highs=[0.8, 0.8]
+    )
+    assert image(figure).startswith(b"\x89PNG")
+    assert min(axes.get_position().height for axes in figure.axes) > 0.25
 
 
 def test_settings_that_move_nothing_say_so(posture: Said) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from analysis.validation.synth import Mounting, Script, make, person, quat
 from analysis.validation.synth.day import day as everyday
 from analysis.validation.synth.motion import CONTEXTS
+from posture.arrow_files import reading
 from posture.config import Config
 from posture.recording import open_recording, read_poses
 from posture.signal.calibrate import calibrate
@@ -73,7 +74,8 @@ def labelled(stem: Path) -> Case:
     poses = read_poses(stem.with_name(f"{stem.name}.poses.json"), info)
     last_s = max(b for windows in poses.values() for _, b in windows)
     blocks = recording.window(-np.inf, np.inf)
-    truth = pq.read_table(stem.with_name(f"{stem.name}.truth.parquet"))
+    with reading(stem.with_name(f"{stem.name}.truth.parquet")) as file:
+        truth = pq.read_table(file)
     context = np.array(truth["context"].to_pylist())
     case = Case(
         stem.name,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.inputs import read_epochs
+from posture.arrow_files import reading
 from posture.types import Bool, Context, EpochBlock, Float, Int, Int8, Verdict
 
 Event = Mapping[str, Any]
@@ -169,7 +170,8 @@ def read_labels(path: Path) -> Labels:
     """Truth at the sensor's rate -> one row per second: the main label, whether it fills the second, and the median angles."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    with reading(path) as file:
+        table = pq.read_table(file)
     encoded = table["context"].cast("string").combine_chunks().dictionary_encode()
     columns = (table[n] for n in ("sacrum_inclination_deg", "upper_lumbar_inclination_deg", "flexion_deg"))
     return labels_of(

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from posture.arrow_files import reading
 from posture.config import CalibrationConfig, Config
 from posture.detect.declared import Declared
 from posture.detect.finalise import finalised
@@ -145,7 +146,8 @@ def columns(path: Path) -> dict[str, Any]:
     """A Parquet file's columns as arrays, text as an array of str."""
     import pyarrow.parquet as pq
 
-    table = pq.read_table(path)
+    with reading(path) as file:
+        table = pq.read_table(file)
     out: dict[str, Any] = {}
     for name in table.column_names:
         column = table[name]

@@ -13,7 +13,7 @@ import typer
 
 from posture import __version__
 from posture.app import live_cli, log, programme, tell, trend, whatif, workout
-from posture.app.exits import Commands, end_cleanly, run
+from posture.app.exits import Commands, end_cleanly, run, steady_output
 from posture.app.options import (
     ConfigOption,
     PackOption,
@@ -23,6 +23,7 @@ from posture.app.options import (
     config_of,
     sensors_of,
 )
+from posture.app.places import house_matplotlib
 from posture.vocabulary import InputError
 
 if TYPE_CHECKING:
@@ -593,7 +594,10 @@ def _takes(seconds: float) -> str:
 def main() -> None:
     """Entry point."""
     end_cleanly()
-    sys.exit(run(app, sys.argv[1:]))
+    house_matplotlib()
+    with steady_output():
+        code = run(app, sys.argv[1:])
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ async def paired(found: Found, placement: Placement, radio: Radio, keeper: Keepe
 
 async def pair_command(here: Here, name: str, placement: Placement | None, seconds: float) -> None:
     """`posture pair`."""
-    with bluetooth():
+    with bluetooth(), only_one(here.home.folder):
         async with here.keeper() as keeper, here.radio() as radio:
             seen = await found_sensors(radio, seconds)
             matches = [f for f in seen if name.casefold() in (f.name.casefold(), f.handle.casefold())]
@@ -168,13 +168,18 @@ def battery_words(have: Known, sensor: Enrolled) -> str:
 
 async def forget_command(here: Here, name: str) -> None:
     """`posture pair --forget`."""
+    with only_one(here.home.folder):
+        await _forget(here, name)
+    here.say(f"{name} is forgotten here. Its own bond goes when it is paired again, or by its button.")
+
+
+async def _forget(here: Here, name: str) -> None:
     async with here.keeper() as keeper:
         have = await keeper.do(lambda store: store.sensors())
         serials = [s.serial for s in have if name.casefold() in (s.name.casefold(), s.serial.casefold())]
         if not serials:
             raise InputError(f"no paired sensor is called {clean(name)!r}; posture sensors shows them")
         await keeper.do(lambda store: [store.forget_sensor(serial) for serial in serials])
-    here.say(f"{name} is forgotten here. Its own bond goes when it is paired again, or by its button.")
 
 
 async def doctor_command(here: Here) -> bool:
@@ -350,7 +355,7 @@ async def setup_command(here: Here, config: Config, *, ask: Callable[[str, str],
         raise PostureError(
             "this computer is not ready for a sensor; do what is said above, then run posture setup again"
         )
-    with bluetooth():
+    with bluetooth(), only_one(here.home.folder):
         async with here.keeper() as keeper, here.radio() as radio:
             say("Step 1 of 3: pair. Press the sensor's button, keep it near.")
             seen = await found_sensors(radio, SCAN_S)

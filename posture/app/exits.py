@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -65,6 +66,53 @@ def end_cleanly() -> None:
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job is not meant to hear Ctrl-C
             signal.signal(number, interrupt)
+
+
+class _Output(io.FileIO):
+    """Where the text of a command goes. Once that fails it goes nowhere, and the command goes on: its results are files.
+
+    failed : how the first write failed, None as long as none did.
+    """
+
+    failed: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """As `FileIO`, without its errors."""
+        if self.failed is None:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.failed = error
+        return memoryview(data).nbytes
+
+
+@contextmanager
+def steady_output() -> Iterator[None]:
+    """Standard output and error on which printing never ends the work.
+
+    A reader that has seen enough (`posture ... | head -1`) is no failure and not told; a full disk is one line on standard error.
+    What the encoding of the terminal lacks, such as a byte of a file name that is none of it, is printed as its code.
+    """
+    made: dict[str, _Output] = {}
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, io.TextIOWrapper):  # closed from the start, or somebody's own
+            continue
+        if stream.isatty():
+            stream.reconfigure(errors="backslashreplace")
+            continue
+        made[name] = raw = _Output(stream.fileno(), "wb", closefd=False)
+        buffer = io.BufferedWriter(raw)
+        lines = stream.line_buffering
+        setattr(sys, name, io.TextIOWrapper(buffer, stream.encoding, "backslashreplace", line_buffering=lines))
+    try:
+        yield
+    finally:
+        for name in made:
+            getattr(sys, name).flush()
+        error = made["stdout"].failed if "stdout" in made else None
+        if error is not None and not isinstance(error, BrokenPipeError):
+            _say(f"posture: the output could not be printed whole ({error.strerror}); files are written as always", 0)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:

@@ -15,9 +15,16 @@ NAME = "sensors.lock"
 
 @contextmanager
 def only_one(folder: Path) -> Iterator[None]:
-    """Hold the sensors of a home. InputError where another process does: a session that is being written is nobody else's."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    """Hold the sensors of a home.
+
+    InputError where another process does (a session that is being written is nobody else's), and where the folder cannot be
+    written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(folder / NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written ({error.strerror}): choose another POSTURE_HOME") from error
     try:
         try:
             _lock(descriptor)

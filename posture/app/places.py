@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +68,32 @@ class Home:
     def bonds(self) -> Path:
         """Bonds with virtual sensors; those with real ones are kept by the system."""
         return self.folder / "virtual-bonds.json"
+
+
+def cache_dir() -> Path:
+    """What can be made again."""
+    home = os.environ.get("POSTURE_HOME")
+    if home:
+        return Path(home) / "cache"
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir(APP, appauthor=False))
+
+
+def house_matplotlib() -> None:
+    """Tell matplotlib, before it is imported, to keep its list of fonts with ours, unless the user said where.
+
+    Where nothing can be written it gets a temporary folder, which goes with the process.
+    """
+    if os.environ.get("MPLCONFIGDIR"):
+        return
+    folder = cache_dir() / "matplotlib"
+    try:  # really: the permissions of a folder do not tell of a read-only file system
+        Path(tempfile.mkdtemp(prefix=".posture-", dir=next(p for p in (folder, *folder.parents) if p.exists()))).rmdir()
+    except OSError:
+        folder = Path(tempfile.mkdtemp(prefix="posture-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["MPLCONFIGDIR"] = str(folder)
 
 
 def config_path() -> Path:

@@ -11,6 +11,8 @@ from posture.types import InputError
 
 STATED = ("start_utc", "zone", "origin")
 """Keys that are read from Parquet metadata and from CSV comments; `origin` says where the samples come from."""
+YEARS = range(1970, 2200)
+"""In which a recording may start: `datetime`, and nanoseconds in 64 bits (until 2262), carry these and the recording's length."""
 _KEY = re.compile(rf"\b({'|'.join(STATED)})\s*[=:]\s*", re.IGNORECASE)
 
 
@@ -20,6 +22,8 @@ def parse_clock(start: str | None, zone: str | None, *, where: str) -> tuple[dat
     start : ISO 8601. Without an offset it is the local time of `zone`; an error where there is no zone, or where that
         local time is skipped or comes twice (the nights on which the clocks change).
     where : what to name in a message: the file or the option.
+
+    InputError where one cannot be read, or the start lies outside of `YEARS`.
     """
     start, zone = (v.strip() if v and v.strip() else None for v in (start, zone))
     info: ZoneInfo | None = None
@@ -38,6 +42,11 @@ def parse_clock(start: str | None, zone: str | None, *, where: str) -> tuple[dat
         raise InputError(
             f"{where}: start_utc {start!r} is not an ISO 8601 time; write it as 2026-03-02T08:00:00Z."
         ) from e
+    if moment.year not in YEARS:
+        raise InputError(
+            f"{where}: start_utc {start!r} is not in the years {YEARS[0]} to {YEARS[-1]}; check the recorder's clock, or give "
+            "the start of the recording."
+        )
     if moment.tzinfo is None:
         if info is None:
             raise InputError(f"{where}: start_utc {start!r} has no offset; end it with Z, or state the zone as well.")

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from posture.arrow_files import reading
 from posture.recording.clock import STATED, stated_in_comments
 from posture.recording.columns import TIME
 from posture.types import Float, InputError
@@ -82,7 +83,7 @@ class ParquetSamples:
 
         self._path = path
         try:
-            with pq.ParquetFile(path) as f:
+            with reading(path) as file, pq.ParquetFile(file) as f:
                 self._meta = f.metadata
                 schema = f.schema_arrow
         except (pa.ArrowException, OSError) as e:
@@ -111,7 +112,10 @@ class ParquetSamples:
         if not groups:
             return
         try:
-            with pq.ParquetFile(self._path, buffer_size=_PARQUET_BUFFER_BYTES, pre_buffer=False) as f:
+            with (
+                reading(self._path) as file,
+                pq.ParquetFile(file, buffer_size=_PARQUET_BUFFER_BYTES, pre_buffer=False) as f,
+            ):
                 for batch in f.iter_batches(batch_size=rows, row_groups=groups, columns=list(names)):
                     yield [_as_float64(batch.column(name)) for name in names]
         except (pa.ArrowException, OSError) as e:
@@ -202,25 +206,26 @@ class CsvSamples:
 
         # Names are made unique because only the wanted ones must be: spreadsheets leave several columns without a name.
         unique = [c if c in names else f"{i} {c}" for i, c in enumerate(self.columns)]
-        try:
-            reader = pacsv.open_csv(
-                self._path,
-                read_options=pacsv.ReadOptions(
-                    column_names=unique, skip_rows=self._skip, block_size=_CSV_BLOCK_BYTES, use_threads=threads
-                ),
-                convert_options=pacsv.ConvertOptions(
-                    include_columns=list(names), column_types=dict.fromkeys(names, pa.float64())
-                ),
-            )
-        except pa.ArrowInvalid as e:
-            if "Empty CSV" in str(e):
-                return
-            raise
-        with reader:
-            for block in reader:
-                for first in range(0, block.num_rows, rows):
-                    part = block.slice(first, rows)
-                    yield [_as_float64(part.column(name)) for name in names]
+        with reading(self._path) as file:
+            try:
+                reader = pacsv.open_csv(
+                    file,
+                    read_options=pacsv.ReadOptions(
+                        column_names=unique, skip_rows=self._skip, block_size=_CSV_BLOCK_BYTES, use_threads=threads
+                    ),
+                    convert_options=pacsv.ConvertOptions(
+                        include_columns=list(names), column_types=dict.fromkeys(names, pa.float64())
+                    ),
+                )
+            except pa.ArrowInvalid as e:
+                if "Empty CSV" in str(e):
+                    return
+                raise
+            with reader:
+                for block in reader:
+                    for first in range(0, block.num_rows, rows):
+                        part = block.slice(first, rows)
+                        yield [_as_float64(part.column(name)) for name in names]
 
     def _explain(self, names: Sequence[str], error: Exception) -> str:
         """Which line and column; only the slower parse on one thread knows the line."""

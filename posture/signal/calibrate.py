@@ -104,7 +104,11 @@ def upright(
     """Up (3,) in sensor axes and the size of gravity, m/s^2, over the standing poses; a stand that moved becomes a reason."""
     stand = pose_checks.standing_force(track, "stand", poses, placement, params)
     forces = [stand]
-    if poses.get("stand_end"):
+    if poses.get("stand_end") and not track.rows(poses["stand_end"]).any():
+        reasons.append(
+            f"{placement.words}: the pose `stand_end` holds no samples; whether the sensor slipped is not known"
+        )
+    elif poses.get("stand_end"):
         end = pose_checks.standing_force(track, "stand_end", poses, placement, params)
         closure_deg = angle_deg(stand.mean(axis=0), end.mean(axis=0))
         if closure_deg > params.closure_max_deg:

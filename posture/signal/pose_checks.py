@@ -26,7 +26,7 @@ def standing_force(track: Track, name: str, poses: Poses, placement: Placement, 
     if len(force) < params.stand_min_s * track.rate_hz:
         raise InputError(
             f"the pose `{name}` holds {len(force) / track.rate_hz:.1f} s of {placement.words} samples, fewer than "
-            f"{params.stand_min_s:g} s; check its times or record it again"
+            f"{params.stand_min_s:g} s; check its times or record it again, or calibrate the other sensor alone with --sensors"
         )
     if not is_gravity(force):
         raise InputError(

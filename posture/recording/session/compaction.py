@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from posture.arrow_files import writing
 from posture.atomic import make_whole
 from posture.recording.session.meta import read_meta
 from posture.recording.session.packets import PacketBlock, record_batch, schema
@@ -55,7 +56,7 @@ def _write(folder: Path, placement: Placement, path: Path) -> None:
     options: dict[str, Any] = {"compression": "zstd", "compression_level": _LEVEL, "use_dictionary": ["kind"]}
     # Times rise in small steps, and payloads of one length share most of their first bytes.
     options["column_encoding"] = {"host_time_ns": "DELTA_BINARY_PACKED"}
-    with pq.ParquetWriter(path, schema(placement), **options) as writer:
+    with writing(path) as sink, pq.ParquetWriter(sink, schema(placement), **options) as writer:
         for block in _groups(folder, placement):
             writer.write_batch(record_batch(block, placement))
     with path.open("rb") as file:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from posture.arrow_files import mapped, reading
 from posture.recording.session.packets import PacketBlock, of_record_batch, schema
 from posture.types import InputError, Int, Placement
 
@@ -66,7 +67,7 @@ def _of_stream(path: Path, placement: Placement, tail: Tail) -> Iterator[PacketB
     size = path.stat().st_size
     if not size:
         return
-    with pa.memory_map(str(path)) as file:
+    with mapped(path) as file:
         try:
             kinds = pa.ipc.read_schema(pa.ipc.read_message(file))
             if not _is_of(kinds, path, placement):
@@ -114,7 +115,7 @@ def table_blocks(path: Path, placement: Placement) -> Iterator[PacketBlock]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
+        with reading(path) as opened, pq.ParquetFile(opened) as file:
             if not _is_of(file.schema_arrow, path, placement):
                 raise InputError(f"{path} is not a file of a session; copy the session again")
             for batch in file.iter_batches(batch_size=_ROWS):
