@@ -510,6 +510,9 @@ class SeatConfig(_Section):
     smooth_s: Positive = Field(
         60.0, description="s; time constant of the level's running mean between movements; " + _DESK
     )
+    anew_pct: Positive = Field(
+        25.0, description="% of the slump index; a level this far off its running mean begins it anew; ours"
+    )
     stay_apart_s: Positive = Field(20.0, description="s off the seat that begin another stay; ours")
     start_s: Annotated[int, Field(gt=0)] = Field(
         15, description="s at rest at the beginning of a stay that are looked at; ours"

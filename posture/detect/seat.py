@@ -9,7 +9,6 @@ from that second and the ones before.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -149,10 +148,10 @@ class Seat:
             state.lean = None
 
     def _follow(self, raw_pct: float) -> None:
-        """One more second at rest: the level is a running mean since the back last moved at once."""
+        """One more second at rest: the level is a running mean, begun anew where it is far off or the back moved at once."""
         state, p = self.state, self.params
-        known = not math.isnan(state.level_pct)
-        state.level_pct = state.level_pct + (raw_pct - state.level_pct) / p.smooth_s if known else raw_pct
+        off = raw_pct - state.level_pct  # NaN: the back moved at once
+        state.level_pct = state.level_pct + off / p.smooth_s if abs(off) <= p.anew_pct else raw_pct
         if state.first_pct is None:
             return
         state.first_pct.append(raw_pct)
