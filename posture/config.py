@@ -439,6 +439,25 @@ class SittingConfig(_Section):
         description="% ; the meter's drive falls linearly from 1 at the start level (at the sacrum slump_full_pct) to 0 this far "
         "under it; design default",
     )
+    start_raised_pct: NonNegative = Field(
+        0.0,
+        description="% of range (points) by which the meter's start lies over its level, with the sacrum too; `posture run` "
+        "sets it in the weeks after the first from what that showed; `flexed` stays as it is; design default",
+    )
+    start_quantile: Share = Field(
+        0.6,
+        description="share of the first week's seated seconds under the level that the start begins at; design default",
+    )
+    start_falls_pct: Positive = Field(
+        5.0, description="% of range (points) a week by which a raised start falls; design default"
+    )
+    start_raised_most_pct: Positive = Field(
+        15.0,
+        description="% of range (points); more is not raised: the end of the range, 80 %, is told from the second week on; ours",
+    )
+    start_seated_min_h: Positive = Field(
+        2.0, description="h of judged sitting in the first week without which nothing is raised; ours, provisional"
+    )
     load_tau_min: Positive = Field(
         9.4, description="min; creep of lumbar tissue under flexion, loading; design default from the creep literature"
     )
@@ -449,6 +468,10 @@ class SittingConfig(_Section):
         8.0,
         description="deg; sacrum this far behind full slump is leaning back: flexion not judged with one sensor; design default",
     )
+
+    def start_words(self) -> str:
+        """What a raised start means, in a sentence."""
+        return f"The time-in-flexion meter fills at {self.start_raised_pct:.0f} points over its usual level."
 
 
 class SeatConfig(_Section):
@@ -965,6 +988,9 @@ class AlertsConfig(_Section):
     spacing_max_min: Positive = Field(80.0, description="min; the doubling stops here; design default")
     sitting_per_day: Annotated[int, Field(ge=0)] = Field(
         8, description="sitting alerts a day, after week one; design default"
+    )
+    sitting_first_week: Annotated[int, Field(ge=0)] = Field(
+        4, description="sitting alerts a day in the first week of `posture run`; design default"
     )
     lean_spacing_s: Positive = Field(
         600.0, description="s between cues of one kind on bends and floor transitions; design default"

@@ -255,7 +255,8 @@ def _prepare_session(request: ReplayRequest) -> Prepared:
         whole = open_session(request.recording, sensors=request.sensors, params=config.clock)
         calibration = _calibration(whole, request, config, start_utc)
     origin = [f"Origin: {request.origin}."] if request.origin else []
-    notes = [*origin, *_notes(info, calibration, start_utc, zone)]
+    raised = [config.sitting.start_words()] if config.sitting.start_raised_pct else []
+    notes = [*origin, *_notes(info, calibration, start_utc, zone), *raised]
     routine = _routine(calibration, request)
     return Prepared(
         recording,

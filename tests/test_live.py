@@ -354,7 +354,8 @@ def test_setup_pairs_lets_them_buzz_and_calibrates_with_what_the_wearer_did(home
     folder = Home(home / "data")
     here = Here(folder, Console(file=io.StringIO()), said.append, address, 100.0)
     asyncio.run(setup_command(here, Config(), ask=answer))
-    assert len(asked) == 4
+    assert len(asked) == 5
+    assert "First week: only measure" in asked[-3]
     assert "Measure your range too" in asked[-1]
     assert not any("as far as is comfortable, and come back up" in line for line in said), "no unless asked for"
     assert any("It buzzes twice now" in line for line in said)

@@ -9,11 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from analysis.inputs import Clock
 from posture import __version__
 from posture.app import doctor
 from posture.app.asked import Asked, went_on
 from posture.app.bluetooth import bluetooth
+from posture.app.first_week import SILENT_KEY, adapted, first_week, week_words
 from posture.app.guided import calibrate_command, end_range_off
 from posture.app.keeping import Keeper, Saved
 from posture.app.live import View, span_text
@@ -253,8 +256,12 @@ async def _session(
     until: asyncio.Event | None,
 ) -> tuple[Path, int, Ended]:
     say = here.say
-    clock, start_utc = SessionClock(radio.speed), datetime.now(UTC)
-    meta = meta_of(have, config, start_utc=start_utc, zone=local_zone(), salt=await salt_of(keeper))
+    clock, start_utc, zone = SessionClock(radio.speed), datetime.now(UTC), local_zone()
+    worn, silent = tuple(s.placement for s in have.sensors), bool(have.profile.get(SILENT_KEY))
+    now, params = Clock(start_utc, ZoneInfo(zone)), config.sitting
+    begun = await keeper.do(lambda store: first_week(store, now, worn, params))
+    config = adapted(config, begun, two=len(worn) == 2, silent=silent)
+    meta = meta_of(have, config, start_utc=start_utc, zone=zone, salt=await salt_of(keeper))
     folder, meta = new_folder(here.home.sessions, meta)
     pipeline = live_pipeline(meta, want_angles=True)
     links = links_of(have.sensors, radio, clock)
@@ -272,12 +279,19 @@ async def _session(
         for sensor in have.sensors:
             say(f"{sensor.placement.words}: {sensor.name}. Wear it {WHERE[sensor.placement]}.")
         say(pipeline.calibration.judges())
+        if words := week_words(begun, config, silent=silent):
+            say(words)
         if notice := asked.notice(0.0):
             say(f"{notice.capitalize()}; posture resume ends it.")
         ended = await monitor.run(until)
         writer.close(ended.end_ns)
     await keeper.do(lambda store: _put_batteries(store, links))
     return folder, session_id, ended
+
+
+async def _ask_silent(keeper: Keeper, ask: Callable[[str, str], str]) -> None:
+    answer = ask("First week: only measure, without alerts (yes or no)?", "no").strip().casefold() in ("yes", "y")
+    await keeper.do(lambda store: store.set_profile(SILENT_KEY, answer, datetime.now(UTC)))
 
 
 def _put_session(store: Store, folder: Path, meta: SessionMeta, about: Mapping[str, JsonValue], asked: Asked) -> int:
@@ -384,6 +398,8 @@ async def setup_command(here: Here, config: Config, *, ask: Callable[[str, str],
                 if not buzzed:
                     say(f"  The sensor at the {placement.words} did not buzz; alerts will be on the screen only.")
             against = await keeper.do(end_range_off)
+            if not await keeper.do(lambda store: store.sessions()):
+                await _ask_silent(keeper, ask)
     ask("Put them on, then press Enter", "")
     if against is None:
         wish = ask("Measure your range too, with bends as far as is comfortable? Not where it hurts (yes or no)", "no")

@@ -274,7 +274,10 @@ def live_about(meta: SessionMeta, config: Config, calibration: Calibration) -> d
         "preset": str(config.alerts.preset),
         "calibration": cal.to_json(calibration),
         "judges": calibration.judges(),
-        "notes": ["The session had not ended when this was made; its numbers are those of the live result."],
+        "notes": [
+            "The session had not ended when this was made; its numbers are those of the live result.",
+            *([config.sitting.start_words()] if config.sitting.start_raised_pct else []),
+        ],
         "config": config.as_json(),
     }
 

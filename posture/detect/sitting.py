@@ -62,7 +62,8 @@ class Sitting:
         self.sure_share = 1.0 if self.two else params.upper_share if sacrum is None else params.sacrum_share
         judges = sacrum is not None and calibration.judges_sitting
         self._seat = Seat(config.seat, sacrum, self._state.seat) if sacrum is not None and judges else None
-        self.full_pct = self.on_pct if self._seat is None else params.slump_full_pct
+        full_pct = self.on_pct if self._seat is None else params.slump_full_pct
+        self.full_pct = full_pct + params.start_raised_pct
 
     @property
     def state(self) -> SittingState:
