@@ -281,6 +281,12 @@ def test_two_sensors_that_lie_as_no_back_can_bend_are_not_worn_though_each_could
     assert together == []
 
 
+def test_a_second_whose_ups_cancel_has_no_direction_and_says_nothing() -> None:
+    wear = Wear(Config().wear, Config().context.lying_tilt_deg, BOTH)
+    ups = {Placement.SACRUM: np.zeros((1, 3)), Placement.UPPER_LUMBAR: np.array([[0.0, 0.0, 1.0]])}
+    assert not wear._as_nobody_moves(ups).any()
+
+
 def bagged(upper_z: float) -> list[PostureEvent]:
     """Ten minutes of sitting and fifteen of shaking: the sacrum's upright stays, the upper lumbar's is turned."""
     block = Day().sit(25, 70).block()

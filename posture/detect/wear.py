@@ -102,9 +102,13 @@ class Wear:
         return still, shook, before
 
     def _as_nobody_moves(self, ups: Mapping[Placement, Float]) -> Bool:
-        """(m,) Laid back or over to a side by so much, or bent as no spine can. Bent forwards people work and bounce. NaN: no."""
+        """(m,) Laid back or over to a side by so much, or bent as no spine can. Bent forwards people work and bounce.
+
+        No where it is not known: NaN, or a second in which the sensor turned over and over, whose mean is no direction.
+        """
         up = [np.einsum("ij,nj->ni", self.calibration.sensors[p].body_from_sensor, rows) for p, rows in ups.items()]
-        unit = [v / np.sqrt((v * v).sum(axis=1, keepdims=True)) for v in up]
+        size = [np.sqrt((v * v).sum(axis=1, keepdims=True)) for v in up]
+        unit = [v / np.where(n > 0.0, n, np.nan) for v, n in zip(up, size, strict=True)]
         limit = np.radians(self.params.shaken_off_deg)
         off = [(np.arctan2(v[:, 0], v[:, 2]) > limit) | (np.abs(v[:, 1]) > np.sin(limit)) for v in unit]
         if len(unit) > 1:
