@@ -570,6 +570,26 @@ def test_a_replay_that_is_stopped_leaves_the_earlier_results_whole(
     assert listing(out) == before
 
 
+def test_an_interrupt_that_falls_where_python_can_raise_nothing_is_not_lost() -> None:
+    """In a finaliser; seen once in a replay, which went on to its end."""
+    code = """
+import signal
+from posture.app.exits import Interrupted, end_cleanly
+end_cleanly()
+class Late:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+try:
+    Late()
+    while True:
+        sum(range(1000))
+except Interrupted:
+    print("stopped")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "stopped\n", "")
+
+
 def test_what_the_shipped_recordings_say(posture: Callable[..., Done], tmp_path: Path) -> None:
     """Accelerometer only, without poses, 19 s long: each is played or refused in words."""
     names = [p.stem for p in RECORDINGS.glob("mocap_*.parquet") if not p.stem.endswith(".truth")]

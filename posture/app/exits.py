@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import signal
 import sys
+import threading
+from _thread import interrupt_main
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -19,6 +21,8 @@ from typer.core import TyperGroup
 from posture.vocabulary import InputError, PostureError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_AGAIN_S = 0.05
+"""Until an interrupt that could not be raised comes once more: a finaliser is over by then. Ours."""
 # typer's own name for this class differs between its versions, with click inside or beside it.
 _UsageError: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
@@ -63,9 +67,20 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
 
 def end_cleanly() -> None:
     """Ctrl-C and the system's request to end both unwind the program, so that everything is put back and cleaned up."""
+    sys.unraisablehook = _again
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # a shell's background job is not meant to hear Ctrl-C
             signal.signal(number, interrupt)
+
+
+def _again(unraisable: Any) -> None:
+    """What Python cannot raise, such as in a finaliser, it drops: an interrupt that fell there comes once more, a moment later."""
+    if not isinstance(unraisable.exc_value, Interrupted):
+        sys.__unraisablehook__(unraisable)
+        return
+    later = threading.Timer(_AGAIN_S, interrupt_main, unraisable.exc_value.args)
+    later.daemon = True
+    later.start()
 
 
 class _Output(io.FileIO):
@@ -117,8 +132,8 @@ def steady_output() -> Iterator[None]:
 
 def interrupt(number: int, frame: FrameType | None) -> None:
     """Signal handler: unwind the program from wherever it is."""
-    del number, frame
-    raise Interrupted
+    del frame
+    raise Interrupted(number)
 
 
 @contextmanager
