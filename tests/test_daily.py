@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pages import session_json
 
 from analysis.daily import summarise
 from analysis.inputs import DayAlert, DayEvent, ReportInput, Session
@@ -36,17 +37,9 @@ def table(*stretches: tuple[str, int, int], start_s: float = 0.0, **columns: Any
 def wear(*, sensors: Sequence[str] = ("sacrum", "upper_lumbar"), clock: bool = True, **calibration: Any) -> Session:
     """A session of 2 March 2026, 09:00 in Berlin."""
     good = {"source": "poses", "grade": "good", "rom_deg": 50.0, "rom_source": "measured", "flexed_sitting": True}
+    start_utc = "2026-03-02T08:00:00+00:00" if clock else None
     return Session.model_validate(
-        {
-            "format": 1,
-            "code_version": "0.1.0",
-            "source": "day.parquet",
-            "start_utc": "2026-03-02T08:00:00+00:00" if clock else None,
-            "zone": "Europe/Berlin" if clock else None,
-            "sensors": sensors,
-            "calibration": good | calibration,
-            "judges": "What this wear can judge.",
-        }
+        session_json(clock=clock, start_utc=start_utc, sensors=list(sensors), calibration=good | calibration)
     )
 
 
